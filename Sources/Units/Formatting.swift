@@ -29,7 +29,9 @@ public func fourDigits(_ value: Double) -> String {
 /// the locale and of C formatting.
 public func fixed(_ value: Double, decimals: Int, droppingZeros: Bool = false) -> String {
   guard value.isFinite, abs(value) < 1e9 else { return "\(value)" }
-  let scale = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000][
+  let scale = [
+    1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000,
+  ][
     decimals]
   let scaled = Int64((value * Double(scale)).rounded())
   let (whole, fraction) = scaled.magnitude.quotientAndRemainder(dividingBy: UInt64(scale))
