@@ -1,15 +1,17 @@
 /// Max-min fair rates by progressive filling (Bertsekas and Gallager, Data Networks, 2nd edition,
 /// section 6.5.2).
 ///
-/// The rates found are feasible (see ``SharingProblem``), and no x_i / w_i can be raised without
-/// lowering that of a task whose x / w is no larger. All x_i / w_i rise together; whenever a resource
-/// is full, or a cap reached, the tasks concerned stay where they are.
-/// O(rounds x (resources + tasks) + demands), with at most one round a resource or cap.
+/// The rates found are feasible (see ``SharingProblem``), and where every resource is shared no
+/// x_i / w_i can be raised without lowering that of a task whose x / w is no larger. All x_i / w_i rise
+/// together; whenever a resource is full, or a cap reached, the tasks concerned stay where they are.
+/// A resource that is not shared is full, for all its users, when the first of them takes all of it.
+/// O(rounds x (resources + demands)), with at most one round a resource or cap.
 struct MaxMinSolver {
   /// The x / w at which a task meets its own cap.
   private var ownLevel: [Double] = []
   private var used: [Double] = []
-  /// Sum of a_ij w_i over the tasks that still rise: how fast resource j fills.
+  /// How fast resource j fills while x / w rises: the sum (shared) or the largest (not shared) of
+  /// a_ij w_i over the tasks that still rise.
   private var pressure: [Double] = []
   private var rising: [Int] = []
   private var risingOn: [Int] = []
@@ -36,19 +38,19 @@ struct MaxMinSolver {
     rising.removeAll(keepingCapacity: true)
     rising.append(contentsOf: 0..<problem.taskCount)
     for task in 0..<problem.taskCount {
-      let weight = problem.weight[task]
-      ownLevel[task] = problem.cap[task] / weight
+      ownLevel[task] = problem.cap[task] / problem.weight[task]
       for entry in problem.row(task) {
-        let resource = problem.column[entry]
-        if problem.limitsEachAlone[resource] {
-          let limit = problem.capacity[resource] / (problem.amount[entry] * weight)
-          ownLevel[task] = min(ownLevel[task], limit)
-        } else {
-          pressure[resource] += problem.amount[entry] * weight
-          risingOn[resource] += 1
-        }
+        risingOn[problem.column[entry]] += 1
+        press(entry, of: task, problem)
       }
     }
+  }
+
+  private mutating func press(_ entry: Int, of task: Int, _ problem: SharingProblem) {
+    let resource = problem.column[entry]
+    let own = problem.amount[entry] * problem.weight[task]
+    pressure[resource] =
+      problem.isShared[resource] ? pressure[resource] + own : max(pressure[resource], own)
   }
 
   private func levelWhenFull(_ resource: Int, _ problem: SharingProblem) -> Double {
@@ -83,14 +85,29 @@ struct MaxMinSolver {
         continue
       }
       rates[task] = level * problem.weight[task]
-      for entry in row where !problem.limitsEachAlone[problem.column[entry]] {
+      for entry in row {
         let resource = problem.column[entry]
+        risingOn[resource] -= 1
+        guard problem.isShared[resource] else { continue }
         used[resource] += problem.amount[entry] * rates[task]
         pressure[resource] -= problem.amount[entry] * problem.weight[task]
-        risingOn[resource] -= 1
       }
     }
     rising.removeLast(rising.count - kept)
+    pressAnewWhereNotShared(problem)
+  }
+
+  /// The largest of what is left cannot be had by subtraction.
+  private mutating func pressAnewWhereNotShared(_ problem: SharingProblem) {
+    guard problem.isShared.contains(false) else { return }
+    for resource in 0..<problem.resourceCount where !problem.isShared[resource] {
+      pressure[resource] = 0
+    }
+    for task in rising {
+      for entry in problem.row(task) where !problem.isShared[problem.column[entry]] {
+        press(entry, of: task, problem)
+      }
+    }
   }
 }
 

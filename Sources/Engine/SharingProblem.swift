@@ -4,7 +4,7 @@
 /// allocation is feasible if
 ///
 ///     sum over i of a_ij x_i <= C_j      for every resource j that is shared
-///     a_ij x_i <= C_j                    for every resource j that limits each task alone
+///     a_ij x_i <= C_j                    for every resource j that is not shared
 ///     x_i <= cap_i
 ///
 /// Demands lie in rows, one row a task, flat: entries `rowStart[i]..<rowStart[i + 1]` of `column`
@@ -12,8 +12,9 @@
 struct SharingProblem {
   /// C_j, positive.
   private(set) var capacity: [Double] = []
-  /// Whether resource j limits each task for itself instead of being shared (a non-blocking core).
-  private(set) var limitsEachAlone: [Bool] = []
+  /// Whether the users of resource j share it, or are each limited by all of it (a non-blocking
+  /// core; SimGrid's FATPIPE).
+  private(set) var isShared: [Bool] = []
   private(set) var rowStart: [Int] = [0]
   private(set) var column: [Int] = []
   /// a_ij, positive.
@@ -27,7 +28,7 @@ struct SharingProblem {
 
   mutating func removeAll() {
     capacity.removeAll(keepingCapacity: true)
-    limitsEachAlone.removeAll(keepingCapacity: true)
+    isShared.removeAll(keepingCapacity: true)
     rowStart.removeAll(keepingCapacity: true)
     rowStart.append(0)
     column.removeAll(keepingCapacity: true)
@@ -36,9 +37,9 @@ struct SharingProblem {
     cap.removeAll(keepingCapacity: true)
   }
 
-  mutating func addResource(capacity limit: Double, limitsEachAlone alone: Bool = false) {
+  mutating func addResource(capacity limit: Double, isShared shared: Bool = true) {
     capacity.append(limit)
-    limitsEachAlone.append(alone)
+    isShared.append(shared)
   }
 
   /// Adds a demand to the task that the next ``endTask(weight:cap:)`` closes.
