@@ -33,7 +33,7 @@ public struct Operator: Hashable, Sendable {
     case crossQuery, crossKeyValue, crossCore, crossOutput
     case mambaInput, mambaConvolution, mambaParameters, mambaStep, mambaScan, mambaOutput
     case router, topK, permutation
-    case expertUp, expertActivation, expertDown
+    case expertUp, expertActivation, expertDown, combination
     case sharedExpertUp, sharedExpertActivation, sharedExpertDown
     case feedForwardUp, feedForwardActivation, feedForwardDown
     case embedding, head
