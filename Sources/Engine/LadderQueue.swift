@@ -264,7 +264,9 @@ extension LadderQueue {
     }
     links[Int(last)] = firstFree
     firstFree = list
-    for i in size..<size + 3 { unsorted[i] = Event(.never, .observation, sequence: (1 << 56) - 1, payload: 0) }
+    for i in size..<size + 3 {
+      unsorted[i] = Event(.never, .observation, sequence: (1 << 56) - 1, payload: 0)
+    }
     for i in 0..<size {
       let event = unsorted[i]
       let order = event.order
