@@ -10,7 +10,9 @@ struct CatalogueDocument {
   /// Takes the entries of one file; its sources hold for its own entries only.
   mutating func add(_ file: Value, _ problems: ProblemCollector) {
     let reader = MappingReader(file, problems, context: "a hardware catalogue")
-    let sources = Self.sources(reader.optional("sources"), problems)
+    let sources =
+      reader.optionalMapping("sources", context: "'sources'").map(SourceBook.init(reading:))
+      ?? SourceBook(citations: [:])
     func add(_ section: String, to entries: inout [CatalogueEntry], word: String) {
       guard let value = reader.optional(section) else { return }
       guard case .mapping(let found) = value.content else {
@@ -42,17 +44,6 @@ struct CatalogueDocument {
     reader.finish()
   }
 
-  private static func sources(_ value: Value?, _ problems: ProblemCollector) -> [String: String] {
-    guard let value else { return [:] }
-    guard case .mapping(let entries) = value.content else {
-      problems.add("'sources' maps short names to citations", at: value.location)
-      return [:]
-    }
-    var sources: [String: String] = [:]
-    for entry in entries { sources[entry.key] = entry.value.text(entry.key, problems) }
-    return sources
-  }
-
   private static func isName(_ text: String) -> Bool {
     (1...64).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-")
       && text.utf8.allSatisfy {
@@ -66,6 +57,11 @@ struct CatalogueEntry {
   var name: String
   var location: Location
   var value: Value
-  /// Short names and citations of the file the entry stands in.
-  var sources: [String: String]
+  /// Of the file the entry stands in.
+  var sources: SourceBook
+
+  /// A reader of the entry's keys; `context` is what it should be: "a device".
+  func reader(_ problems: ProblemCollector, _ context: String) -> SourcedReader {
+    SourcedReader(MappingReader(value, problems, context: context), sources: sources)
+  }
 }

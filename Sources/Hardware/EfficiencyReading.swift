@@ -17,85 +17,72 @@ struct EfficiencyDraft {
   }
 }
 
-extension CatalogueEntry {
+extension SourcedReader {
   /// Nil, with problems, where the entry has no efficiency or an incomplete one without a relative.
   func efficiency(
-    _ sourced: SourcedReader, rates: [Precision: ComputeRate]?, _ bandwidth: Bandwidth?,
-    _ problems: ProblemCollector
+    rates: [Precision: ComputeRate]?, _ bandwidth: Bandwidth?
   ) -> EfficiencyDraft? {
-    guard let reader = sourced.entry.mapping("efficiency", context: "'efficiency'") else {
-      return nil
-    }
+    guard let own = mapping("efficiency", context: "'efficiency'") else { return nil }
     var draft = EfficiencyDraft()
-    draft.relative = reader.optionalText("like").map { ($0, reader.location(of: "like")) }
-    draft.tensorFractions = fractions(sourced, reader, rates, problems)
-    draft.memoryFraction = memoryFraction(sourced, reader, bandwidth, problems)
-    draft.launchLatency = sourced.optionalLatency(
-      "launch-latency", in: reader, path: "efficiency.")
-    reader.finish()
-    let isComplete =
-      !draft.tensorFractions.isEmpty && draft.memoryFraction != nil && draft.launchLatency != nil
-    if draft.relative == nil && !isComplete {
-      problems.add(
+    draft.relative = own.reader.optionalText("like").map {
+      ($0, own.reader.place(ofValue: "like"))
+    }
+    draft.tensorFractions = own.measuredFractions(of: rates)
+    if let fractions = own.optionalMapping("fractions", context: "'fractions'") {
+      for precision in Precision.allCases {
+        let fraction = fractions.optionalNumber(precision.rawValue, in: 0.001...1)
+        if let fraction { draft.tensorFractions[precision] = fraction }
+      }
+      fractions.finish()
+    }
+    draft.memoryFraction = own.memoryFraction(of: bandwidth)
+    draft.launchLatency = own.optionalLatency("launch-latency")
+    own.finish()
+    let has = ["measured", "fractions"].contains(where: own.reader.has)
+    let hasMemory = ["memory-fraction", "measured-bandwidth"].contains(where: own.reader.has)
+    if draft.relative == nil && !(has && hasMemory && own.reader.has("launch-latency")) {
+      reader.problems.add(
         "'efficiency' needs 'measured' or 'fractions', 'memory-fraction' or 'measured-bandwidth', "
           + "and 'launch-latency'; or 'like' with the device whose fractions stand in",
-        at: reader.location)
+        at: own.reader.location)
       return nil
     }
     return draft
   }
 
-  /// `measured` rates over the peaks, and `fractions` as they stand.
-  private func fractions(
-    _ sourced: SourcedReader, _ efficiency: MappingReader, _ rates: [Precision: ComputeRate]?,
-    _ problems: ProblemCollector
-  ) -> [Precision: Double] {
+  /// `measured` rates over the peaks.
+  private func measuredFractions(of peaks: [Precision: ComputeRate]?) -> [Precision: Double] {
+    guard let measured = optionalMapping("measured", context: "'measured'") else { return [:] }
     var fractions: [Precision: Double] = [:]
-    if let reader = efficiency.optionalMapping("measured", context: "'measured'") {
-      for precision in Precision.allCases where reader.has(precision.rawValue) {
-        let rate: ComputeRate? = sourced.quantity(
-          precision.rawValue, in: reader, path: "efficiency.measured.")
-        guard let rate, let rates else { continue }
-        if let peak = rates[precision], rate <= peak {
-          fractions[precision] = rate / peak
-        } else {
-          let peak = rates[precision].map { "\($0)" } ?? "missing"
-          problems.add(
-            "the measured \(precision.rawValue) rate is \(rate) and the peak under 'compute' is "
-              + "\(peak); a measured rate is a part of a peak",
-            at: reader.location(of: precision.rawValue))
-        }
+    for precision in Precision.allCases {
+      let found: ComputeRate? = measured.optionalQuantity(precision.rawValue)
+      guard let rate = found, let peaks else { continue }
+      if let peak = peaks[precision], rate <= peak {
+        fractions[precision] = rate / peak
+      } else {
+        let peak = peaks[precision].map { "\($0)" } ?? "missing"
+        reader.problems.add(
+          "the measured \(precision.rawValue) rate is \(rate) and the peak under 'compute' is "
+            + "\(peak); a measured rate is a part of a peak",
+          at: measured.reader.location(of: precision.rawValue))
       }
-      reader.finish()
     }
-    if let reader = efficiency.optionalMapping("fractions", context: "'fractions'") {
-      for precision in Precision.allCases {
-        guard let value = reader.optional(precision.rawValue) else { continue }
-        let path = "efficiency.fractions."
-        fractions[precision] = sourced.fraction(value, precision.rawValue, path: path)
-      }
-      reader.finish()
-    }
+    measured.finish()
     return fractions
   }
 
-  private func memoryFraction(
-    _ sourced: SourcedReader, _ reader: MappingReader, _ peak: Bandwidth?,
-    _ problems: ProblemCollector
-  ) -> Double? {
-    let measured: Bandwidth? = sourced.optionalQuantity(
-      "measured-bandwidth", in: reader, path: "efficiency.")
-    let fraction = reader.optional("memory-fraction").flatMap {
-      sourced.fraction($0, "memory-fraction", path: "efficiency.")
-    }
+  private func memoryFraction(of peak: Bandwidth?) -> Double? {
+    let measured: Bandwidth? = optionalQuantity("measured-bandwidth")
+    let fraction = optionalNumber("memory-fraction", in: 0.001...1)
     guard let measured, let peak else { return fraction }
-    let location = reader.location(of: "measured-bandwidth")
+    let place = reader.location(of: "measured-bandwidth")
     if fraction != nil {
-      problems.add(
-        "'measured-bandwidth' and 'memory-fraction' say the same thing; keep one", at: location)
+      reader.problems.add(
+        "'measured-bandwidth' and 'memory-fraction' say the same thing; keep one", at: place)
     }
     if measured > peak {
-      problems.add("'measured-bandwidth' is \(measured), more than the peak \(peak)", at: location)
+      reader.problems.add(
+        "'measured-bandwidth' is \(measured), more than the peak \(peak)", at: place)
     }
     return measured / peak
   }
@@ -105,7 +92,6 @@ extension CatalogueEntry {
 struct DeviceDraft {
   var device: Device
   var efficiency: EfficiencyDraft
-  var location: Location
 
   /// Lends fractions along `like` until nothing is missing.
   static func resolved(_ drafts: [DeviceDraft], _ problems: ProblemCollector) -> [Device] {

@@ -86,16 +86,16 @@ struct BadCatalogueTests {
   func sources() throws {
     #expect(
       try problems(replacing: "16 GB", by: "[16 GB, shet]")
-        == ["8:44: the source 'shet' is not under 'sources'; did you mean 'sheet'?"])
+        == ["8:44: 'shet' is not one of this file's sources; did you mean 'sheet'?"])
     let bare = try problems(replacing: "    source: sheet\n", by: "")
     #expect(bare.count == 6)
     #expect(
       bare[0]
-        == "6:21: 'compute.bf16' has no source; write [100 TFLOPS, source], or 'source:' for the "
-        + "whole entry")
+        == "6:21: 'bf16' has no source; write 'bf16: [100 TFLOPS, source-id]' or put "
+        + "'source: source-id' beside it")
     #expect(
       try problems(replacing: "16 GB", by: "[16 GB]")
-        == ["8:36: 'memory.capacity' is written [value, source]"])
+        == ["8:36: 'capacity' is a number or '[number, source-id]'"])
   }
 
   @Test("is refused where it refers to what is not there")
@@ -110,11 +110,11 @@ struct BadCatalogueTests {
         == "8:20: there is no memory kind 'hbm9'; did you mean 'hbm2'?")
     #expect(
       try problems(replacing: "like: h100-sxm", by: "like: my-gpu")
-        == ["11:18: 'like' leads in a circle through 'my-gpu'"])
+        == ["11:24: 'like' leads in a circle through 'my-gpu'"])
     #expect(
       try problems(replacing: "like: h100-sxm", by: "like: h100-smx")
         == [
-          "11:18: there is no device 'h100-smx' in the catalogue; did you mean 'h100-sxm'?"
+          "11:24: there is no device 'h100-smx' in the catalogue; did you mean 'h100-sxm'?"
         ])
   }
 
@@ -169,8 +169,8 @@ struct BadCatalogueTests {
     let found = try problems(Self.device + node)
     #expect(
       found == [
-        "14:5: the device has no 'scale-up' of its own; add 'link' and 'bandwidth'",
         "16:38: 'count' is 0; it must be from 1 to 4096",
+        "17:15: the device has no 'scale-up' of its own; add 'link' and 'bandwidth'",
         "19:23: 'h100-sxm' is a gpu; a host's processor is a cpu",
       ])
     let broken = Self.device.replacingOccurrences(of: "16 GB", with: "0 GB") + node

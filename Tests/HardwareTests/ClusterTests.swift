@@ -6,7 +6,7 @@ import Units
 struct ClusterTests {
   let node: Node
 
-  init() throws { node = try HardwareCatalogue.load().node(named: "dgx-h100") }
+  init() throws { node = try Shipped.catalogue().node(named: "dgx-h100") }
 
   @Test("devices are numbered node by node")
   func numbering() throws {

@@ -7,7 +7,7 @@ import Units
 struct EnergyTests {
   let catalogue: HardwareCatalogue
 
-  init() throws { catalogue = try HardwareCatalogue.load() }
+  init() throws { catalogue = try Shipped.catalogue() }
 
   @Test("a device with arithmetic and memory both at their peak draws its thermal design power")
   func fullLoad() throws {
