@@ -7,7 +7,7 @@ import Units
   let catalogue: ModelCatalogue
   let precisions = Precisions(.bf16)
 
-  init() throws { catalogue = try ModelCatalogue.load() }
+  init() throws { catalogue = try ModelCatalogue.shared.get() }
 
   /// All operators of a forward pass of one device.
   func forward(
