@@ -44,7 +44,8 @@ public struct Recorder: Observer, Sendable {
   private var fault: ResultsError?
   private let isCompute: [Bool]
 
-  /// - Throws: ``ResultsError/shape(_:)`` for a description without devices or stages.
+  /// - Throws: ``ResultsError/shape(_:)`` for a description without devices or stages, or with two
+  ///   stages or bounds of one name.
   public init(_ description: RunDescription, spans: SpansKept = .none) throws(ResultsError) {
     let devices = description.deviceCount
     guard devices > 0, description.layerCount >= 0 else {
@@ -52,6 +53,11 @@ public struct Recorder: Observer, Sendable {
     }
     guard 1...255 ~= description.stages.count, 1...256 ~= description.bounds.count else {
       throw .shape("\(description.stages.count) stages, \(description.bounds.count) bounds")
+    }
+    let names = description.stagesAndWaiting.map(\.name)
+    guard Set(names).count == names.count, Set(description.bounds).count == description.bounds.count
+    else {
+      throw .shape("two stages or two bounds of one name, or a stage named 'waiting'")
     }
     self.description = description
     spansKept = spans
@@ -76,9 +82,12 @@ extension Recorder {
 
   /// Starts recording; the engine stands at `start`.
   ///
-  /// - Parameter index: The iteration's number in the run, warm-up included or not as the caller likes.
+  /// - Parameter index: The iteration's number in the run, larger than the one before.
   public mutating func beginIteration(_ index: Int, at start: SimTime) {
     if current != nil { note(.shape("iteration \(index) begins within another")) }
+    if let last = iterations.last, last.index >= index || last.end > start {
+      note(.shape("iteration \(index) at \(start) comes after \(last.index), ended at \(last.end)"))
+    }
     current = (index, start)
     keepsSpans = spansKept.includes(measuredIteration: iterations.count)
     for device in clocks.indices { clocks[device] = start }
