@@ -5,23 +5,22 @@ import Units
 extension ModelArchitecture {
   /// Normalisation, router, choice of experts, and the copy of each token for each of its experts.
   ///
-  /// The router's weights are not quantised (DeepSeek-V3, section 3.3.1): they count in
-  /// ``Precisions/outputs``.
+  /// The router is not quantised, see ``Precisions/unquantized``.
   public func gate(
     newTokens tokens: Int, _ precisions: Precisions, _ body: (Operator) -> Void
   ) {
     guard tokens > 0, experts.count > 0 else { return }
     body(normalization(tokens, precisions))
-    let unquantised = Precisions(precisions.outputs)
+    let unquantized = Precisions(precisions.unquantized)
     let router = GEMM(m: tokens, n: experts.count, k: hidden)
-    body(Operator(.router, .gemm(router), unquantised))
+    body(Operator(.router, .gemm(router), unquantized))
     // Softmax: subtract, exponentiate, sum, divide, and the maximum before; then k passes for the
     // k largest. Each choice is an id and a weight.
     let scores = Double(tokens) * Double(experts.count)
     let chosen = Double(tokens) * Double(experts.topK)
     let choice = Elementwise(
       read: scores, written: 2 * chosen, flops: scores * Double(5 + experts.topK))
-    body(Operator(.topK, .elementwise(choice), unquantised))
+    body(Operator(.topK, .elementwise(choice), unquantized))
     let copy = Copy(
       read: Double(tokens) * Double(hidden), written: chosen * Double(hidden))
     body(Operator(.permutation, .copy(copy), precisions))
@@ -118,7 +117,8 @@ extension ModelArchitecture {
   ) {
     guard tokens > 0 else { return }
     let elements = Double(tokens) * Double(hidden)
-    body(Operator(.embedding, .copy(Copy(read: elements, written: elements)), precisions))
+    let unquantized = Precisions(precisions.unquantized)
+    body(Operator(.embedding, .copy(Copy(read: elements, written: elements)), unquantized))
   }
 
   /// Last normalisation and logits of the sequences that need a token; prompts need one each, for
@@ -129,6 +129,6 @@ extension ModelArchitecture {
     guard sequences > 0 else { return }
     body(normalization(sequences, precisions))
     let logits = GEMM(m: sequences, n: slice(vocabulary, tensorParallel), k: hidden)
-    body(Operator(.head, .gemm(logits), precisions))
+    body(Operator(.head, .gemm(logits), Precisions(precisions.unquantized)))
   }
 }

@@ -97,9 +97,46 @@ extension ModelArchitecture {
 }
 
 extension ModelArchitecture {
+  /// Attention, or what stands in its place, of one layer in memory.
+  public func attentionBytes(
+    layer: Int, _ precisions: Precisions, tensorParallel: Int = 1
+  ) -> Bytes {
+    bytes(attentionParameters(layer: layer, tensorParallel: tensorParallel), precisions.weights)
+  }
+
+  /// The router of a layer in memory; it is not quantised.
+  public func gateBytes(_ precisions: Precisions) -> Bytes {
+    bytes(gateParameters, precisions.unquantized)
+  }
+
   /// One expert of one layer in memory.
-  public func expertBytes(_ precision: Precision, tensorSlices: Int = 1) -> Bytes {
-    Bytes(Double(expertParameters(tensorSlices: tensorSlices)) * precision.bytes)
+  public func expertBytes(_ precisions: Precisions, tensorSlices: Int = 1) -> Bytes {
+    bytes(expertParameters(tensorSlices: tensorSlices), precisions.weights)
+  }
+
+  /// The shared experts of one layer in memory, and the dense network beside them.
+  public func sharedExpertBytes(_ precisions: Precisions, tensorParallel: Int = 1) -> Bytes {
+    bytes(sharedExpertParameters(tensorParallel: tensorParallel), precisions.weights)
+  }
+
+  /// The feed-forward network of a layer without experts in memory.
+  public func denseFeedForwardBytes(_ precisions: Precisions, tensorParallel: Int = 1) -> Bytes {
+    bytes(denseFeedForwardParameters(tensorParallel: tensorParallel), precisions.weights)
+  }
+
+  /// The token table in memory; it is not quantised.
+  public func embeddingBytes(_ precisions: Precisions) -> Bytes {
+    bytes(embeddingParameters, precisions.unquantized)
+  }
+
+  /// The head in memory beside the token table: nothing where the two are one. Not quantised.
+  public func headBytes(_ precisions: Precisions, tensorParallel: Int = 1) -> Bytes {
+    hasTiedEmbeddings
+      ? .zero : bytes(headParameters(tensorParallel: tensorParallel), precisions.unquantized)
+  }
+
+  private func bytes(_ parameters: Int, _ precision: Precision) -> Bytes {
+    Bytes(Double(parameters) * precision.bytes)
   }
 
   /// What one token adds to the KV cache of one layer. The cross-attention of an encoder-decoder

@@ -46,6 +46,12 @@ public struct Precisions: Hashable, Sendable {
   /// written in bf16 (DeepSeek-V3, arXiv 2412.19437, section 3.3).
   @inlinable
   public var outputs: Precision { activations.bytes < 2 ? .bf16 : activations }
+
+  /// What embedding, router and head are stored in: they are left as they were trained where other
+  /// weights are quantised (DeepSeek-V3, section 3.3.1; the 4-bit checkpoints people serve do the
+  /// same).
+  @inlinable
+  public var unquantized: Precision { weights.bytes < 2 ? outputs : weights }
 }
 
 /// Which part of serving a token belongs to.
