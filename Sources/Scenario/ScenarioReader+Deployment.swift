@@ -12,12 +12,10 @@ extension ScenarioReader {
     _ model: ModelArchitecture?, _ cluster: Cluster?, _ precisions: Precisions?,
     _ parallelism: Parallelism?, _ policies: Policies?
   ) -> Deployment? {
-    guard let model, let parallelism, let policies else { return nil }
-    let placement = policies.placement.map {
-      placement($0.value, model, groups: parallelism.experts.expert)
-    }
-    guard let cluster, let precisions, let placement = placement ?? nil,
-      let communication = policies.communication?.value
+    guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
+    let placement = placement(policy, model, groups: parallelism.experts.expert)
+    guard let cluster, let precisions, let placement,
+      let communication = policies?.communication?.value
     else { return nil }
     do throws(ServingError) {
       return try Deployment(
