@@ -46,7 +46,8 @@ public struct Scenario: Sendable {
     try problems.throwIfAny()
     guard let scenario else {
       let start = Location(file: path, line: 1, column: 1)
-      throw Problems([Problem("cannot be resolved, for no known reason (please report)", at: start)])
+      throw Problems([Problem("cannot be resolved, for no known reason (please report)", at: start)]
+      )
     }
     return scenario
   }

@@ -40,6 +40,7 @@ public struct Simulation: ~Copyable {
   private var planner: StepPlanner
   private var graph: TaskGraph
   private var engine: Engine<FourAryHeap>
+  private var measuredSince = SimTime.zero
 
   /// - Parameter threads: How many may count routing at a time; results do not depend on it.
   /// - Throws: ``ServingError`` where the deployment does not fit its devices, a device cannot compute
@@ -117,6 +118,7 @@ public struct Simulation: ~Copyable {
       try step(&nobody)
     }
     engine.resetTotals()
+    measuredSince = engine.now
     for iteration in 0..<measurement.iterations {
       try plan()
       try observer.iterationBegins(iteration, at: engine.now)
@@ -185,8 +187,8 @@ public struct Simulation: ~Copyable {
 }
 
 extension Simulation {
-  /// Simulated time so far.
-  public var now: SimTime { engine.now }
+  /// Simulated time of the measured iterations so far.
+  public var measuredTime: SimTime { engine.now - measuredSince }
 
   /// What each resource has served in the measured iterations, in its base unit and the order of the
   /// table.
