@@ -70,15 +70,21 @@ import Testing
       text += "a\(level): &a\(level) [\(aliases)]\n"
     }
     #expect(
-      sentence(text) == "x.yaml:1:1: more than 16 aliases (*name); write the values out")
+      sentence(text) == "x.yaml:1:1: more than 8 aliases (*name); write the values out")
   }
 
   /// Fewer aliases than the limit, but each of a large list.
   @Test func aliasesOfALargeListAreRefused() {
-    let list = String(repeating: "x, ", count: 400_000)
+    let list = String(repeating: "x, ", count: 30_000)
     #expect(
       sentence("a: &a [\(list)]\nb: [*a, *a, *a]\n")?.contains(
-        "more than 1000000 values in one file") == true)
+        "more than 100000 values in one file") == true)
+  }
+
+  @Test(arguments: ["x, ", "[],", "\n- x", "\n? x"])
+  func aFileOfVeryManyValuesIsRefused(value: String) {
+    let text = "[" + String(repeating: value, count: 110_000) + "]"
+    #expect(sentence(text) == "x.yaml:1:1: more than 100000 values in one file")
   }
 
   @Test func anAliasOfItselfOrOfNothingIsRefused() {
