@@ -9,6 +9,8 @@ public enum ResultsError: Error, Hashable, Sendable {
   case notADatabase(path: String)
   case foreignDatabase(path: String)
   case newerDatabase(path: String, version: Int, known: Int)
+  /// A results database that was cut short or overwritten.
+  case damaged(path: String)
   case isADirectory(path: String)
   case notADirectory(path: String)
   /// The system refuses; `reason` is its own word for why.
@@ -34,6 +36,8 @@ public enum ResultsError: Error, Hashable, Sendable {
     case .newerDatabase(let path, let version, let known):
       "'\(path)' was written by a newer program (schema \(version), this one knows \(known)); it was"
         + " left as it is, update this program or give another name for the results"
+    case .damaged(let path):
+      "'\(path)' is damaged; it was left as it is, give another name for the results"
     case .isADirectory(let path):
       "'\(path)' is a directory; give the name of a file"
     case .notADirectory(let path):

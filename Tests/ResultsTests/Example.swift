@@ -128,3 +128,15 @@ final class TemporaryDirectory {
 }
 
 func bytes(of path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+/// The sentence of the error that `body` throws, or what is wrong instead.
+func sentence(_ body: () throws -> Void) -> String {
+  do {
+    try body()
+    return "no error"
+  } catch let error as ResultsError {
+    return error.sentence
+  } catch {
+    return "another error: \(error)"
+  }
+}

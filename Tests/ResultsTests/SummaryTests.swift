@@ -12,13 +12,11 @@ struct SummaryTests {
     table.add("attention", "2 s")
     table.add("gate", "12.5 us", "x", "dropped")
     #expect(
-      table.description
-        == """
-         stage         time
-         attention      2 s
-         gate       12.5 us  x
-
-        """.replacing("         ", with: " ", maxReplacements: 0))
+      table.lines == [
+        " stage         time",
+        " attention      2 s",
+        " gate       12.5 us  x",
+      ])
   }
 
   @Test("The text says what was asked for, in at most 100 columns")

@@ -51,7 +51,7 @@ private struct Slice: Equatable {
 }
 
 /// The slices of a trace by track, in the order of the file; asserts that none overlap.
-private func slices(_ path: String) throws -> [Slice] {
+private func readSlices(_ path: String) throws -> [Slice] {
   var names: [UInt64: String] = [:]
   var tracks: [UInt64: String] = [:]
   var open: [UInt64: Slice] = [:]
@@ -76,7 +76,8 @@ private func slices(_ path: String) throws -> [Slice] {
         let name = event.text(23) ?? names[event.numbers[10] ?? 0] ?? "?"
         open[uuid] = Slice(track: try #require(tracks[uuid]), name: name, start: time, end: time)
       } else {
-        var slice = try #require(open.removeValue(forKey: uuid))
+        let opened = open.removeValue(forKey: uuid)
+        var slice = try #require(opened)
         #expect(time >= slice.start)
         slice.end = time
         ends[uuid] = time
@@ -98,7 +99,7 @@ struct TimelineTests {
   func parseBack() throws {
     let path = directory.file("timeline.pftrace")
     try exampleResult(spans: .firstIterations(1)).writeTimeline(to: path)
-    let slices = try slices(path)
+    let slices = try readSlices(path)
     let run = "an example"
     #expect(
       slices == [
@@ -129,7 +130,7 @@ struct TimelineTests {
     }
     let path = directory.file("timeline.pftrace")
     try result.writeTimeline(to: path)
-    let slices = try slices(path)  // asserts no overlap
+    let slices = try readSlices(path)  // asserts no overlap
     #expect(slices.count == 502)
     #expect(slices.contains { $0.track.hasSuffix("device 0/compute 2") })
     let expected = result.spans.reduce(UInt64(0)) {

@@ -122,6 +122,7 @@ public struct ResultsDatabase: Sendable {
     switch error.resultCode {
     case .SQLITE_FULL: return .diskFull(path: path)
     case .SQLITE_BUSY, .SQLITE_LOCKED: return .busy(path: path)
+    case .SQLITE_CORRUPT: return .damaged(path: path)
     case .SQLITE_NOTADB: return .notADatabase(path: path)
     case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_IOERR:
       return .unwritable(path: path, reason: reason)
