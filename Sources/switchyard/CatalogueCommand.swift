@@ -72,13 +72,14 @@ extension CatalogueListing {
   static func devices(_ catalogue: HardwareCatalogue) -> CatalogueListing {
     var table = TextTable(
       columns: [
-        "name", "kind", "bf16", "fp8", "memory", "", "bandwidth", "scale-up", "power", "fractions",
+        "name", "kind", "16 bit", "fp8", "memory", "", "bandwidth", "scale-up", "power",
+        "fractions",
       ],
       rightAligned: [2, 3, 4, 6, 7, 8])
     for device in catalogue.devices {
-      let rates = [Precision.bf16, .fp8].map { device.peakRates[$0]?.description ?? "-" }
+      let rates = [device.peakRates[.bf16] ?? device.peakRates[.fp16], device.peakRates[.fp8]]
       table.rows.append(
-        [device.name, device.kind.rawValue] + rates + [
+        [device.name, device.kind.rawValue] + rates.map { $0?.description ?? "-" } + [
           "\(device.memory.capacity)", device.memory.kind, "\(device.memory.bandwidth)",
           device.scaleUp.map { "\($0.bandwidth)" } ?? "-", "\(device.thermalDesignPower)",
           device.efficiency.relative.map { "like \($0)" } ?? "own",

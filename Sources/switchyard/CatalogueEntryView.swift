@@ -74,9 +74,9 @@ extension CatalogueEntryView {
     let unverified = Set(entry.unverified)
     let values = Self.values(of: entry)
     let numbers = entry.citations.keys.sorted().map { key in
-      SourcedFact(
-        key: key, value: values[key] ?? "", source: unverified.contains(key) ? "unverified" : "",
-        citation: entry.citations[key] ?? "")
+      let source = unverified.contains(key) ? SourcedFact.nameless : ""
+      return SourcedFact(
+        key: key, value: values[key] ?? "", source: source, citation: entry.citations[key] ?? "")
     }
     let words = entry.otherNames.isEmpty ? [] : [("also", entry.otherNames.joined(separator: ", "))]
     let derived = [
@@ -126,19 +126,37 @@ extension CatalogueEntryView {
   }
 }
 
+extension SourcedFact {
+  /// The short name of the source; where there is none, the citation itself.
+  fileprivate var label: String {
+    if hasShortName { return source }
+    return isUnverified ? "unverified: \(citation)" : citation
+  }
+
+  fileprivate var hasShortName: Bool { !source.isEmpty && source != Self.nameless }
+
+  /// Stands for the source of a model's number from memory, whose short name is not kept.
+  fileprivate static let nameless = "unverified"
+}
+
 extension CatalogueEntryView {
+  /// Each source once, in the order of the numbers.
+  private var cited: [SourcedFact] {
+    var seen: Set<String> = []
+    return numbers.filter { $0.hasShortName && seen.insert($0.source).inserted }
+  }
+
   var text: String {
     var parts = ["\(name): \(fullName)"]
     func block(_ title: String, _ rows: [[String]]) {
       guard !rows.isEmpty else { return }
-      var table = TextTable(columns: Array(repeating: "", count: rows[0].count), rightAligned: [1])
+      var table = TextTable(columns: Array(repeating: "", count: rows[0].count))
       table.rows = rows
       parts.append(title + table.text)
     }
     parts += words.map { "  \($0.key): \($0.value)" }
-    block(
-      "\nnumbers\n",
-      numbers.map { ["  " + $0.key, $0.value, $0.isUnverified ? "unverified" : "", $0.citation] })
+    block("\nnumbers\n", numbers.map { ["  " + $0.key, $0.value, $0.label] })
+    block("\nsources\n", cited.map { ["  " + $0.source, $0.citation] })
     block("\nwhat follows\n", derived.map { ["  " + $0.key, $0.value] })
     if !remarks.isEmpty {
       parts.append("\nresults will say\n" + remarks.map { "  " + $0 }.joined(separator: "\n"))
