@@ -9,14 +9,8 @@ extension RoutingTrace {
     rows.withUnsafeMutableBufferPointer { rows in
       guard let rows = rows.baseAddress else { return }
       withExtendedLifetime(storage) {
-        let first = range.lowerBound * shape.selectionsPerToken
-        switch ids {
-        case .narrow(let ids):
-          countExperts(
-            ids + first, tokens: range.count, layers: shape.layers, topK: shape.topK, rows, stride)
-        case .wide(let ids):
-          countExperts(
-            ids + first, tokens: range.count, layers: shape.layers, topK: shape.topK, rows, stride)
+        ids.forEachBlock(tokens: range, row: shape.selectionsPerToken) { ids, _ in
+          countExperts(ids, layers: shape.layers, topK: shape.topK, rows, stride)
         }
       }
     }
@@ -26,13 +20,14 @@ extension RoutingTrace {
 }
 
 /// The histogram loop. Masked ids stay within their row even in a damaged trace.
-private func countExperts<ID: FixedWidthInteger & UnsignedInteger>(
-  _ ids: UnsafePointer<ID>, tokens: Int, layers: Int, topK: Int,
+private func countExperts(
+  _ ids: UnsafeBufferPointer<UInt16>, layers: Int, topK: Int,
   _ counts: UnsafeMutablePointer<UInt32>, _ stride: Int
 ) {
+  guard var id = ids.baseAddress else { return }
+  let end = id + ids.count
   let mask = stride &- 1
-  var id = ids
-  for _ in 0..<tokens {
+  while id < end {
     var row = counts
     for _ in 0..<layers {
       var choice = 0

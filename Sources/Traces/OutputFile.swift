@@ -29,11 +29,9 @@ final class OutputFile {
   }
 
   func write(_ bytes: [UInt8]) throws(TraceError) {
-    var failure: TraceError?
-    bytes.withUnsafeBytes { bytes in
-      do throws(TraceError) { try write(bytes) } catch { failure = error }
+    try bytes.withUnsafeBufferPointer { bytes throws(TraceError) in
+      try write(UnsafeRawBufferPointer(bytes))
     }
-    if let failure { throw failure }
   }
 
   func write(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
@@ -66,11 +64,9 @@ final class OutputFile {
   /// Overwrites the first bytes, sees everything to the disk and renames.
   func commit(startingWith header: [UInt8]) throws(TraceError) {
     try flush()
-    var failure: TraceError?
-    header.withUnsafeBytes { bytes in
-      do throws(TraceError) { try writeOut(bytes, at: 0) } catch { failure = error }
+    try header.withUnsafeBufferPointer { bytes throws(TraceError) in
+      try writeOut(UnsafeRawBufferPointer(bytes), at: 0)
     }
-    if let failure { throw failure }
     guard fsync(descriptor) == 0, rename(temporary, file) == 0 else {
       throw .cannotWrite(file: file, reason: systemReason())
     }
@@ -78,12 +74,10 @@ final class OutputFile {
   }
 
   private func flush() throws(TraceError) {
-    var failure: TraceError?
-    buffer.withUnsafeBytes { bytes in
-      do throws(TraceError) { try writeOut(bytes, at: nil) } catch { failure = error }
+    try buffer.withUnsafeBufferPointer { bytes throws(TraceError) in
+      try writeOut(UnsafeRawBufferPointer(bytes), at: nil)
     }
     buffer.removeAll(keepingCapacity: true)
-    if let failure { throw failure }
   }
 
   private func writeOut(_ bytes: UnsafeRawBufferPointer, at offset: Int?) throws(TraceError) {

@@ -105,7 +105,7 @@ public struct RoutingTrace: Sendable {
   public func selections(token: Int, layer: Int) -> [Int] {
     precondition((0..<tokens).contains(token) && (0..<shape.layers).contains(layer))
     let first = (token * shape.layers + layer) * shape.topK
-    return (first..<first + shape.topK).map { id(at: $0) }
+    return (first..<first + shape.topK).map { ids[$0] }
   }
 
   /// The router's weights of ``selections(token:layer:)``; `nil` where none were recorded.
@@ -125,14 +125,6 @@ public struct RoutingTrace: Sendable {
         let bits = bytes.loadUnaligned(fromByteOffset: gatesOffset + $0 * 2, as: UInt16.self)
         return float(fromHalf: UInt16(littleEndian: bits))
       }
-    }
-  }
-
-  /// The id at a flat index in `[token][layer][k]`.
-  func id(at index: Int) -> Int {
-    switch ids {
-    case .narrow(let ids): Int(ids[index])
-    case .wide(let ids): Int(UInt16(littleEndian: ids[index]))
     }
   }
 
@@ -175,12 +167,8 @@ extension RoutingTrace {
       Checksum.of(gates) == header.gatesChecksum
     else { throw .damagedSelections(file: file) }
     let count = tokens * shape.selectionsPerToken
-    let place: Int? =
-      switch ids {
-      case .narrow(let ids): firstIndex(in: ids, count: count, notBelow: shape.experts)
-      case .wide(let ids): firstIndex(in: ids, count: count, notBelow: shape.experts)
-      }
-    if let place { throw outOfRange(at: place, id: id(at: place)) }
+    let place = ids.firstIndex(notBelow: shape.experts, count: count)
+    if let place { throw outOfRange(at: place, id: ids[place]) }
   }
 
   func outOfRange(at index: Int, id: Int) -> TraceError {
@@ -196,34 +184,6 @@ extension RoutingTrace {
       ? .narrow(base.assumingMemoryBound(to: UInt8.self))
       : .wide(base.assumingMemoryBound(to: UInt16.self))
   }
-}
-
-/// Expert ids of either width.
-enum ExpertIDs {
-  case narrow(UnsafePointer<UInt8>)
-  case wide(UnsafePointer<UInt16>)
-}
-
-/// The first index whose id is `bound` or more. The maximum of a block is found first, which the
-/// compiler turns into vector instructions.
-func firstIndex<ID: FixedWidthInteger & UnsignedInteger>(
-  in ids: UnsafePointer<ID>, count: Int, notBelow bound: Int
-) -> Int? {
-  guard bound <= Int(ID.max) else { return nil }
-  let limit = ID(bound)
-  var start = 0
-  while start < count {
-    let end = min(start &+ 4096, count)
-    var largest: ID = 0
-    var index = start
-    while index < end {
-      largest = max(largest, ids[index])
-      index &+= 1
-    }
-    if largest >= limit { return (start..<end).first { ids[$0] >= limit } }
-    start = end
-  }
-  return nil
 }
 
 /// IEEE 754 half precision, by its bits (Swift's `Float16` is not on every platform).

@@ -52,31 +52,42 @@ public final class RoutingTraceWriter {
     tokensInSequences += prefillTokens + decodeTokens
   }
 
-  /// Appends whole tokens, `[token][layer][k]`, of ids of either width.
+  /// Appends whole tokens, `[token][layer][k]`.
   ///
   /// - Throws: ``TraceError/expertOutOfRange(file:token:layer:expert:experts:)`` for the first id
   ///   that the shape does not have, ``TraceError/cannotWrite(file:reason:)``.
-  public func append<ID: FixedWidthInteger & UnsignedInteger>(
-    _ ids: UnsafeBufferPointer<ID>
-  ) throws(TraceError) {
-    precondition(ids.count % shape.selectionsPerToken == 0, "whole tokens are appended")
+  public func append(_ ids: UnsafeBufferPointer<UInt16>) throws(TraceError) {
     guard let base = ids.baseAddress else { return }
-    if let place = firstIndex(in: base, count: ids.count, notBelow: shape.experts) {
-      throw .expertOutOfRange(
-        file: output.file, token: tokens + place / shape.selectionsPerToken,
-        layer: place % shape.selectionsPerToken / shape.topK, expert: Int(ids[place]),
-        experts: shape.experts)
-    }
-    if MemoryLayout<ID>.size == shape.idBytes {
+    try check(.wide(base), count: ids.count)
+    if shape.idBytes == 2 {
       try put(UnsafeRawBufferPointer(ids))
-    } else if shape.idBytes == 1 {
+    } else {
       let narrow = ids.map { UInt8(truncatingIfNeeded: $0) }
       try put(narrow)
+    }
+    tokens += ids.count / shape.selectionsPerToken
+  }
+
+  /// The same of narrow ids.
+  public func append(_ ids: UnsafeBufferPointer<UInt8>) throws(TraceError) {
+    guard let base = ids.baseAddress else { return }
+    try check(.narrow(base), count: ids.count)
+    if shape.idBytes == 1 {
+      try put(UnsafeRawBufferPointer(ids))
     } else {
-      let wide = ids.map { UInt16(truncatingIfNeeded: $0) }
+      let wide = ids.map { UInt16($0) }
       try put(wide)
     }
     tokens += ids.count / shape.selectionsPerToken
+  }
+
+  private func check(_ ids: ExpertIDs, count: Int) throws(TraceError) {
+    precondition(count % shape.selectionsPerToken == 0, "whole tokens are appended")
+    guard let place = ids.firstIndex(notBelow: shape.experts, count: count) else { return }
+    throw .expertOutOfRange(
+      file: output.file, token: tokens + place / shape.selectionsPerToken,
+      layer: place % shape.selectionsPerToken / shape.topK, expert: ids[place],
+      experts: shape.experts)
   }
 
   /// Appends gate weights, in the order of the selections.
@@ -101,11 +112,7 @@ public final class RoutingTraceWriter {
     precondition(
       selections.count == (prefillTokens + decodeTokens) * shape.selectionsPerToken,
       "selections are [token][layer][k]")
-    var failure: TraceError?
-    selections.withUnsafeBufferPointer { ids in
-      do throws(TraceError) { try append(ids) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try selections.withUnsafeBufferPointer { ids throws(TraceError) in try append(ids) }
     endSequence(
       name, source: source, prefillTokens: prefillTokens, decodeTokens: decodeTokens)
   }
@@ -145,11 +152,9 @@ public final class RoutingTraceWriter {
   }
 
   private func put<ID: FixedWidthInteger>(_ ids: [ID]) throws(TraceError) {
-    var failure: TraceError?
-    ids.withUnsafeBytes { bytes in
-      do throws(TraceError) { try put(bytes) } catch { failure = error }
+    try ids.withUnsafeBufferPointer { ids throws(TraceError) in
+      try put(UnsafeRawBufferPointer(ids))
     }
-    if let failure { throw failure }
   }
 }
 
@@ -160,15 +165,13 @@ extension RoutingTrace {
       to: file, shape: shape, origin: origin, provenance: provenance, gateFormat: gateFormat,
       replacing: replacing)
     for sequence in sequences {
-      for token in sequence.firstToken..<sequence.firstToken + sequence.tokens {
-        let first = token * shape.selectionsPerToken
-        let count = shape.selectionsPerToken
-        switch ids {
-        case .narrow(let ids):
-          try writer.append(UnsafeBufferPointer(start: ids + first, count: count))
-        case .wide(let ids):
-          try writer.append(UnsafeBufferPointer(start: ids + first, count: count))
+      let range = sequence.firstToken..<sequence.firstToken + sequence.tokens
+      try withExtendedLifetime(storage) { () throws(TraceError) in
+        try ids.forEachBlock(tokens: range, row: shape.selectionsPerToken) {
+          (ids, _) throws(TraceError) in try writer.append(ids)
         }
+      }
+      for token in gateFormat == .none ? 0..<0 : range {
         for layer in 0..<shape.layers {
           if let weights = gateWeights(token: token, layer: layer) {
             try writer.append(gateWeights: weights)
