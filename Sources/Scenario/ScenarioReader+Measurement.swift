@@ -14,7 +14,8 @@ extension ScenarioReader {
     let example = "{warmup: 5 iterations, iterations: 50}"
     guard let reader = section("measure", of: root, example: example) else { return nil }
     let warmup = count("warmup", of: reader, in: 0...1_000_000, default: standard.warmup)
-    let iterations = count("iterations", of: reader, in: 1...1_000_000, default: standard.iterations)
+    let iterations = count(
+      "iterations", of: reader, in: 1...1_000_000, default: standard.iterations)
     reader.finish()
     guard let warmup, let iterations else { return nil }
     return Measurement(warmup: warmup, iterations: iterations)
