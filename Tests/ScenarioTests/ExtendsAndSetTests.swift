@@ -140,17 +140,18 @@ struct SettingTests {
 
   @Test("is refused where it is malformed, all of them together")
   func malformed() throws {
+    let found = try folder.problems(settings: [
+      "workload", "=3", "a..b=3", "seed=", "extends=x.yaml", "seed={", "seed=1", "seed=2",
+    ])
     #expect(
-      try folder.problems(settings: [
-        "workload", "=3", "a..b=3", "seed=", "extends=x.yaml", "seed={", "seed=1", "seed=2",
-      ]) == [
+      found == [
         "--set =3:1:1: '' is not a path of keys joined by dots; write '--set workload.batch=64'",
         "--set a..b=3:1:1: 'a..b' is not a path of keys joined by dots; "
           + "write '--set workload.batch=64'",
         "--set extends=x.yaml:1:1: 'extends' cannot be set; it stands in a file",
-        "--set seed=1:1:1: 'seed' has no effect: '--set seed=2' sets it again",
         "--set seed=:1:1: 'seed' is set to nothing; give a value after '='",
-        "--set seed={:1:2: not YAML: did not find expected node content",
+        "--set seed=1:1:1: 'seed' has no effect: '--set seed=2' sets it again",
+        "--set seed={:2:1: not YAML: did not find expected node content",
         "--set workload:1:1: a setting has no '='; write '--set workload.batch=64'",
       ])
   }

@@ -26,7 +26,7 @@ struct PolicyMistakeTests {
       "scenario.yaml:12:13: 'continuous' is not a value of 'batching'; one of: static")
     try expect(
       "execution: {kind: fetch}",
-      "scenario.yaml:12:20: 'fetch' is not a value of 'execution'; one of: resident")
+      "scenario.yaml:12:21: 'fetch' is not a value of 'execution'; one of: resident")
     try expect(
       "routing: recorded",
       "scenario.yaml:12:12: 'recorded' is not a value of 'routing'; "
@@ -76,7 +76,7 @@ struct PolicyMistakeTests {
       try folder.problems(replacing: [
         "1 x dgx-h100": "2 x dgx-h100", "{data: 8}": "{data: 16}", "{expert: 8}": "{expert: 16}",
       ]) == [
-        "scenario.yaml:12:14: 8 experts in a layer leave some of 16 expert groups without any; "
+        "scenario.yaml:6:47: 8 experts in a layer leave some of 16 expert groups without any; "
           + "slice experts (parallelism.experts.tensor), add redundant ones, or give a placement "
           + "file"
       ])

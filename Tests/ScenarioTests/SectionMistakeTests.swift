@@ -73,8 +73,11 @@ struct SectionMistakeTests {
       ScenarioFolder.model.split(separator: "\n").dropLast().joined(separator: "\n"))
     try expect(
       "tiny.yaml", "dense.yaml",
-      "scenario.yaml:3:8: 'dense' has no experts; a routing trace has nothing to say about it",
-      "scenario.yaml:8:20: trace of nothing")
+      "scenario.yaml:3:8: 'dense' has no experts; a routing trace has nothing to say about it")
+    try expect(
+      "tiny.yaml", "nllb-moe-54b",
+      "scenario.yaml:3:8: 'nllb-moe-54b' is an encoder-decoder model; decoder-only models can be "
+        + "served so far")
   }
 
   @Test("a mistake in a model's file is told at its own place")
@@ -156,7 +159,8 @@ struct SectionMistakeTests {
   func precisions() throws {
     try expect(
       "weights: bf16", "weights: bf61",
-      "scenario.yaml:5:22: 'bf61' is not a value of 'weights'; did you mean 'bf16'?")
+      "scenario.yaml:5:22: 'bf61' is not a value of 'weights'; "
+        + "one of: fp32, bf16, fp16, fp8, int8, fp4, int4")
     try expect(
       "{weights: bf16, activations: bf16, kv-cache: bf16}", "{weights: bf16, kv-cache: bf16}",
       "scenario.yaml:5:12: 'activations' is missing")
@@ -164,6 +168,39 @@ struct SectionMistakeTests {
       "{weights: bf16, activations: bf16, kv-cache: bf16}", "[bf16]",
       "scenario.yaml:5:12: 'precision' is a word or a mapping, not a sequence; "
         + "write it like 'precision: {weights: bf16, activations: bf16, kv-cache: bf16}'")
+  }
+
+  @Test("a precision that the device cannot compute in")
+  func noRate() throws {
+    try folder.write(
+      "mine.yaml",
+      """
+      sources: {own: measured here}
+      devices:
+        npu:
+          full-name: Integers only
+          kind: gpu
+          source: own
+          compute: {int8: 100 TOPS}
+          memory: {kind: hbm3, capacity: 16 GB, bandwidth: 1 TB/s}
+          host-link: {link: pcie4-x16, bandwidth: 31.5 GB/s}
+          power: {thermal-design: 300 W, idle: 30 W}
+          efficiency: {like: h100-sxm}
+      nodes:
+        npus:
+          full-name: Eight of them
+          devices: {device: npu, count: [8, own]}
+          scale-up: {kind: host}
+          collective-latency: [9 us, own]
+          host: {processor: xeon-8480, sockets: [1, own], memory: [1 TB, own]}
+      """)
+    let found = try folder.problems(
+      replacing: ["name: Tiny": "name: Tiny\ncatalogue: [mine.yaml]", "1 x dgx-h100": "npus"])
+    #expect(
+      found == [
+        "scenario.yaml:6:12: npu has no compute rate for bf16, nor for a wider precision that could "
+          + "stand in; it has int8"
+      ])
   }
 
   @Test("parallelism that does not multiply to the devices, or slices too thin")
@@ -213,7 +250,7 @@ struct SectionMistakeTests {
       "scenario.yaml:10:12: 'context' is '-3 tokens'; it must be more than zero")
     try expect(
       "phase: decode", "phase: training",
-      "scenario.yaml:8:40: 'training' is not a value of 'phase'; one of: prefill, decode")
+      "scenario.yaml:8:41: 'training' is not a value of 'phase'; one of: prefill, decode")
     let found = try folder.problems(replacing: [
       "phase: decode": "phase: prefill", "batch: 4": "batch: 1000000",
       "16 tokens": "100000 tokens",
@@ -229,7 +266,7 @@ struct SectionMistakeTests {
   func measurements() throws {
     try expect(
       "iterations: 3", "iterations: 0",
-      "scenario.yaml:13:46: 'iterations' is 0; it must be from 1 to 1000000")
+      "scenario.yaml:13:45: 'iterations' is 0; it must be from 1 to 1000000")
     try expect(
       "2 iterations", "2 seconds",
       "scenario.yaml:13:19: 'seconds' is not a unit of 'warmup'; write it like '50 iterations'")

@@ -11,38 +11,41 @@ struct WholeFileTests {
 
   @Test("has all of its mistakes told at once, in the order of the file")
   func allTogether() throws {
+    let found = try folder.problems(
+      text: """
+        switchyard: 1
+        model: deepseek-v2-light
+        cluster: {nodes: 0 x dgx-h100}
+        precision: bf61
+        parallelism: {attention: {data: 8}, experts: {exprt: 8}}
+        workload:
+          routing: {trace: tiny.txt, phase: both}
+          batch: 0
+          context: 16
+        policies: {placement: {kind: contiguous, redundant: 0}, batching: dynamic}
+        measure: {warmup: -1}
+        speed: 3
+        """)
     #expect(
-      try folder.problems(
-        text: """
-          switchyard: 1
-          model: deepseek-v2-light
-          cluster: {nodes: 0 x dgx-h100}
-          precision: bf61
-          parallelism: {attention: {data: 8}, experts: {exprt: 8}}
-          workload:
-            routing: {trace: tiny.txt, phase: both}
-            batch: 0
-            context: 16
-          policies: {placement: {kind: contiguous, redundant: 0}, batching: dynamic}
-          measure: {warmup: -1}
-          speed: 3
-          """) == [
-          "scenario.yaml:1:1: 'name' is missing; "
-            + "write it like 'name: DeepSeek-V2-Lite, decode, one DGX H100'",
-          "scenario.yaml:2:8: there is no model 'deepseek-v2-light' in the catalogue; "
-            + "did you mean 'deepseek-v2-lite'?",
-          "scenario.yaml:3:18: a cluster of 0 nodes was asked for; it needs 1 to 100000",
-          "scenario.yaml:4:12: 'bf61' is not a value of 'precision'; did you mean 'bf16'?",
-          "scenario.yaml:5:47: unknown key 'exprt'; did you mean 'expert'?",
-          "scenario.yaml:7:37: 'both' is not a value of 'phase'; one of: prefill, decode",
-          "scenario.yaml:8:10: 'batch' is 0; it must be from 1 to 1000000",
-          "scenario.yaml:9:12: 'context': '16' has no unit; "
-            + "a number of tokens is written like '2048 tokens'",
-          "scenario.yaml:10:53: 'redundant: 0' has no effect; leave it out",
-          "scenario.yaml:10:67: 'dynamic' is not a value of 'batching'; one of: static",
-          "scenario.yaml:11:19: 'warmup' is -1; it must be from 0 to 1000000",
-          "scenario.yaml:12:1: unknown key 'speed'; did you mean 'seed'?",
-        ])
+      found == [
+        "scenario.yaml:1:1: 'name' is missing; "
+          + "write it like 'name: DeepSeek-V2-Lite, decode, one DGX H100'",
+        "scenario.yaml:2:8: there is no model 'deepseek-v2-light' in the catalogue; "
+          + "did you mean 'deepseek-v2-lite'?",
+        "scenario.yaml:3:18: a cluster of 0 nodes was asked for; it needs 1 to 100000",
+        "scenario.yaml:4:12: 'bf61' is not a value of 'precision'; "
+          + "one of: fp32, bf16, fp16, fp8, int8, fp4, int4",
+        "scenario.yaml:5:47: unknown key 'exprt'; did you mean 'expert'?",
+        "scenario.yaml:7:20: tiny.txt: cannot be read: No such file or directory",
+        "scenario.yaml:7:37: 'both' is not a value of 'phase'; one of: prefill, decode",
+        "scenario.yaml:8:10: 'batch' is 0; it must be from 1 to 1000000",
+        "scenario.yaml:9:12: 'context': '16' has no unit; "
+          + "a number of tokens is written like '2048 tokens'",
+        "scenario.yaml:10:53: 'redundant: 0' has no effect; leave it out",
+        "scenario.yaml:10:67: 'dynamic' is not a value of 'batching'; one of: static",
+        "scenario.yaml:11:19: 'warmup' is -1; it must be from 0 to 1000000",
+        "scenario.yaml:12:1: unknown key 'speed'; did you mean 'seed'?",
+      ])
   }
 
   @Test("has mistakes of different parts held to each other told together")
