@@ -67,8 +67,8 @@ let package = Package(
     .executableTarget(
       name: "switchyard",
       dependencies: [
-        "Units", "Engine", "Hardware", "Models", "Traces", "Placement", "Serving", "Scenario",
-        "Results", argumentParser,
+        "Units", "StrictYAML", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
+        "Serving", "Scenario", "Results", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(

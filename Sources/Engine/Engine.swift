@@ -165,6 +165,9 @@ extension Engine where Queue: ~Copyable {
   /// What a resource has served since ``resetTotals()``, in its base unit.
   public func amountServed(by resource: ResourceID) -> Double { served[resource.position] }
 
+  /// The same for every resource, in the order of the table.
+  public var amountsServed: [Double] { served }
+
   /// Starts the totals anew, after a warm-up.
   public mutating func resetTotals() {
     reset(&served, resources.count, 0)

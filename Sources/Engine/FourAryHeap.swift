@@ -96,7 +96,7 @@ public struct FourAryHeap: EventQueue, ~Copyable {
     let order = event.order
     var vacant = used - 1
     while vacant > 0 {
-      let parent = (vacant - 1) / 4
+      let parent = (vacant - 1) >> 2
       let candidate = events[parent]
       guard order < candidate.order else { break }
       events[vacant] = candidate

@@ -36,7 +36,6 @@ public struct LadderQueue: EventQueue, ~Copyable {
   private static let bottomCapacity = 2 * sortable
   /// Eight rungs with only 32 buckets each tell a picosecond from 2^40 of them.
   private static let mostRungs = 8
-  private static let bucketsPerEvent = 2
 
   public private(set) var count = 0
   private var nextSequence: UInt64 = 0
@@ -50,7 +49,7 @@ public struct LadderQueue: EventQueue, ~Copyable {
   private var depth = 0
   /// The first event of each bucket's list.
   private var buckets = Slab<Link>(capacity: 256)
-  private let unsorted = Slab<Event>(capacity: bottomCapacity)
+  private let unsorted = Slab<Event>(capacity: sortable)
 
   // The events in rungs and, apart from them, how they are strung together. The links of 100,000
   // events fit a second-level cache, so a list is walked there while the events are still coming.
@@ -152,10 +151,10 @@ struct Rung: BitwiseCopyable {
 }
 
 /// The slot of an event in a rung.
-private typealias Link = UInt32
+typealias Link = UInt32
 
 extension Link {
-  fileprivate static let none = Link.max
+  static let none = Link.max
 }
 
 extension LadderQueue {
@@ -209,9 +208,12 @@ extension LadderQueue {
   }
 
   /// One to two empty buckets for each of `events` events, and one for what comes after `latest`.
+  ///
+  /// A rung stays in use while new events come in behind its first ones: at exponential increments
+  /// a bucket holds about ln(n) / 1.5 events when its turn comes.
   private mutating func addRung(from earliest: Int64, to latest: Int64, for events: Int) -> Rung {
     let range = UInt64(bitPattern: latest &- earliest)
-    let widths = range / UInt64(Self.bucketsPerEvent * events)
+    let widths = range / UInt64(2 * events)
     let shift = UInt64(UInt64.bitWidth - widths.leadingZeroBitCount)
     var first = 0
     if depth > 0 { first = rungs[depth - 1].first + rungs[depth - 1].last + 1 }
@@ -264,21 +266,11 @@ extension LadderQueue {
     }
     links[Int(last)] = firstFree
     firstFree = list
-    for i in size..<size + 3 {
-      unsorted[i] = Event(.never, .observation, sequence: (1 << 56) - 1, payload: 0)
-    }
     for i in 0..<size {
       let event = unsorted[i]
       let order = event.order
       var place = 0
-      var j = 0
-      while j < size {
-        place += unsorted[j].order < order ? 1 : 0
-        place += unsorted[j + 1].order < order ? 1 : 0
-        place += unsorted[j + 2].order < order ? 1 : 0
-        place += unsorted[j + 3].order < order ? 1 : 0
-        j += 4
-      }
+      for j in 0..<size { place += unsorted[j].order < order ? 1 : 0 }
       bottom[place] = event
     }
     bottomStart = 0

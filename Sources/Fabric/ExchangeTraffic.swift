@@ -74,22 +74,6 @@ public struct ExchangeTraffic: Sendable {
     self.outerIn[device] = outerIn.value
   }
 
-  /// The same bytes the other way: what a combine returns of a dispatch. Scaled by `factor`.
-  public func reversed(scaledBy factor: Double = 1) -> ExchangeTraffic {
-    var back = self
-    back.innerOut = innerIn.map { $0 * factor }
-    back.innerIn = innerOut.map { $0 * factor }
-    back.outerOut = outerIn.map { $0 * factor }
-    back.outerIn = outerOut.map { $0 * factor }
-    for source in 0..<(pairs.isEmpty ? 0 : cluster.deviceCount) {
-      for target in cluster.devices(ofNode: cluster.node(of: source)) {
-        back.pairs[target * cluster.devicesPerNode + cluster.localIndex(of: source)] =
-          pairs[source * cluster.devicesPerNode + cluster.localIndex(of: target)] * factor
-      }
-    }
-    return back
-  }
-
   public var bytesSent: Bytes { Bytes(innerOut.reduce(0, +) + outerOut.reduce(0, +)) }
   public var bytesReceived: Bytes { Bytes(innerIn.reduce(0, +) + outerIn.reduce(0, +)) }
   public var isEmpty: Bool { bytesSent.value == 0 }

@@ -41,8 +41,11 @@ public struct KernelCost: Hashable, Sendable {
   /// the two.
   @inlinable public var time: Seconds { max(tensorTime, memoryTime) }
 
-  /// Launch and work, rounded up once.
-  @inlinable public var duration: SimTime { launchLatency + SimTime(roundingUp: time) }
+  /// Launch and work, rounded up once; never where the work never ends.
+  @inlinable public var duration: SimTime {
+    let work = SimTime(roundingUp: time)
+    return work == .never ? .never : launchLatency + work
+  }
 
   /// The largest of the three parts; of equal ones compute before memory before latency.
   @inlinable public var bound: KernelBound {

@@ -112,7 +112,7 @@ public struct KernelCostModel: Hashable, Sendable {
 
 extension Precision {
   /// The place in ``allCases``.
-  @usableFromInline var index: Int {
+  @inlinable var index: Int {
     switch self {
     case .fp32: 0
     case .bf16: 1

@@ -65,8 +65,11 @@ public struct KernelSequence: Hashable, Sendable {
     memoryBound = memoryBound + other.memoryBound
   }
 
-  /// Launches and work, rounded up once.
-  public var duration: SimTime { launchLatency + SimTime(roundingUp: busy) }
+  /// Launches and work, rounded up once; never where the work never ends.
+  public var duration: SimTime {
+    let work = SimTime(roundingUp: busy)
+    return work == .never ? .never : launchLatency + work
+  }
 
   /// The seconds that a bound accounts for; over all bounds they add up to launches plus ``busy``.
   public func seconds(boundBy bound: KernelBound) -> Seconds {

@@ -34,7 +34,8 @@ public struct Node: Hashable, Sendable {
     self.notes = notes
   }
 
-  /// What results that used this node must say, its device and links included.
+  /// What results that used this node must say, its device and links included. The host processor's
+  /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
     var all = device.remarks + facts.unverifiedRemarks(of: name)
     for link in [scaleUp.port.link, hostLink.link, network?.port.link].compactMap({ $0 }) {

@@ -69,16 +69,16 @@ extension Attention {
 
   fileprivate init?(reading entry: SourcedReader, layers: Int) {
     guard let reader = entry.mapping("attention", context: "'attention'") else { return nil }
+    // Without a kind it is not known which keys are right.
+    guard let kind = reader.reader.word("kind", Kind.self) else { return nil }
     defer { reader.finish() }
-    switch reader.reader.word("kind", Kind.self) {
+    switch kind {
     case .grouped:
       guard let grouped = GroupedAttention(reading: reader, layers: layers) else { return nil }
       self = .grouped(grouped)
     case .latent:
       guard let latent = LatentAttention(reading: reader) else { return nil }
       self = .latent(latent)
-    case nil:
-      return nil
     }
   }
 }

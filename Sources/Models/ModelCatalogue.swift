@@ -134,7 +134,7 @@ struct CatalogueFile {
       problems.add(
         "'like' names '\(name)', which is not a model of this file that is written out in full",
         at: like.location)
-      return entry
+      return entry.removing(key: "like")
     }
     return entry.removing(key: "like").merged(over: base.removing(key: "other-names"))
   }

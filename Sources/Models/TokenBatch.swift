@@ -9,7 +9,8 @@ public struct TokenBatch: Hashable, Sendable {
   public var sequences: Int
   /// Tokens that a sequence has when its new ones are in, these among them; the mean where
   /// sequences differ. (FLOPs and bytes are linear in it, but for windows and for prefills of
-  /// unequal length, which cost a little more than their mean.)
+  /// unequal length, which cost a little more than their mean.) Never less than the new tokens of a
+  /// sequence: `init` raises what is.
   public var context: Double
   /// Tokens of the encoder's output that each sequence attends to; read for encoder-decoder models.
   public var sourceContext: Double
@@ -20,7 +21,8 @@ public struct TokenBatch: Hashable, Sendable {
     self.phase = phase
     self.newTokens = newTokens
     self.sequences = sequences
-    self.context = context
+    let least = sequences > 0 ? Double(newTokens) / Double(sequences) : 0
+    self.context = max(context, least)
     self.sourceContext = sourceContext
   }
 

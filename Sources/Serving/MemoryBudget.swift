@@ -20,7 +20,7 @@ public struct MemoryBudget: Hashable, Sendable {
   /// Weights and KV cache only: activations, buffers and fragmentation come on top.
   public init(_ deployment: Deployment, _ workload: Workload) {
     let model = deployment.model
-    let weights = deployment.precisions.weights
+    let precisions = deployment.precisions
     let tensor = deployment.parallelism.attention.tensor
     let slices = deployment.parallelism.experts.tensor
     let (group, copies) = deployment.placement.fullestGroup
@@ -33,25 +33,21 @@ public struct MemoryBudget: Hashable, Sendable {
       parts.append(
         Part(name: name, arithmetic: "\(count) \(what) x \(each)", bytes: each * Double(count)))
     }
-    let expert = model.expertBytes(weights, tensorSlices: slices)
-    add("experts", copies, slices > 1 ? "expert slices" : "experts", expert)
-    let attention = (0..<model.layers).reduce(0) {
-      $0 + model.attentionParameters(layer: $1, tensorParallel: tensor)
+    let layers = model.expertLayers.count
+    let attention = (0..<model.layers).reduce(Bytes.zero) {
+      $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
-    let expertLayers = model.expertLayers.count
-    let shared = model.sharedExpertParameters()
-    let dense = model.denseFeedForwardParameters(tensorParallel: tensor)
-    func bytes(_ parameters: Int) -> Bytes { Bytes(Double(parameters) * weights.bytes) }
-    add("attention", 1, "share of all layers", bytes(attention))
-    add("shared experts", expertLayers, "layers", bytes(shared))
-    add("gates", expertLayers, "layers", bytes(model.gateParameters))
-    add("dense feed-forward", model.layers - expertLayers, "layers", bytes(dense))
-    add("embedding", 1, "table", bytes(model.embeddingParameters))
-    if !model.hasTiedEmbeddings {
-      add("head", 1, "matrix", bytes(model.headParameters(tensorParallel: tensor)))
-    }
+    add("experts", copies, "copies", model.expertBytes(precisions, tensorSlices: slices))
+    add("attention", 1, "share of all layers", attention)
+    add("shared experts", layers, "layers", model.sharedExpertBytes(precisions))
+    add("gates", layers, "layers", model.gateBytes(precisions))
+    add(
+      "dense feed-forward", model.layers - layers, "layers",
+      model.denseFeedForwardBytes(precisions, tensorParallel: tensor))
+    add("embedding", 1, "table", model.embeddingBytes(precisions))
+    add("head", 1, "matrix", model.headBytes(precisions, tensorParallel: tensor))
     let cache = model.keyValueBytes(
-      context: Double(workload.context), deployment.precisions.kvCache, tensorParallel: tensor)
+      context: Double(workload.context), precisions.kvCache, tensorParallel: tensor)
     add("KV cache", workload.batch, "sequences of \(workload.context) tokens", cache)
   }
 

@@ -12,6 +12,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case sharedExperts
   case experts
   case combine
+  /// A token's experts' results, weighted and added up on its own device.
+  case weightedSum
   case denseFeedForward
   case head
 
@@ -25,6 +27,7 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .sharedExperts: "shared experts"
     case .experts: "experts"
     case .combine: "combine"
+    case .weightedSum: "weighted sum"
     case .denseFeedForward: "dense feed-forward"
     case .head: "head"
     }

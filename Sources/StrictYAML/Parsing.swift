@@ -4,10 +4,12 @@ import Yams
 /// How large a document may be. A file past a limit is refused before it costs time or memory.
 public struct DocumentLimits: Sendable {
   public var bytes = 8 << 20
-  /// Nodes after aliases are expanded.
-  public var nodes = 1_000_000
+  /// Values, those that aliases repeat counted each time. A file is refused before it is parsed where
+  /// its lines, commas, colons and brackets are more, or so many that its aliases could make more.
+  public var nodes = 100_000
   public var depth = 64
-  public var aliases = 16
+  /// Few, because n aliases can repeat a value 3^(n/3) times.
+  public var aliases = 8
 
   public init() {}
 }
@@ -49,8 +51,12 @@ extension Value {
     guard !data.contains(0), let text = String(data: data, encoding: .utf8) else {
       throw refuse("the file is not UTF-8 text; a YAML file is expected")
     }
-    guard aliasCount(in: data) <= limits.aliases else {
+    let marks = data.withUnsafeBytes { countMarks(in: $0) }
+    guard marks.aliases <= limits.aliases else {
       throw refuse("more than \(limits.aliases) aliases (*name); write the values out")
+    }
+    guard marks.separators * (marks.aliases + 1) <= limits.nodes else {
+      throw refuse("more than \(limits.nodes) values in one file")
     }
     let root: Node?
     do {
@@ -70,21 +76,41 @@ extension Value {
   }
 }
 
-/// How often an alias could begin in the text: `*` before a letter or digit, after a blank or a
-/// flow indicator. May count too many (in comments), never too few.
-private func aliasCount(in data: Data) -> Int {
-  var count = 0
+/// What the text's bytes say of its cost before it is parsed. Both counts may be too high (comments
+/// and quoted text count), the first also a little too low (blocks of `- - -`, which the parser's
+/// own limit of nesting bounds); aliases are never missed.
+///
+/// - Returns: How many bytes separate values; how often an alias could begin: `*` before a letter or
+///   digit, after a blank or a flow indicator.
+private func countMarks(in text: UnsafeRawBufferPointer) -> (separators: Int, aliases: Int) {
+  var separators = 0
+  var aliases = 0
   var previous = UInt8(ascii: "\n")
-  var afterStar = false
-  for byte in data {
+  var isAfterStar = false
+  for byte in text {
+    switch byte {
+    case UInt8(ascii: "\n"), UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "["),
+      UInt8(ascii: "{"):
+      separators += 1
+    default: break
+    }
     let isWord =
       byte >= 0x80 || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a) || (byte >= 0x30 && byte <= 0x39)
       || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
-    if afterStar && isWord { count += 1 }
-    afterStar = byte == UInt8(ascii: "*") && " \t\r\n[{,:".utf8.contains(previous)
+    if isAfterStar && isWord { aliases += 1 }
+    isAfterStar = byte == UInt8(ascii: "*") && mayStandBeforeAlias(previous)
     previous = byte
   }
-  return count
+  return (separators, aliases)
+}
+
+private func mayStandBeforeAlias(_ byte: UInt8) -> Bool {
+  switch byte {
+  case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"),
+    UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: ":"):
+    true
+  default: false
+  }
 }
 
 /// Yams' nodes to ours, counting what it costs.

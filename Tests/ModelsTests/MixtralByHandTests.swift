@@ -9,7 +9,7 @@ import Units
   let model: ModelArchitecture
   let precisions = Precisions(.bf16)
 
-  init() throws { model = try ModelCatalogue.load().named("mixtral-8x7b").architecture }
+  init() throws { model = try ModelCatalogue.shared.get().named("mixtral-8x7b").architecture }
 
   func operators(_ emit: ((Operator) -> Void) -> Void) -> [Operator.Role: Operator] {
     var found: [Operator.Role: Operator] = [:]
@@ -63,4 +63,3 @@ import Units
     #expect(found[.attentionCore]?.family == .attentionPrefill)
   }
 }
-

@@ -7,7 +7,7 @@ import Units
   let catalogue: ModelCatalogue
   let precisions = Precisions(.bf16)
 
-  init() throws { catalogue = try ModelCatalogue.load() }
+  init() throws { catalogue = try ModelCatalogue.shared.get() }
 
   /// All operators of a forward pass of one device.
   func forward(
@@ -145,6 +145,12 @@ import Units
     #expect(found?.cacheBytes == Bytes((1000 + 1) * 576 * 2))
   }
 
+  @Test func aContextHoldsAtLeastItsNewTokens() {
+    #expect(TokenBatch(decoding: 4, context: 0).context == 1)
+    #expect(TokenBatch(prefilling: 100, of: 2, context: 7).context == 50)
+    #expect(TokenBatch(decoding: 0, context: 0).context == 0)
+  }
+
   @Test func nothingIsDoneForNoTokens() throws {
     let model = try catalogue.named("deepseek-v2").architecture
     let none = TokenBatch(decoding: 0, context: 0)
@@ -164,5 +170,36 @@ import Units
     #expect(small.allSatisfy { $0.precision == .bf16 })
     #expect(model.gateBytes(quantised) == model.gateBytes(precisions))
     #expect(model.headBytes(quantised) == model.headBytes(precisions))
+  }
+
+  /// NLLB: an encoder layer sees all of the source both ways and caches nothing; a decoder layer
+  /// attends to itself and to the source.
+  @Test func encodersSeeBothWaysAndDecodersAlsoSeeTheEncoder() throws {
+    let model = try catalogue.named("nllb-moe-54b").architecture
+    var cores: [Operator] = []
+    func attend(_ layer: Int, _ batch: TokenBatch) {
+      cores = []
+      model.attention(layer: layer, of: batch, precisions) {
+        if case .attention = $0.shape { cores.append($0) }
+      }
+    }
+    attend(0, TokenBatch(prefilling: 100, of: 1, context: 100))
+    #expect(cores.map(\.flops) == [FLOPs(2 * 100 * 100 * 16 * 256)])
+    #expect(cores.map(\.cacheBytes) == [.zero])
+    attend(24, TokenBatch(decoding: 1, context: 10, sourceContext: 100))
+    #expect(cores.map(\.role) == [.attentionCore, .crossCore])
+    #expect(cores.map(\.flops) == [FLOPs(2 * 10 * 16 * 256), FLOPs(2 * 100 * 16 * 256)])
+    // The source's keys and values are read, 2 x 16 x 128 elements of 2 bytes each.
+    #expect(cores.last?.cacheBytes == Bytes(100 * 4096 * 2))
+  }
+
+  /// Arctic's dense network of width 7168 runs beside the experts of every layer.
+  @Test func aResidualNetworkRunsBesideTheExperts() throws {
+    let model = try catalogue.named("snowflake-arctic").architecture
+    var work = 0.0
+    model.sharedExperts(newTokens: 1, precisions) { operation in
+      if operation.family == .gemm { work += operation.flops.value }
+    }
+    #expect(work == Double(2 * 3 * 7168 * 7168))
   }
 }

@@ -1,0 +1,87 @@
+import Engine
+import Fabric
+import Results
+import Scenario
+import Serving
+import Units
+
+/// A simulation and the recorder that watches it.
+///
+/// Serving and Results know nothing of each other; here the one's vocabulary becomes the other's.
+struct RecordedRun: IterationObserver {
+  private var recorder: Recorder
+  private var progress: Progress
+
+  /// Runs a scenario to its end.
+  static func result(
+    of scenario: Scenario, threads: Int, spans: SpansKept = .none
+  ) throws -> RunResult {
+    var simulation = try Simulation(
+      scenario.deployment, scenario.workload, scenario.measurement, seed: scenario.seed,
+      threads: threads)
+    var run = RecordedRun(
+      recorder: try Recorder(description(of: scenario, simulation.resources), spans: spans),
+      progress: Progress("iterations", of: scenario.measurement.iterations))
+    try simulation.run(observer: &run)
+    run.progress.finish()
+    let device = scenario.deployment.cluster.device
+    return try run.recorder.finish(
+      served: simulation.amountsServed, elapsed: simulation.measuredTime,
+      idlePower: device.idlePower * Double(scenario.deployment.cluster.deviceCount))
+  }
+
+  private static func description(
+    of scenario: Scenario, _ resources: ClusterResources
+  ) -> RunDescription {
+    let deployment = scenario.deployment
+    let cluster = deployment.cluster
+    var description = RunDescription(
+      name: scenario.name, scenario: scenario.text, seed: scenario.seed,
+      programVersion: Switchyard.version, deviceCount: cluster.deviceCount,
+      layerCount: deployment.model.layers,
+      stages: Stage.allCases.map {
+        StageDescription($0.name, $0.isCommunication ? .communication : .compute)
+      },
+      bounds: TaskBound.allCases.map(\.name))
+    description.model = deployment.model.name
+    description.cluster = "\(cluster.nodeCount) x \(cluster.node.name)"
+    description.policies = scenario.policies.map { "\($0.slot): \($0.choice)" }
+      .joined(separator: "\n")
+    description.trace = scenario.workload.trace.shape.model
+    description.traceIsSynthetic = scenario.workload.trace.origin == .synthetic
+    description.phase = scenario.workload.phase.rawValue
+    description.sequences = scenario.sequences
+    description.context = Tokens(scenario.workload.context)
+    description.warmupIterations = scenario.measurement.warmup
+    description.remarks = scenario.remarks
+    description.resources = resources.table.names.indices.map { index in
+      ResourceDescription(
+        name: resources.table.names[index], kind: resources.kinds[index].rawValue,
+        unit: resources.table.unitSymbols[index], capacity: resources.table.capacities[index],
+        device: resources.owners[index])
+    }
+    return description
+  }
+
+  // MARK: - Watching
+
+  mutating func iterationBegins(_ iteration: Int, at time: SimTime) throws {
+    recorder.beginIteration(iteration, at: time)
+  }
+
+  mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime) {
+    recorder.taskReleased(task, label, at: time)
+  }
+
+  mutating func taskFinished(
+    _ task: TaskID, _ label: TaskLabel, from start: SimTime, to end: SimTime, energy: Joules
+  ) {
+    recorder.taskFinished(task, label, from: start, to: end, energy: energy)
+  }
+
+  mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) throws {
+    recorder.recordLoad(tokens: load.tokens, bytesSent: load.bytesSent)
+    try recorder.endIteration(at: time, tokens: tokens)
+    progress.advance()
+  }
+}

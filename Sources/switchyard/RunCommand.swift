@@ -1,0 +1,91 @@
+import ArgumentParser
+import Foundation
+import Results
+import Scenario
+import Serving
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Simulates a scenario and says how fast it is and what bounds it.",
+    discussion: """
+      Prints a summary: tokens per second, where an iteration's time goes, load imbalance, \
+      utilisation, energy, and what bounds each stage. The same and more goes to SQLite (--out, which \
+      appends a run to an existing file), to CSV files (--csv) and to a timeline for \
+      https://ui.perfetto.dev (--timeline).
+
+        switchyard run scenarios/quickstart.yaml --set workload.batch=64 --out results.sqlite
+        sqlite3 results.sqlite 'SELECT * FROM summary'
+      """)
+
+  @OptionGroup var scenario: ScenarioOptions
+
+  @Option(help: "Append the results to this SQLite file; it is made if there is none.")
+  var out: String?
+
+  @Option(help: "Write the results as CSV files into this directory.")
+  var csv: String?
+
+  @Option(
+    help: """
+      Write a timeline of the first \(Self.timelineIterations) measured iterations for Perfetto.
+      """)
+  var timeline: String?
+
+  @Flag(help: "Print the summary as JSON.")
+  var json = false
+
+  @Flag(help: "List the load of every layer, not only the mean and the worst.")
+  var layers = false
+
+  @Option(help: "Threads for counting the trace's routing. Results do not depend on it.")
+  var threads = ProcessInfo.processInfo.activeProcessorCount
+
+  /// More would make files that browsers refuse.
+  static let timelineIterations = 3
+
+  func validate() throws {
+    guard threads >= 1, threads <= 1024 else {
+      throw ValidationError("--threads is \(threads); it must be from 1 to 1024")
+    }
+    guard !(json && layers) else {
+      throw ValidationError("--layers has no effect with --json, which lists every layer")
+    }
+  }
+
+  func run() throws {
+    try reportingFailures {
+      let loaded = try scenario.load()
+      // A results file that cannot be used is told before the work, not after it.
+      let database = try out.map { try ResultsDatabase($0) }
+      let result = try RecordedRun.result(
+        of: loaded, threads: threads,
+        spans: timeline == nil ? .none : .firstIterations(Self.timelineIterations))
+      if let csv { try result.writeCSV(toDirectory: csv) }
+      if let timeline { try result.writeTimeline(to: timeline) }
+      if let database { try database.append(result) }
+      print(
+        json ? try RunSummary(result).json() : result.summaryText(allLayers: layers),
+        terminator: "")
+    }
+  }
+}
+
+/// What names a scenario and changes it, for every command that takes one.
+struct ScenarioOptions: ParsableArguments {
+  @Argument(help: "The scenario file.", completion: .file(extensions: ["yaml", "yml"]))
+  var path: String
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Change a value of the scenario; may stand several times.", valueName: "path=value"))
+  var settings: [String] = []
+
+  @Option(help: "The seed of all random streams, in place of the scenario's.")
+  var seed: UInt64?
+
+  func load() throws -> Scenario {
+    try Scenario.load(path: path, settings: settings, seed: seed)
+  }
+}
