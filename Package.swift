@@ -88,7 +88,8 @@ let package = Package(
     tests("Traces"),
     tests("Placement"),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
-    tests("Scenario"),
+    tests(
+      "Scenario", sees: ["Hardware", "Models", "Placement", "Serving", "StrictYAML", "Traces"]),
     tests("Results"),
     .testTarget(
       name: "switchyardTests", dependencies: ["switchyard", "Scenario", "Traces", "Results"],

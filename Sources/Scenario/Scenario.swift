@@ -46,8 +46,7 @@ public struct Scenario: Sendable {
     try problems.throwIfAny()
     guard let scenario else {
       let start = Location(file: path, line: 1, column: 1)
-      throw Problems([Problem("cannot be resolved, for no known reason (please report)", at: start)]
-      )
+      throw Problems([Problem("cannot be resolved; please report this scenario", at: start)])
     }
     return scenario
   }

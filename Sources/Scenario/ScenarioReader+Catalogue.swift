@@ -6,7 +6,8 @@ import StrictYAML
 ///
 /// A file has models, or it has links, memory kinds, devices and nodes.
 extension ScenarioReader {
-  /// Nil where a file of that kind is wrong; names cannot be looked up then.
+  /// Nil where a file of that kind is wrong, so that names cannot be looked up, and where no name of
+  /// that kind is asked for.
   func catalogues() -> (hardware: HardwareCatalogue?, models: ModelCatalogue?) {
     let (hardwareFiles, modelFiles) = catalogueFiles()
     var hardware: HardwareCatalogue?
@@ -14,7 +15,9 @@ extension ScenarioReader {
     do { hardware = try HardwareCatalogue.load(extraFiles: hardwareFiles) } catch {
       problems.add(error)
     }
-    do { models = try ModelCatalogue.load(extraFiles: modelFiles) } catch { problems.add(error) }
+    if namesModel || !modelFiles.isEmpty {
+      do { models = try ModelCatalogue.load(extraFiles: modelFiles) } catch { problems.add(error) }
+    }
     return (hardware, models)
   }
 

@@ -53,9 +53,9 @@ extension ScenarioReader {
     let sentence = ServingError.doesNotFit(budget).sentence
     let most = each.value > 0 ? ((budget.capacity - weights) / each).rounded(.down) : 0
     if most >= 1 {
+      let sequences = most == 1 ? "sequence" : "sequences"
       problems.add(
-        "\(sentence); at most \(Int(most)) sequences of \(workload.context) tokens fit",
-        at: place("workload", "batch"))
+        "\(sentence); there is room for \(Int(most)) \(sequences)", at: place("workload", "batch"))
     } else {
       problems.add(
         "\(sentence); use more devices or a narrower precision", at: place("cluster", "nodes"))

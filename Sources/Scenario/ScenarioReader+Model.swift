@@ -19,7 +19,7 @@ extension ScenarioReader {
     switch value.content {
     case .mapping:
       found = architecture(MappingReader(value, problems), name: "the scenario's model")
-    case .scalar(let text) where text.contains("/") || text.hasSuffix(".yaml"):
+    case .scalar(let text) where !namesModel:
       found = modelFile(document.resolve(text, writtenAt: value.location), at: value.location)
     case .scalar(let name):
       found = catalogue.flatMap { catalogued(name, in: $0, at: value.location) }
@@ -30,6 +30,12 @@ extension ScenarioReader {
       return nil
     }
     return found.flatMap { isServable($0.architecture, at: value.location) ? $0 : nil }
+  }
+
+  /// Whether `model` is a name of the catalogue.
+  var namesModel: Bool {
+    guard case .scalar(let text) = document.value["model"]?.content else { return false }
+    return !text.contains("/") && !text.hasSuffix(".yaml")
   }
 
   private func catalogued(

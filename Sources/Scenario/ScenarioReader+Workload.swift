@@ -4,15 +4,14 @@ import StrictYAML
 import Traces
 import Units
 
-/// What `workload` says, before its trace is opened.
+/// What `workload` says, before its trace is opened; nil where something is wrong or missing.
 struct WorkloadDraft {
-  /// From where the program stands.
-  var tracePath: String
-  var tracePlace: Location
-  var phase: Phase
+  /// From where the program stands, and the place that names it.
+  var trace: (path: String, place: Location)?
+  var phase: Phase?
   var phasePlace: Location
-  var batch: Int
-  var context: Int
+  var batch: Int?
+  var context: Int?
 }
 
 /// `workload: {routing: {trace: PATH, phase: decode}, batch: 128, context: 2048 tokens}`.
@@ -32,11 +31,13 @@ extension ScenarioReader {
     let batch = reader.integer("batch", in: 1...1_000_000)
     let context = reader.required("context", example: "2048 tokens").flatMap(wholeTokens)
     reader.finish()
-    guard let trace, let path, let phase, let batch, let context else { return nil }
-    return WorkloadDraft(
-      tracePath: document.resolve(path, writtenAt: trace.location), tracePlace: trace.location,
+    var draft = WorkloadDraft(
       phase: phase, phasePlace: place("workload", "routing", "phase"), batch: batch,
       context: context)
+    if let trace, let path {
+      draft.trace = (document.resolve(path, writtenAt: trace.location), trace.location)
+    }
+    return draft
   }
 
   private func wholeTokens(_ value: Value) -> Int? {
@@ -62,44 +63,45 @@ extension ScenarioReader {
 }
 
 extension WorkloadDraft {
-  /// The trace, held to the model where that is known.
-  func trace(for model: ModelArchitecture?, _ reader: ScenarioReader) -> RoutingTrace? {
-    let trace: RoutingTrace
+  /// The trace, held to the model and the phase where they are known.
+  func openedTrace(for model: ModelArchitecture?, _ problems: ProblemCollector) -> RoutingTrace? {
+    guard let (path, place) = trace else { return nil }
+    let found: RoutingTrace
     do {
-      trace = try openTrace(tracePath)
+      found = try openTrace(path)
     } catch {
-      reader.problems.add(error.sentence, at: tracePlace)
+      problems.add(error.sentence, at: place)
       return nil
     }
-    let matches = model.map { self.matches(trace, $0, reader) } ?? true
-    let tokens = phase == .decode ? trace.decodeTokens : trace.prefillTokens
-    if tokens == 0 {
-      let other = phase == .decode ? Phase.prefill : .decode
-      let error = ServingError.noTokens(phase: phase.rawValue, file: trace.file)
-      reader.problems.add(
-        "\(error.sentence); it has \(other.rawValue) tokens only", at: phasePlace)
+    if let mismatch = model.flatMap({ found.mismatch(with: $0) }) {
+      problems.add(mismatch, at: place)
+      return nil
     }
-    return matches && tokens > 0 ? trace : nil
+    if let phase, found.sequenceCount(of: phase) == 0 {
+      let other = phase == .decode ? Phase.prefill : .decode
+      let error = ServingError.noTokens(phase: phase.rawValue, file: found.file)
+      problems.add("\(error.sentence), only \(other.rawValue) tokens", at: phasePlace)
+      return nil
+    }
+    return found
   }
+}
 
-  private func matches(
-    _ trace: RoutingTrace, _ model: ModelArchitecture, _ reader: ScenarioReader
-  ) -> Bool {
+extension RoutingTrace {
+  /// Why a trace cannot be of the model, if so.
+  fileprivate func mismatch(with model: ModelArchitecture) -> String? {
     let layers = model.expertLayers
     do {
-      try trace.check(
+      try check(
         layers: layers.count, experts: model.experts.count, topK: model.experts.topK,
         for: model.name)
     } catch {
-      reader.problems.add(error.sentence, at: tracePlace)
-      return false
+      return error.sentence
     }
-    guard trace.shape.layerIDs != layers else { return true }
-    reader.problems.add(
-      "\(trace.file): a trace of another model: its selections are of layers "
-        + "\(spelled(trace.shape.layerIDs)) (\(trace.shape.model)), but experts are wanted in layers "
-        + "\(spelled(layers)) (\(model.name))", at: tracePlace)
-    return false
+    guard shape.layerIDs != layers else { return nil }
+    return "\(file): a trace of another model: its selections are of layers "
+      + "\(spelled(shape.layerIDs)) (\(shape.model)), but experts are wanted in layers "
+      + "\(spelled(layers)) (\(model.name))"
   }
 }
 

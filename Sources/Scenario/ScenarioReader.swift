@@ -49,14 +49,14 @@ struct ScenarioReader {
     let seed = root.integer("seed", in: 0...Int.max, default: 1)
     root.finish()
 
-    let trace = workload?.trace(for: model?.architecture, self)
+    let trace = workload?.openedTrace(for: model?.architecture, problems)
     let deployment = deployment(model?.architecture, cluster, precisions, parallelism, policies)
-    guard let name, let model, let measurement, let seed, let workload, let trace, let deployment,
-      let routing = policies?.routing, let policies
+    guard let name, let model, let measurement, let seed, let deployment, let policies,
+      let routing = policies.routing, let trace, let phase = workload?.phase,
+      let batch = workload?.batch, let context = workload?.context
     else { return nil }
     let resolved = Workload(
-      trace: trace, phase: workload.phase, batch: workload.batch, context: workload.context,
-      routing: routing.value)
+      trace: trace, phase: phase, batch: batch, context: context, routing: routing.value)
     guard checkSize(deployment, resolved), checkMemory(deployment, resolved) else { return nil }
     return Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,

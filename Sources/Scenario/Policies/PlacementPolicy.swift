@@ -106,13 +106,21 @@ extension ScenarioReader {
         return file.placement
       }
     } catch let error as PlacementError {
-      let slot = place("policies", "placement", "redundant")
-      problems.add(error.sentence, at: slot)
+      problems.add(error.sentence, at: place(of: error))
     } catch let error as Problems {
       problems.add(error)
     } catch {
       problems.add("\(error)", at: place("policies", "placement"))
     }
     return nil
+  }
+
+  /// Idle groups come from the parallelism, where that is written; the rest is the policy's.
+  private func place(of error: PlacementError) -> Location {
+    guard case .idleGroups = error, root.has("parallelism") else {
+      return root.has("policies")
+        ? place("policies", "placement", "redundant") : place("cluster", "nodes")
+    }
+    return place("parallelism", "experts")
   }
 }
