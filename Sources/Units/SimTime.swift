@@ -5,7 +5,7 @@
 ///
 /// 64 bits of picoseconds reach 106 days. Sums that overflow trap, as all integer arithmetic does;
 /// a span computed from a ratio that does not fit becomes ``SimTime/never``.
-public struct SimTime: Hashable, Sendable {
+public struct SimTime: Hashable, Sendable, BitwiseCopyable {
   public var picoseconds: Int64
 
   public init(picoseconds: Int64) { self.picoseconds = picoseconds }

@@ -1,0 +1,32 @@
+import Units
+
+/// Why a run cannot go on. ``sentence`` is what a person reads.
+public enum EngineError: Error, Hashable, Sendable {
+  /// Tasks that wait for each other, or for a task that never ends.
+  case neverReleased(waiting: Int, examples: [TaskLabel])
+  /// Tasks that demand a resource whose capacity is zero.
+  case noCapacity(task: TaskLabel, resource: String)
+  /// A law of the engine does not hold: a defect, not an input.
+  case lawBroken(String)
+
+  public var sentence: String { sentence { "stage \($0)" } }
+
+  /// - Parameter stageName: Turns a label's stage into the word people know it by.
+  public func sentence(stageName: (UInt8) -> String) -> String {
+    func name(_ label: TaskLabel) -> String {
+      let device =
+        label.device == TaskLabel.everyDevice ? "all devices" : "device \(label.device)"
+      return "\(stageName(label.stage)) of layer \(label.layer) on \(device)"
+    }
+    switch self {
+    case .neverReleased(let waiting, let examples):
+      return
+        "the run is stuck: \(waiting) tasks wait for each other or for a task that never ends: "
+        + examples.map(name).joined(separator: ", ") + (waiting > examples.count ? ", ..." : "")
+    case .noCapacity(let task, let resource):
+      return "the run is stuck: \(name(task)) needs '\(resource)', whose capacity is zero"
+    case .lawBroken(let law):
+      return "a law of the engine does not hold (please report this): \(law)"
+    }
+  }
+}

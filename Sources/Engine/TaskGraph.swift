@@ -1,0 +1,127 @@
+import Units
+
+/// A task of one graph: its position in the order of ``TaskGraph/addTask(_:latency:energy:)``.
+public struct TaskID: Hashable, Sendable, BitwiseCopyable {
+  public let index: Int32
+
+  public init(index: Int) { self.index = Int32(truncatingIfNeeded: index) }
+
+  public var position: Int { Int(index) }
+}
+
+/// What observers group tasks by. The engine carries it and never looks at it.
+public struct TaskLabel: Hashable, Sendable, BitwiseCopyable {
+  /// What kind of work, in the vocabulary of whoever built the graph.
+  public var stage: UInt8
+  /// What the builder expects to bound the task when it runs alone, in its own vocabulary.
+  public var bound: UInt8
+  /// The model layer, or -1.
+  public var layer: Int16
+  /// The device it runs on, or ``everyDevice``.
+  public var device: Int32
+
+  /// The device of a task that all devices take part in.
+  public static let everyDevice: Int32 = -1
+
+  public init(stage: UInt8, bound: UInt8 = 0, layer: Int = -1, device: Int) {
+    self.stage = stage
+    self.bound = bound
+    self.layer = Int16(truncatingIfNeeded: layer)
+    self.device = Int32(truncatingIfNeeded: device)
+  }
+}
+
+/// One iteration's work: tasks with demands on resources, and which task waits for which.
+///
+///     var graph = TaskGraph()
+///     let gate = graph.addTask(label, latency: SimTime(microseconds: 3))
+///     graph.demand(Bytes(2e6), of: memory)            // of the task added last
+///     graph.demand(FLOPs(4e9), of: tensorCores)
+///     graph.add(experts, after: gate)
+///
+/// Everything lies in flat arrays; ``removeAll()`` keeps their memory, so a graph that is rebuilt
+/// every iteration allocates nothing once it has reached its size.
+public struct TaskGraph: ~Copyable {
+  var labels = FlatArray<TaskLabel>()
+  var latencies = FlatArray<SimTime>()
+  var joules = FlatArray<Double>()
+  /// Demands of task i are entries `demandStart[i]..<demandStart[i + 1]`.
+  var demandStart = FlatArray<Int32>()
+  var demandResource = FlatArray<Int32>()
+  var demandAmount = FlatArray<Double>()
+  var edgeFrom = FlatArray<Int32>()
+  var edgeTo = FlatArray<Int32>()
+
+  public init() { demandStart.append(0) }
+
+  public var taskCount: Int { labels.count }
+  public var dependencyCount: Int { edgeFrom.count }
+
+  /// Adds a task that has no demands and waits for nothing yet. Amortised O(1).
+  ///
+  /// - Parameters:
+  ///   - latency: Passes before the task claims its share of resources.
+  ///   - energy: Spent by the task besides what its devices draw when idle.
+  @discardableResult
+  public mutating func addTask(
+    _ label: TaskLabel, latency: SimTime = .zero, energy: Joules = .zero
+  ) -> TaskID {
+    let id = TaskID(index: labels.count)
+    labels.append(label)
+    latencies.append(latency)
+    joules.append(energy.value)
+    demandStart.append(Int32(demandResource.count))
+    return id
+  }
+
+  /// Gives the task that was added last a demand on a resource; zero demands are dropped, and a
+  /// second demand on the same resource is a task's own mistake that counts twice. Amortised O(1).
+  public mutating func demand<Unit>(_ amount: Quantity<Unit>, of resource: ResourceID) {
+    guard amount.value > 0, labels.count > 0 else { return }
+    demandResource.append(resource.index)
+    demandAmount.append(amount.value)
+    demandStart[labels.count] = Int32(demandResource.count)
+  }
+
+  /// Makes `task` wait until `other` is done. Amortised O(1).
+  public mutating func add(_ task: TaskID, after other: TaskID) {
+    edgeFrom.append(other.index)
+    edgeTo.append(task.index)
+  }
+
+  /// Drops every task and keeps the memory. O(1).
+  public mutating func removeAll() {
+    labels.removeAll()
+    latencies.removeAll()
+    joules.removeAll()
+    demandStart.removeAll()
+    demandStart.append(0)
+    demandResource.removeAll()
+    demandAmount.removeAll()
+    edgeFrom.removeAll()
+    edgeTo.removeAll()
+  }
+
+  public func label(of task: TaskID) -> TaskLabel { labels[task.position] }
+  public func energy(of task: TaskID) -> Joules { Joules(joules[task.position]) }
+
+  /// The time the task takes when nothing else runs: latency + max over resources of
+  /// demand / capacity. This is its roofline. O(demands).
+  public func timeAlone(_ task: TaskID, on resources: ResourceTable) -> SimTime {
+    var longest = 0.0
+    for entry in Int(demandStart[task.position])..<Int(demandStart[task.position + 1]) {
+      let capacity = resources.capacities[Int(demandResource[entry])]
+      longest = max(longest, demandAmount[entry] / capacity)
+    }
+    return latencies[task.position] + SimTime(roundingUp: longest)
+  }
+
+  /// What all tasks together demand of each resource, in its base unit. O(demands).
+  public func totalDemands(on resources: ResourceTable) -> [Double] {
+    var totals = [Double](repeating: 0, count: resources.count)
+    for entry in demandResource.indices {
+      totals[Int(demandResource[entry])] += demandAmount[entry]
+    }
+    return totals
+  }
+}

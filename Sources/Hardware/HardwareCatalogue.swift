@@ -1,0 +1,83 @@
+import Foundation
+import StrictYAML
+
+/// The devices, links and nodes that scenarios may name.
+///
+///     let catalogue = try HardwareCatalogue.load()
+///     let node = try catalogue.node(named: "dgx-h100")
+///
+/// Comes from the YAML files in `Catalogue/`, which ship with the program, and from files of the
+/// user's in the same format. Entries stand in the order of the files.
+public struct HardwareCatalogue: Sendable {
+  public private(set) var devices: [Device]
+  public private(set) var links: [Link]
+  public private(set) var nodes: [Node]
+
+  /// Reads the catalogue that ships with the program and then `extraFiles`.
+  ///
+  /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices` and `nodes`, each
+  /// optional, and may refer to the program's links and devices. It cannot replace an entry: a name
+  /// that stands twice is an error.
+  ///
+  /// - Throws: ``Problems``: everything wrong with any of the files.
+  public static func load(extraFiles: [String] = []) throws(Problems) -> HardwareCatalogue {
+    let problems = ProblemCollector()
+    var document = CatalogueDocument()
+    for path in shippedFiles + extraFiles {
+      do {
+        document.add(try Value.contents(ofFile: path), problems)
+      } catch {
+        problems.add(error)
+      }
+    }
+    let catalogue = HardwareCatalogue(document, problems)
+    try problems.throwIfAny()
+    return catalogue
+  }
+
+  private static var shippedFiles: [String] {
+    let folder = (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
+      .appendingPathComponent("Catalogue")
+    return ["links", "devices", "nodes"].map {
+      folder.appendingPathComponent($0 + ".yaml").path
+    }
+  }
+
+  /// Builds links before devices before nodes, because each refers to the ones before.
+  init(_ document: CatalogueDocument, _ problems: ProblemCollector) {
+    links = document.links.compactMap { $0.link(problems) }
+    let kinds = document.memoryKinds.compactMap { $0.memoryKind(problems) }
+    let context = DeviceContext(links: Set(document.links.map(\.name)), memoryKinds: kinds)
+    let drafts = document.devices.compactMap { $0.deviceDraft(context, problems) }
+    devices = DeviceDraft.resolved(drafts, problems)
+    nodes = []
+    let reader = NodeReader(
+      devices: devices, links: links, problems: problems,
+      unreadableNames: Set(document.devices.map(\.name) + document.links.map(\.name)))
+    nodes = document.nodes.compactMap { reader.node($0) }
+  }
+
+  /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.
+  public func device(named name: String) throws(HardwareError) -> Device {
+    guard let found = devices.first(where: { $0.name == name }) else {
+      throw .unknown(name, kind: "device", among: devices.map(\.name))
+    }
+    return found
+  }
+
+  /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.
+  public func link(named name: String) throws(HardwareError) -> Link {
+    guard let found = links.first(where: { $0.name == name }) else {
+      throw .unknown(name, kind: "link", among: links.map(\.name))
+    }
+    return found
+  }
+
+  /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.
+  public func node(named name: String) throws(HardwareError) -> Node {
+    guard let found = nodes.first(where: { $0.name == name }) else {
+      throw .unknown(name, kind: "node", among: nodes.map(\.name))
+    }
+    return found
+  }
+}

@@ -1,0 +1,124 @@
+import Units
+
+/// A machine: devices of one kind, how they reach each other, their host and the way out.
+public struct Node: Hashable, Sendable {
+  /// The catalogue name: `dgx-h100`.
+  public var name: String
+  public var fullName: String
+  public var device: Device
+  /// How many devices the machine has; a scenario may use fewer.
+  public var deviceCount: Int
+  public var scaleUp: ScaleUp
+  public var host: Host
+  /// Between one device and the host; all devices' together where they share nothing on the way.
+  public var hostLink: Port
+  /// Nil where the machine is not meant to be one of several.
+  public var network: Network?
+  public var facts: [SourcedFact]
+  public var notes: String
+
+  public init(
+    name: String, fullName: String, device: Device, deviceCount: Int, scaleUp: ScaleUp,
+    host: Host, hostLink: Port, network: Network? = nil, facts: [SourcedFact] = [],
+    notes: String = ""
+  ) {
+    self.name = name
+    self.fullName = fullName
+    self.device = device
+    self.deviceCount = deviceCount
+    self.scaleUp = scaleUp
+    self.host = host
+    self.hostLink = hostLink
+    self.network = network
+    self.facts = facts
+    self.notes = notes
+  }
+
+  /// What results that used this node must say, its device and links included.
+  public var remarks: [String] {
+    var all = device.remarks + facts.unverifiedRemarks(of: name)
+    for link in [scaleUp.port.link, hostLink.link, network?.port.link].compactMap({ $0 }) {
+      for remark in link.remarks where !all.contains(remark) { all.append(remark) }
+    }
+    return all
+  }
+}
+
+extension Node {
+  /// One end of a link: what passes through it in each direction.
+  public struct Port: Hashable, Sendable {
+    public var link: Link
+    /// Nominal, each direction.
+    public var bandwidth: Bandwidth
+
+    public init(link: Link, bandwidth: Bandwidth) {
+      self.link = link
+      self.bandwidth = bandwidth
+    }
+
+    /// ``bandwidth`` x what the link was measured to reach of its own nominal bandwidth.
+    public var effectiveBandwidth: Bandwidth { bandwidth * link.efficiency }
+    public var latency: SimTime { link.latency }
+  }
+
+  /// How the devices of a node exchange data.
+  public struct ScaleUp: Hashable, Sendable {
+    public var kind: Kind
+    /// One device's egress and, once more, its ingress: for `switched` into the switch; for `mesh`
+    /// all peers together; for `host` the device's host link.
+    public var port: Port
+    /// Between two devices of a `mesh`, each direction, nominal; nil elsewhere.
+    public var pairBandwidth: Bandwidth?
+    /// What a collective takes before and beside its bytes: launch and protocol.
+    public var collectiveLatency: SimTime
+
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+      /// Through switches that do not block: only the devices' own ports limit.
+      case switched
+      /// A link of its own between every two devices.
+      case mesh
+      /// Through the host's PCIe only.
+      case host
+    }
+
+    public init(
+      kind: Kind, port: Port, pairBandwidth: Bandwidth? = nil, collectiveLatency: SimTime
+    ) {
+      self.kind = kind
+      self.port = port
+      self.pairBandwidth = pairBandwidth
+      self.collectiveLatency = collectiveLatency
+    }
+  }
+
+  /// The processors and the memory that the devices hang on.
+  public struct Host: Hashable, Sendable {
+    /// One socket with its memory channels.
+    public var processor: Device
+    public var sockets: Int
+    /// Of all sockets together.
+    public var memoryCapacity: Bytes
+
+    public init(processor: Device, sockets: Int, memoryCapacity: Bytes) {
+      self.processor = processor
+      self.sockets = sockets
+      self.memoryCapacity = memoryCapacity
+    }
+
+    /// Peak, of all sockets together.
+    public var memoryBandwidth: Bandwidth { processor.memory.bandwidth * Double(sockets) }
+  }
+
+  /// The node's network cards, each behind PCIe.
+  public struct Network: Hashable, Sendable {
+    /// Cards that carry the devices' traffic; management and storage cards are not counted.
+    public var cardCount: Int
+    /// One card.
+    public var port: Port
+
+    public init(cardCount: Int, port: Port) {
+      self.cardCount = cardCount
+      self.port = port
+    }
+  }
+}

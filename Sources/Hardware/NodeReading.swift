@@ -1,0 +1,122 @@
+import StrictYAML
+import Units
+
+/// Reads nodes, once the devices and links they refer to are there.
+struct NodeReader {
+  let devices: [Device]
+  let links: [Link]
+  let problems: ProblemCollector
+  /// Names that stand in the catalogue though their entries may be wrong: no second problem for them.
+  let unreadableNames: Set<String>
+
+  func node(_ written: CatalogueEntry) -> Node? {
+    let entry = written.reader(problems, "a node")
+    let fullName = entry.reader.text("full-name")
+    let part = entry.mapping("devices", context: "'devices'")
+    let device = part.flatMap { self.device("device", of: $0.reader) }
+    let count = part?.integer("count", in: 1...4096)
+    part?.finish()
+    let host = host(entry)
+    let notes = entry.reader.optionalText("notes") ?? ""
+    // What the node says of its links can only be judged beside what the device has.
+    guard let device else { return nil }
+    let hostLink = port("host-link", entry, standard: device.hostLink)
+    let scaleUp = scaleUp(entry, device, hostLink)
+    let network = network(entry, device)
+    entry.finish()
+    guard let fullName, let count, let scaleUp, let host, let hostLink else { return nil }
+    return Node(
+      name: written.name, fullName: fullName, device: device, deviceCount: count, scaleUp: scaleUp,
+      host: host, hostLink: hostLink, network: network, facts: entry.facts(of: written.sources),
+      notes: notes)
+  }
+
+  private func device(_ key: String, of reader: MappingReader) -> Device? {
+    guard let name = reader.text(key) else { return nil }
+    if let device = devices.first(where: { $0.name == name }) { return device }
+    reject(name, kind: "device", among: devices.map(\.name), at: reader.place(ofValue: key))
+    return nil
+  }
+
+  private func reject(_ name: String, kind: String, among names: [String], at place: Location) {
+    guard !unreadableNames.contains(name) else { return }
+    problems.add(HardwareError.unknown(name, kind: kind, among: names).sentence, at: place)
+  }
+
+  /// A link and the bandwidth on it: the node's own under `key`, or else the device's.
+  private func port(
+    _ key: String, _ entry: SourcedReader, standard: Device.Attachment?
+  ) -> Node.Port? {
+    if let own = entry.optionalMapping(key, context: "'\(key)'") {
+      defer { own.finish() }
+      return port(own, key, standard: standard)
+    }
+    guard let standard else {
+      problems.add(
+        "the device has no '\(key)' of its own; write '\(key): {link: ..., bandwidth: ...}'",
+        at: entry.reader.location)
+      return nil
+    }
+    return links.first { $0.name == standard.link }
+      .map { Node.Port(link: $0, bandwidth: standard.bandwidth) }
+  }
+
+  /// Reads `link` and `bandwidth` of a mapping that may hold more; without them the device's.
+  private func port(
+    _ own: SourcedReader, _ key: String, standard: Device.Attachment?
+  ) -> Node.Port? {
+    let name = own.reader.optionalText("link") ?? standard?.link
+    let bandwidth: Bandwidth? = own.optionalQuantity("bandwidth") ?? standard?.bandwidth
+    guard let name, let bandwidth else {
+      problems.add(
+        "the device has no '\(key)' of its own; add 'link' and 'bandwidth'",
+        at: own.reader.location)
+      return nil
+    }
+    guard let link = links.first(where: { $0.name == name }) else {
+      reject(name, kind: "link", among: links.map(\.name), at: own.reader.place(ofValue: "link"))
+      return nil
+    }
+    return Node.Port(link: link, bandwidth: bandwidth)
+  }
+
+  private func scaleUp(
+    _ entry: SourcedReader, _ device: Device, _ hostLink: Node.Port?
+  ) -> Node.ScaleUp? {
+    let own = entry.mapping("scale-up", context: "'scale-up'")
+    let latency = entry.latency("collective-latency")
+    guard let own, let kind = own.reader.word("kind", Node.ScaleUp.Kind.self) else { return nil }
+    var pair: Bandwidth?
+    var port = hostLink
+    if kind != .host { port = self.port(own, "scale-up", standard: device.scaleUp) }
+    if kind == .mesh { pair = own.quantity("pair") }
+    own.finish()
+    guard let port, let latency, kind != .mesh || pair != nil else { return nil }
+    return Node.ScaleUp(kind: kind, port: port, pairBandwidth: pair, collectiveLatency: latency)
+  }
+
+  private func host(_ entry: SourcedReader) -> Node.Host? {
+    guard let own = entry.mapping("host", context: "'host'") else { return nil }
+    let processor = device("processor", of: own.reader)
+    let sockets = own.integer("sockets", in: 1...1024)
+    let memory: Bytes? = own.quantity("memory")
+    own.finish()
+    guard let processor, let sockets, let memory else { return nil }
+    guard processor.kind == .cpu else {
+      problems.add(
+        "'\(processor.name)' is a \(processor.kind.rawValue); a host's processor is a cpu",
+        at: own.reader.place(ofValue: "processor"))
+      return nil
+    }
+    return Node.Host(processor: processor, sockets: sockets, memoryCapacity: memory)
+  }
+
+  private func network(_ entry: SourcedReader, _ device: Device) -> Node.Network? {
+    guard let own = entry.optionalMapping("network", context: "'network'") else { return nil }
+    let cards = own.integer("cards", in: 1...4096)
+    let port = port(own, "network", standard: device.network)
+    own.finish()
+    guard let cards, let port else { return nil }
+    return Node.Network(cardCount: cards, port: port)
+  }
+}

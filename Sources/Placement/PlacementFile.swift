@@ -1,0 +1,92 @@
+import StrictYAML
+
+/// A placement as people write it down:
+///
+/// ```yaml
+/// placement: 1                 # format version
+/// model: deepseek-v2-lite
+/// groups: 8                    # expert groups: devices, unless experts are sliced
+/// layers:                      # one row for each MoE layer, one entry for each expert:
+///   - [0, 0, 1, [2, 5], ...]   # its group, or the groups of its copies
+/// ```
+public struct PlacementFile: Sendable {
+  public static let version = 1
+
+  /// The model that the placement was made for.
+  public var model: String
+  public var placement: ExpertPlacement
+
+  public init(model: String, placement: ExpertPlacement) {
+    self.model = model
+    self.placement = placement
+  }
+
+  /// Reads a placement and holds it to the model and cluster it is to be used for.
+  ///
+  /// - Throws: Problems with their places: unknown keys, a placement for another model, another
+  ///   number of groups, layers or experts, a group that does not exist or stands twice.
+  public init(
+    contentsOf path: String, model expected: String, layers: Int, experts: Int, groups: Int
+  ) throws(Problems) {
+    let problems = ProblemCollector()
+    let reader = MappingReader(
+      try Value.contents(ofFile: path), problems, context: "a placement file")
+    _ = reader.integer("placement", in: Self.version...Self.version)
+    let model = reader.text("model")
+    if let model, model != expected {
+      problems.add(
+        "the placement is for '\(model)'; the scenario's model is '\(expected)'",
+        at: reader.location(of: "model"))
+    }
+    let found = reader.integer("groups", in: 1...Int.max)
+    if let found, found != groups {
+      problems.add(
+        "the placement is for \(found) expert groups; the scenario has \(groups)",
+        at: reader.location(of: "groups"))
+    }
+    var hosts: [[[Int]]] = []
+    if let rows = reader.required("layers")?.sequence("layers", problems) {
+      if rows.count != layers {
+        problems.add(
+          "the placement has \(rows.count) layers; the model has \(layers) MoE layers",
+          at: reader.location(of: "layers"))
+      }
+      hosts = rows.map { Self.layer($0, experts: experts, groups: groups, problems) }
+    }
+    reader.finish()
+    try problems.throwIfAny()
+    self.init(
+      model: model ?? expected, placement: ExpertPlacement(groups: groups, hosts: hosts))
+  }
+
+  private static func layer(
+    _ row: Value, experts: Int, groups: Int, _ problems: ProblemCollector
+  ) -> [[Int]] {
+    guard let entries = row.sequence("layers", problems) else { return [] }
+    if entries.count != experts {
+      problems.add(
+        "a layer has \(entries.count) experts; the model has \(experts)", at: row.location)
+    }
+    return entries.enumerated().map { expert, entry in
+      let name = "group of expert \(expert)"
+      var copies = [entry]
+      if case .sequence(let values) = entry.content { copies = values }
+      let hosts = copies.compactMap { $0.integer(name, in: 0...groups - 1, problems) }
+      if copies.isEmpty { problems.add("expert \(expert) is nowhere", at: entry.location) }
+      if Set(hosts).count != hosts.count {
+        problems.add("expert \(expert) is twice on one group", at: entry.location)
+      }
+      return hosts
+    }
+  }
+
+  /// The file's text.
+  public var yaml: String {
+    var text = "placement: \(Self.version)\nmodel: \(model)\ngroups: \(placement.groups)\nlayers:\n"
+    for layer in placement.hosts {
+      let entries = layer.map { $0.count == 1 ? "\($0[0])" : "\($0)" }
+      text += "  - [\(entries.joined(separator: ", "))]\n"
+    }
+    return text
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+extension RunResult {
+  /// Writes every table as `NAME.csv` into a directory, which is made if its parent exists.
+  ///
+  ///     try result.writeCSV(toDirectory: "results")     // results/runs.csv, results/stages.csv, ...
+  ///
+  /// Files of those names are replaced, and only once all new ones are complete. The same result
+  /// gives the same bytes. `spans.csv` is written only where spans were kept; an older one goes.
+  public func writeCSV(toDirectory directory: String) throws(ResultsError) {
+    if mkdir(directory, 0o777) != 0, errno != EEXIST { throw .system(errno, path: directory) }
+    var status = stat()
+    guard stat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw .notADirectory(path: directory)
+    }
+    var files: [OutputFile] = []
+    for table in ResultTable.allCases where table != .spans || !spans.isEmpty {
+      let file = try OutputFile("\(directory)/\(table.rawValue).csv")
+      try write(table, to: file)
+      files.append(file)
+    }
+    if spans.isEmpty { unlink("\(directory)/\(ResultTable.spans.rawValue).csv") }
+    for file in files { try file.commit() }
+  }
+
+  private func write(_ table: ResultTable, to file: OutputFile) throws(ResultsError) {
+    do {
+      var sink = try CSVSink(file, columns: table.columns)
+      try table.write(self, to: &sink)
+      try file.finish()
+    } catch let error as ResultsError {
+      throw error
+    } catch {
+      throw .unwritable(path: file.path, reason: "\(error)")
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import Engine
+import Units
+
+/// The tables that a result is written as, to SQLite and as CSV alike: their columns, and what
+/// stands in their rows.
+///
+/// A column's name ends in its unit. Times that add up exactly are whole picoseconds (`_ps`), means
+/// are seconds (`_s`). `layer` is -1 for work that belongs to none. No table holds the time of day:
+/// the same scenario, seed and version give the same bytes.
+enum ResultTable: String, CaseIterable {
+  case runs
+  case remarks
+  case stages
+  case stageBounds = "stage_bounds"
+  case iterations
+  case layers
+  case devices
+  case layerLoad = "layer_load"
+  case loadBalance = "load_balance"
+  case resources
+  case spans
+
+  /// Without the run's id, which only a database has.
+  var columns: [String] {
+    switch self {
+    case .runs:
+      [
+        "name", "scenario", "seed", "program_version", "model", "cluster", "policies", "trace",
+        "trace_is_synthetic", "phase", "device_count", "layer_count", "sequences",
+        "context_tokens", "warmup_iterations", "measured_iterations", "measured_time_ps", "tokens",
+        "task_energy_j", "idle_energy_j",
+      ]
+    case .remarks: ["position", "remark"]
+    case .stages:
+      [
+        "stage", "position", "kind", "tasks", "mean_device_time_s", "max_device_time_s",
+        "mean_wait_before_s", "energy_j",
+      ]
+    case .stageBounds: ["stage", "bound", "tasks", "task_time_s"]
+    case .iterations: ["iteration", "start_ps", "end_ps", "tokens"]
+    case .layers:
+      [
+        "layer", "stage", "mean_device_time_s", "max_device_time_s", "mean_wait_before_s",
+        "max_wait_before_s",
+      ]
+    case .devices: ["device", "stage", "time_ps"]
+    case .layerLoad: ["layer", "device", "tokens", "bytes_sent"]
+    case .loadBalance: ["layer", "mean_imbalance", "worst_imbalance", "worst_iteration"]
+    case .resources:
+      [
+        "resource", "name", "kind", "device", "unit", "capacity_per_s", "served", "utilisation",
+      ]
+    case .spans: ["iteration", "device", "stage", "layer", "bound", "start_ps", "end_ps"]
+    }
+  }
+
+  /// Gives the sink every row of the table, in the one order that the result defines.
+  func write(_ result: RunResult, to sink: inout some RowSink) throws {
+    switch self {
+    case .runs: try result.writeRun(to: &sink)
+    case .remarks: try result.writeRemarks(to: &sink)
+    case .stages: try result.writeStages(to: &sink)
+    case .stageBounds: try result.writeStageBounds(to: &sink)
+    case .iterations: try result.writeIterations(to: &sink)
+    case .layers: try result.writeLayers(to: &sink)
+    case .devices: try result.writeDevices(to: &sink)
+    case .layerLoad: try result.writeLayerLoad(to: &sink)
+    case .loadBalance: try result.writeLoadBalance(to: &sink)
+    case .resources: try result.writeResources(to: &sink)
+    case .spans: try result.writeSpans(to: &sink)
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import Units
+
+/// A finished run: what was run, and what was measured, as plain values.
+///
+/// The derived figures (throughput, shares, imbalance) are members of extensions; everything that
+/// is written to a file is computed from these values alone.
+public struct RunResult: Hashable, Sendable {
+  public var description: RunDescription
+  public var iterations: [IterationRecord]
+  /// One for each of ``RunDescription/stagesAndWaiting``, in that order.
+  public var stages: [StageRecord]
+  /// The pairs that occurred, by stage, then bound.
+  public var bounds: [BoundRecord]
+  /// The pairs that took or awaited any time, by layer, then stage.
+  public var layers: [LayerRecord]
+  /// Time of each device in each stage, device-major: `[device][stage]`, waiting last. A device's
+  /// parts add up to ``measuredTime`` exactly.
+  public var deviceTimes: [SimTime]
+  /// The layers that routed any token, in order.
+  public var loads: [LayerLoad]
+  /// In the order of ``RunDescription/resources``.
+  public var resources: [ResourceRecord]
+  /// Drawn by all devices because they are on, whatever they do.
+  public var idleEnergy: Joules
+  /// In the order in which tasks ended; empty unless asked for.
+  public var spans: [TaskSpan]
+}

@@ -1,0 +1,101 @@
+import Hardware
+import Models
+import Serving
+import StrictYAML
+import Traces
+import Units
+
+/// One simulation, resolved: everything that a scenario file says or leaves to a default.
+///
+///     let scenario = try Scenario.load(path: "scenarios/example.yaml", settings: ["workload.batch=64"])
+///     var simulation = try Simulation(
+///       scenario.deployment, scenario.workload, scenario.measurement, seed: scenario.seed)
+///
+/// How the file is written: ``ScenarioReader``, section by section.
+public struct Scenario: Sendable {
+  /// What results call the run.
+  public let name: String
+  /// The file that it was read from.
+  public let path: String
+  public let deployment: Deployment
+  public let workload: Workload
+  public let measurement: Measurement
+  public let seed: UInt64
+  /// What was chosen for each policy slot, in the order of the slots.
+  public let policies: [PolicyChoice]
+  /// What the fullest device holds. It fits.
+  public let memory: MemoryBudget
+  /// What a reader of results must know: uncalibrated and unverified constants, a synthetic trace,
+  /// sequences drawn with replacement, what was chosen where the file is silent.
+  public let remarks: [String]
+  /// See ``ScenarioDocument/text``.
+  public let text: String
+
+  /// Reads a scenario and everything that it refers to, and holds its parts to each other.
+  ///
+  /// - Parameters:
+  ///   - settings: What stands after each `--set`: `workload.batch=64`.
+  ///   - seed: Instead of the file's.
+  /// - Throws: ``Problems``: everything that is wrong, each at its place.
+  public static func load(
+    path: String, settings: [String] = [], seed: UInt64? = nil
+  ) throws(Problems) -> Scenario {
+    let document = try ScenarioDocument(path: path, settings: settings, seed: seed)
+    let problems = ProblemCollector()
+    let scenario = ScenarioReader(document, problems).scenario(seed: seed)
+    try problems.throwIfAny()
+    guard let scenario else {
+      let start = Location(file: path, line: 1, column: 1)
+      throw Problems([Problem("cannot be resolved, for no known reason (please report)", at: start)])
+    }
+    return scenario
+  }
+
+  init(
+    name: String, document: ScenarioDocument, deployment: Deployment, workload: Workload,
+    measurement: Measurement, seed: UInt64, policies: [PolicyChoice], remarks: [String]
+  ) {
+    self.name = name
+    path = document.path
+    self.deployment = deployment
+    self.workload = workload
+    self.measurement = measurement
+    self.seed = seed
+    self.policies = policies
+    memory = MemoryBudget(deployment, workload)
+    self.remarks = remarks
+    text = document.text
+  }
+}
+
+extension Scenario {
+  /// Sequences in work at a time, of all attention groups.
+  public var sequences: Int { workload.batch * deployment.parallelism.attention.data }
+
+  /// New tokens of an iteration, of all attention groups.
+  public var tokensPerIteration: Int {
+    workload.tokensPerGroup * deployment.parallelism.attention.data
+  }
+
+  /// Sequences of the trace that have tokens of the phase.
+  public var tracedSequences: Int { workload.trace.sequenceCount(of: workload.phase) }
+
+  /// Whether one recorded sequence may stand for several of the batch at a time.
+  public var drawsWithReplacement: Bool { sequences > tracedSequences }
+}
+
+extension RoutingTrace {
+  func sequenceCount(of phase: Phase) -> Int {
+    sequences.count { (phase == .decode ? $0.decodeTokens : $0.prefillTokens) > 0 }
+  }
+}
+
+/// What was chosen for one policy slot.
+public struct PolicyChoice: Hashable, Sendable {
+  /// The slot's key: `placement`.
+  public let slot: String
+  /// The kind with its options in words: `contiguous, 64 redundant experts in each layer`.
+  public let choice: String
+  /// Whether the scenario leaves the slot to its default.
+  public let isDefault: Bool
+}

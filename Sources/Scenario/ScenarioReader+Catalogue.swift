@@ -1,0 +1,58 @@
+import Hardware
+import Models
+import StrictYAML
+
+/// `catalogue: [my-devices.yaml, my-models.yaml]`: files in the format of the program's own.
+///
+/// A file has models, or it has links, memory kinds, devices and nodes.
+extension ScenarioReader {
+  /// Nil where a file of that kind is wrong; names cannot be looked up then.
+  func catalogues() -> (hardware: HardwareCatalogue?, models: ModelCatalogue?) {
+    let (hardwareFiles, modelFiles) = catalogueFiles()
+    var hardware: HardwareCatalogue?
+    var models: ModelCatalogue?
+    do { hardware = try HardwareCatalogue.load(extraFiles: hardwareFiles) } catch {
+      problems.add(error)
+    }
+    do { models = try ModelCatalogue.load(extraFiles: modelFiles) } catch { problems.add(error) }
+    return (hardware, models)
+  }
+
+  private func catalogueFiles() -> (hardware: [String], models: [String]) {
+    var files: (hardware: [String], models: [String]) = ([], [])
+    guard let list = root.optional("catalogue") else { return files }
+    guard case .sequence(let entries) = list.content, !entries.isEmpty else {
+      problems.add(
+        "'catalogue' is a list of files, not \(list.kindName); "
+          + "write it like 'catalogue: [my-devices.yaml]'", at: list.location)
+      return files
+    }
+    for entry in entries {
+      guard let name = entry.text("catalogue", problems) else { continue }
+      let path = document.resolve(name, writtenAt: entry.location)
+      if let reason = reasonNotToRead(path) {
+        problems.add("'\(path)' cannot be read: \(reason)", at: entry.location)
+        continue
+      }
+      do {
+        let content = try Value.contents(ofFile: path)
+        let hasModels = content["models"] != nil
+        let hasHardware = ["links", "memory-kinds", "devices", "nodes"].contains {
+          content[$0] != nil
+        }
+        if hasModels && hasHardware {
+          problems.add(
+            "'\(path)' has models beside hardware; give the models a file of their own",
+            at: entry.location)
+        } else if hasModels {
+          files.models.append(path)
+        } else {
+          files.hardware.append(path)
+        }
+      } catch {
+        problems.add(error)
+      }
+    }
+    return files
+  }
+}

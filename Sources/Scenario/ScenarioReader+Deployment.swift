@@ -1,0 +1,65 @@
+import Foundation
+import Hardware
+import Models
+import Placement
+import Serving
+import StrictYAML
+import Units
+
+/// Puts the sections together.
+extension ScenarioReader {
+  func deployment(
+    _ model: ModelArchitecture?, _ cluster: Cluster?, _ precisions: Precisions?,
+    _ parallelism: Parallelism?, _ policies: Policies?
+  ) -> Deployment? {
+    guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
+    let placement = placement(policy, model, groups: parallelism.experts.expert)
+    guard let cluster, let precisions, let placement,
+      let communication = policies?.communication?.value
+    else { return nil }
+    do throws(ServingError) {
+      return try Deployment(
+        model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
+        placement: placement,
+        exchange: .init(
+          dispatch: communication.dispatch ?? precisions.activations,
+          combine: communication.combine ?? .bf16))
+    } catch {
+      problems.add(error.sentence, at: place(of: error))
+      return nil
+    }
+  }
+
+  /// Which key a deployment's fault belongs to. Most were told by their own section before.
+  private func place(of error: ServingError) -> Location {
+    switch error {
+    case .parallelism(let part, _, _, _), .tooManySlices(let part, _, _, _):
+      place("parallelism", part)
+    case .noExperts, .encoderDecoder: place("model")
+    case .placementMismatch: place("policies", "placement")
+    default: place("cluster")
+    }
+  }
+
+  /// Whether the fullest device holds it all. What is too much is told at the batch, or at the
+  /// cluster where the weights alone are too much.
+  func checkMemory(_ deployment: Deployment, _ workload: Workload) -> Bool {
+    let budget = MemoryBudget(deployment, workload)
+    guard !budget.fits else { return true }
+    let each = deployment.model.keyValueBytes(
+      context: Double(workload.context), deployment.precisions.kvCache,
+      tensorParallel: deployment.parallelism.attention.tensor)
+    let weights = budget.total - each * Double(workload.batch)
+    let sentence = ServingError.doesNotFit(budget).sentence
+    let most = each.value > 0 ? ((budget.capacity - weights) / each).rounded(.down) : 0
+    if most >= 1 {
+      problems.add(
+        "\(sentence); at most \(Int(most)) sequences of \(workload.context) tokens fit",
+        at: place("workload", "batch"))
+    } else {
+      problems.add(
+        "\(sentence); use more devices or a narrower precision", at: place("cluster", "nodes"))
+    }
+    return false
+  }
+}

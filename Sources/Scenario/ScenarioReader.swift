@@ -1,0 +1,120 @@
+import Hardware
+import Models
+import Serving
+import StrictYAML
+
+/// Reads a scenario file, format version 1:
+///
+/// ```yaml
+/// switchyard: 1
+/// name: DeepSeek-V2-Lite, decode, one DGX H100
+/// catalogue: [my-devices.yaml]          # optional: files beside the catalogue that ships
+/// model: deepseek-v2-lite               # or a path, or the architecture itself
+/// cluster: {nodes: 1 x dgx-h100}
+/// precision: {weights: bf16, activations: bf16, kv-cache: bf16}
+/// parallelism: {attention: {data: 8}, experts: {expert: 8}}
+/// workload:
+///   routing: {trace: ../traces/example.routing, phase: decode}
+///   batch: 128                          # sequences of each attention group
+///   context: 2048 tokens
+/// policies: {placement: contiguous}     # a word, or a mapping whose `kind` is that word
+/// measure: {warmup: 5 iterations, iterations: 50}
+/// seed: 1
+/// ```
+///
+/// Each section is a file of this folder. A section that is wrong adds its problems to the collector
+/// and yields nil; the others are read nevertheless, and what can be held to each other is.
+struct ScenarioReader {
+  let document: ScenarioDocument
+  let problems: ProblemCollector
+  let root: MappingReader
+
+  init(_ document: ScenarioDocument, _ problems: ProblemCollector) {
+    self.document = document
+    self.problems = problems
+    root = MappingReader(document.value, problems, context: "a scenario")
+  }
+
+  func scenario(seed givenSeed: UInt64?) -> Scenario? {
+    _ = root.required("switchyard", example: "1")  // held to the version file by file
+    let name = root.text("name", example: "DeepSeek-V2-Lite, decode, one DGX H100")
+    let catalogues = catalogues()
+    let model = model(catalogues.models)
+    let cluster = cluster(catalogues.hardware)
+    let precisions = precisions(for: cluster?.device)
+    let parallelism = parallelism(cluster: cluster, model: model?.architecture)
+    let workload = workload()
+    let policies = policies()
+    let measurement = measurement()
+    let seed = root.integer("seed", in: 0...Int.max, default: 1)
+    root.finish()
+
+    let trace = workload?.trace(for: model?.architecture, self)
+    let deployment = deployment(model?.architecture, cluster, precisions, parallelism, policies)
+    guard let name, let model, let measurement, let seed, let workload, let trace, let deployment,
+      let routing = policies?.routing, let policies
+    else { return nil }
+    let resolved = Workload(
+      trace: trace, phase: workload.phase, batch: workload.batch, context: workload.context,
+      routing: routing.value)
+    guard checkSize(deployment, resolved), checkMemory(deployment, resolved) else { return nil }
+    return Scenario(
+      name: name, document: document, deployment: deployment, workload: resolved,
+      measurement: measurement, seed: givenSeed ?? UInt64(seed),
+      policies: policies.choices(deployment.exchange),
+      remarks: remarks(model, deployment, resolved))
+  }
+
+  private func remarks(
+    _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload
+  ) -> [String] {
+    var remarks = deployment.cluster.node.remarks + model.remarks
+    if workload.trace.origin == .synthetic {
+      remarks.append("the trace is synthetic: \(workload.trace.provenance)")
+    }
+    let groups = deployment.parallelism.attention.data
+    let traced = workload.trace.sequenceCount(of: workload.phase)
+    if workload.batch * groups > traced {
+      remarks.append(
+        "sequences are drawn with replacement: the trace has \(traced) with \(workload.phase) "
+          + "tokens, the batch needs \(workload.batch * groups)")
+    }
+    if !root.has("parallelism") {
+      remarks.append(
+        "parallelism was not given: attention is data-parallel and experts are expert-parallel "
+          + "over all \(deployment.cluster.deviceCount) devices")
+    }
+    return remarks
+  }
+}
+
+extension ScenarioReader {
+  /// The place of the value at a path of keys, or of the deepest key on the way that is there.
+  func place(_ path: String...) -> Location {
+    var value = document.value
+    for key in path {
+      guard let inner = value[key] else { break }
+      value = inner
+    }
+    return value.location
+  }
+
+  /// A section that must be there and be a mapping.
+  func section(_ key: String, of reader: MappingReader, example: String) -> MappingReader? {
+    reader.required(key, example: example).flatMap { section(key, $0, example: example) }
+  }
+
+  func optionalSection(_ key: String, of reader: MappingReader, example: String) -> MappingReader? {
+    reader.optional(key).flatMap { section(key, $0, example: example) }
+  }
+
+  private func section(_ key: String, _ value: Value, example: String) -> MappingReader? {
+    guard case .mapping = value.content else {
+      problems.add(
+        "'\(key)' is a mapping, not \(value.kindName); write it like '\(key): \(example)'",
+        at: value.location)
+      return nil
+    }
+    return MappingReader(value, problems)
+  }
+}

@@ -1,0 +1,97 @@
+import Hardware
+import Models
+import Placement
+import Units
+
+/// How a model is spread over a cluster.
+///
+/// Attention runs in `attention.data` groups, each with its own sequences; the devices of a group
+/// slice its heads (`attention.tensor`). Experts live on `experts.expert` groups, whose devices slice
+/// each expert (`experts.tensor`). Both products are the number of devices, and device d is in
+/// attention group d / attention.tensor and expert group d / experts.tensor.
+public struct Parallelism: Hashable, Sendable {
+  public var attention: (data: Int, tensor: Int) { (attentionData, attentionTensor) }
+  public var experts: (expert: Int, tensor: Int) { (expertGroups, expertTensor) }
+  private var attentionData: Int
+  private var attentionTensor: Int
+  private var expertGroups: Int
+  private var expertTensor: Int
+
+  public init(attention: (data: Int, tensor: Int), experts: (expert: Int, tensor: Int)) {
+    attentionData = attention.data
+    attentionTensor = attention.tensor
+    expertGroups = experts.expert
+    expertTensor = experts.tensor
+  }
+}
+
+/// A model on a cluster: everything that is decided before the first request.
+public struct Deployment: Sendable {
+  public var model: ModelArchitecture
+  public var cluster: Cluster
+  public var precisions: Precisions
+  public var parallelism: Parallelism
+  public var placement: ExpertPlacement
+  /// What a token's vector is sent in on its way to its experts, and on its way back.
+  public var exchange: ExchangePrecision
+
+  public struct ExchangePrecision: Hashable, Sendable {
+    public var dispatch: Precision
+    public var combine: Precision
+
+    public init(dispatch: Precision, combine: Precision) {
+      self.dispatch = dispatch
+      self.combine = combine
+    }
+  }
+
+  /// - Throws: ``ServingError`` where the parallelism does not fit the cluster or the placement the
+  ///   model.
+  public init(
+    model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
+    placement: ExpertPlacement, exchange: ExchangePrecision
+  ) throws(ServingError) {
+    let devices = cluster.deviceCount
+    let (attention, experts) = (parallelism.attention, parallelism.experts)
+    guard attention.data * attention.tensor == devices else {
+      throw .parallelism("attention", attention.data, attention.tensor, devices: devices)
+    }
+    guard experts.expert * experts.tensor == devices else {
+      throw .parallelism("experts", experts.expert, experts.tensor, devices: devices)
+    }
+    guard attention.tensor <= model.attention.heads else {
+      throw .tooManySlices("attention", attention.tensor, of: model.attention.heads, "heads")
+    }
+    guard experts.tensor <= max(1, model.experts.intermediate) else {
+      throw .tooManySlices(
+        "experts", experts.tensor, of: model.experts.intermediate, "intermediate columns")
+    }
+    guard model.encoderLayers == 0 else { throw .encoderDecoder(model.name) }
+    guard model.experts.count > 0, model.expertLayers.count > 0 else {
+      throw .noExperts(model.name)
+    }
+    guard placement.groups == experts.expert, placement.layers == model.expertLayers.count,
+      placement.experts == model.experts.count
+    else {
+      throw .placementMismatch(
+        placement: (placement.layers, placement.experts, placement.groups),
+        wanted: (model.expertLayers.count, model.experts.count, experts.expert))
+    }
+    self.model = model
+    self.cluster = cluster
+    self.precisions = precisions
+    self.parallelism = parallelism
+    self.placement = placement
+    self.exchange = exchange
+  }
+
+  /// The expert group of a device.
+  public func expertGroup(of device: Int) -> Int { device / parallelism.experts.tensor }
+  /// The attention group of a device.
+  public func attentionGroup(of device: Int) -> Int { device / parallelism.attention.tensor }
+}
+
+extension ModelArchitecture {
+  /// The model's layers that have experts, in order.
+  public var expertLayers: [Int] { (0..<layers).filter { hasExperts(layer: $0) } }
+}

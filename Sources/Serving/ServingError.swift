@@ -1,0 +1,58 @@
+import Engine
+import Hardware
+import Traces
+import Units
+
+/// Why a deployment cannot be run, or a run not finished. ``sentence`` is what a person reads.
+public enum ServingError: Error, Sendable {
+  case parallelism(String, Int, Int, devices: Int)
+  case tooManySlices(String, Int, of: Int, String)
+  case noExperts(String)
+  case encoderDecoder(String)
+  case placementMismatch(
+    placement: (layers: Int, experts: Int, groups: Int),
+    wanted: (layers: Int, experts: Int, groups: Int))
+  case doesNotFit(MemoryBudget)
+  case noTokens(phase: String, file: String)
+  case hardware(HardwareError)
+  case trace(TraceError)
+  case engine(EngineError)
+  case lawBroken(String)
+
+  /// Whether what was asked for is at fault (exit code 2) or the run (exit code 1).
+  public var isInputError: Bool {
+    switch self {
+    case .engine, .lawBroken: false
+    default: true
+    }
+  }
+
+  public var sentence: String {
+    switch self {
+    case .parallelism(let part, let a, let b, let devices):
+      "\(part) parallelism is \(a) x \(b) = \(a * b); the cluster has \(devices) devices"
+    case .tooManySlices(let part, let slices, let count, let what):
+      "\(part) cannot be sliced over \(slices) devices: the model has \(count) \(what)"
+    case .noExperts(let model):
+      "'\(model)' has no experts; a routing trace has nothing to say about it"
+    case .encoderDecoder(let model):
+      "'\(model)' is an encoder-decoder model; decoder-only models can be served so far"
+    case .placementMismatch(let placement, let wanted):
+      "the placement is for \(placement.layers) layers of \(placement.experts) experts on "
+        + "\(placement.groups) groups; needed are \(wanted.layers) layers of \(wanted.experts) experts "
+        + "on \(wanted.groups) groups"
+    case .doesNotFit(let budget):
+      budget.refusal
+    case .noTokens(let phase, let file):
+      "\(file): the trace has no \(phase) tokens"
+    case .hardware(let error):
+      error.sentence
+    case .trace(let error):
+      error.sentence
+    case .engine(let error):
+      error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
+    case .lawBroken(let law):
+      "a law of the simulation does not hold (please report this): \(law)"
+    }
+  }
+}

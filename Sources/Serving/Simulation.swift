@@ -1,0 +1,194 @@
+import Engine
+import Fabric
+import Hardware
+import Models
+import Traces
+import Units
+
+/// Told of iterations besides tasks. Measured iterations only; warm-up passes unseen.
+public protocol IterationObserver: Observer {
+  mutating func iterationBegins(_ iteration: Int, at time: SimTime) throws
+  /// - Parameter load: What the iteration asked of each device in each layer.
+  mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) throws
+}
+
+/// What an iteration asked of each device, `[layer][device]` over all layers of the model.
+public struct IterationLoad: Sendable {
+  /// (token, expert) pairs that a device's experts got; 0 in layers without experts.
+  public var tokens: [Int]
+  /// Bytes that a device sent in dispatch and combine.
+  public var bytesSent: [Int]
+}
+
+/// A deployment at work: plans iterations from the trace and runs them.
+///
+///     var simulation = try Simulation(deployment, workload, measurement, seed: 1)
+///     try simulation.run(observer: &recorder)
+public struct Simulation: ~Copyable {
+  public let deployment: Deployment
+  public let workload: Workload
+  public let measurement: Measurement
+  public let resources: ClusterResources
+  /// Whether one recorded sequence may stand for several of the batch at a time.
+  public let drawsWithReplacement: Bool
+  private let trace: RoutingTrace
+  private let threads: Int
+  private var source: TokenSource
+  private var batch = ReplayBatch()
+  private var counts: RoutingCounts
+  private var traffic: LayerTraffic
+  private var planner: StepPlanner
+  private var graph: TaskGraph
+  private var engine: Engine<FourAryHeap>
+
+  /// - Parameter threads: How many may count routing at a time; results do not depend on it.
+  /// - Throws: ``ServingError`` where the deployment does not fit its devices, a device cannot compute
+  ///   in the precisions asked for, or the trace is another model's or has no tokens of the phase.
+  public init(
+    _ deployment: Deployment, _ workload: Workload, _ measurement: Measurement, seed: UInt64,
+    threads: Int = 1
+  ) throws(ServingError) {
+    try Self.checkDevice(deployment, workload)
+    let trace = try Self.routedTrace(deployment, workload, seed: seed)
+    let slots = try Self.slots(deployment)
+    var replayed = workload
+    replayed.trace = trace
+    let source = try TokenSource(
+      replayed, groups: deployment.parallelism.attention.data, seed: seed)
+    let resources = ClusterResources(deployment.cluster)
+    self.deployment = deployment
+    self.workload = workload
+    self.measurement = measurement
+    self.threads = threads
+    self.trace = trace
+    self.source = source
+    self.resources = resources
+    drawsWithReplacement = source.drawsWithReplacement
+    counts = RoutingCounts(slots: slots)
+    planner = StepPlanner(deployment, workload, resources)
+    traffic = LayerTraffic(deployment)
+    graph = TaskGraph()
+    engine = Engine(resources: resources.table)
+  }
+
+  private static func checkDevice(
+    _ deployment: Deployment, _ workload: Workload
+  ) throws(ServingError) {
+    let budget = MemoryBudget(deployment, workload)
+    guard budget.fits else { throw .doesNotFit(budget) }
+    do {
+      for precision in [deployment.precisions.activations, deployment.precisions.weights] {
+        _ = try deployment.cluster.device.peakRate(for: precision)
+      }
+    } catch { throw .hardware(error) }
+  }
+
+  private static func routedTrace(
+    _ deployment: Deployment, _ workload: Workload, seed: UInt64
+  ) throws(ServingError) -> RoutingTrace {
+    let model = deployment.model
+    do {
+      try workload.trace.check(
+        layers: deployment.placement.layers, experts: model.experts.count,
+        topK: model.experts.topK, for: model.name)
+      switch workload.routing {
+      case .asRecorded: return workload.trace
+      case .uniform: return try workload.trace.withUniformSelections(seed: seed)
+      }
+    } catch { throw .trace(error) }
+  }
+
+  private static func slots(_ deployment: Deployment) throws(ServingError) -> ExpertSlots {
+    do {
+      return try ExpertSlots(
+        devices: deployment.placement.groups,
+        homeDevice: deployment.cluster.deviceIndices.map { deployment.expertGroup(of: $0) },
+        hosts: deployment.placement.hosts)
+    } catch { throw .trace(error) }
+  }
+
+  /// Runs warm-up and measured iterations, one after the other without a pause.
+  ///
+  /// - Throws: ``ServingError``, or what the observer throws.
+  public mutating func run<O: IterationObserver>(observer: inout O) throws {
+    for _ in 0..<measurement.warmup {
+      try plan()
+      var nobody = NoObserver()
+      try step(&nobody)
+    }
+    engine.resetTotals()
+    for iteration in 0..<measurement.iterations {
+      try plan()
+      try observer.iterationBegins(iteration, at: engine.now)
+      try step(&observer)
+      try observer.iterationEnded(
+        at: engine.now, tokens: batch.tokens.count, load: iterationLoad())
+    }
+  }
+
+  /// Draws the next iteration's tokens, counts their routing and builds the graph.
+  private mutating func plan() throws(ServingError) {
+    source.nextBatch(
+      into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    do {
+      try counts.replay(batch, of: trace, threads: threads)
+    } catch { throw .trace(error) }
+    try checkTokens()
+    try traffic.count(counts)
+    planner.plan(counts, traffic, into: &graph)
+  }
+
+  private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {
+    do {
+      try engine.run(graph, observer: &observer)
+    } catch { throw .engine(error) }
+  }
+
+  /// Tokens in = tokens out: every layer routes each token to k experts.
+  private borrowing func checkTokens() throws(ServingError) {
+    let experts = deployment.model.experts
+    let expected = batch.tokens.count * experts.topK
+    for layer in 0..<deployment.placement.layers {
+      let range = layer * experts.count..<(layer + 1) * experts.count
+      let routed = range.reduce(0) { $0 + Int(counts.expertTokens[$1]) }
+      guard routed == expected else {
+        throw .lawBroken("layer \(layer) routes \(routed) of \(expected) selections")
+      }
+    }
+  }
+
+  private borrowing func iterationLoad() -> IterationLoad {
+    let devices = deployment.cluster.deviceCount
+    let model = deployment.model
+    var load = IterationLoad(
+      tokens: [Int](repeating: 0, count: model.layers * devices),
+      bytesSent: [Int](repeating: 0, count: model.layers * devices))
+    let perCopy = { (precision: Precision) in Bytes(Double(model.hidden) * precision.bytes) }
+    let dispatch = perCopy(deployment.exchange.dispatch)
+    let combine = perCopy(deployment.exchange.combine)
+    for (position, layer) in model.expertLayers.enumerated() {
+      for slot in 0..<counts.slots.slotCount[position] {
+        let cell = position * counts.slots.slotsPerLayer + slot
+        let group = Int(counts.slots.deviceOfSlot[cell])
+        let slices = deployment.parallelism.experts.tensor
+        for device in group * slices..<(group + 1) * slices {
+          load.tokens[layer * devices + device] += Int(counts.slotTokens[cell])
+        }
+      }
+      for device in 0..<devices {
+        load.bytesSent[layer * devices + device] = traffic.bytesSent(
+          layer: position, device: device, dispatch: dispatch, combine: combine)
+      }
+    }
+    return load
+  }
+}
+
+extension Simulation {
+  /// Simulated time so far.
+  public var now: SimTime { engine.now }
+
+  /// What each resource has served in the measured iterations, in its base unit and the order of the
+  /// table.
+  public var amountsServed: [Double] { engine.amountsServed }
+}

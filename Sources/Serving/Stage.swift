@@ -1,0 +1,75 @@
+import Fabric
+import Hardware
+
+/// The kinds of work an iteration consists of, as results split its time.
+public enum Stage: UInt8, CaseIterable, Sendable {
+  case embedding
+  case attention
+  /// Reductions and gathers among the devices that slice a sequence's attention.
+  case tensorExchange
+  case gate
+  case dispatch
+  case sharedExperts
+  case experts
+  case combine
+  /// A token's experts' results, weighted and added up on its own device.
+  case weightedSum
+  case denseFeedForward
+  case head
+
+  public var name: String {
+    switch self {
+    case .embedding: "embedding"
+    case .attention: "attention"
+    case .tensorExchange: "tensor-parallel exchange"
+    case .gate: "gate"
+    case .dispatch: "dispatch"
+    case .sharedExperts: "shared experts"
+    case .experts: "experts"
+    case .combine: "combine"
+    case .weightedSum: "weighted sum"
+    case .denseFeedForward: "dense feed-forward"
+    case .head: "head"
+    }
+  }
+
+  /// Whether all devices take part together, instead of each working for itself.
+  public var isCommunication: Bool {
+    self == .dispatch || self == .combine || self == .tensorExchange
+  }
+}
+
+/// What bounds a task that runs alone.
+public enum TaskBound: UInt8, CaseIterable, Sendable {
+  case compute
+  case memory
+  case latency
+  case scaleUp
+  case network
+
+  public var name: String {
+    switch self {
+    case .compute: "compute"
+    case .memory: "memory bandwidth"
+    case .latency: "latency"
+    case .scaleUp: "scale-up ports"
+    case .network: "network cards"
+    }
+  }
+
+  init(_ bound: KernelBound) {
+    switch bound {
+    case .compute: self = .compute
+    case .memory: self = .memory
+    case .latency: self = .latency
+    }
+  }
+
+  init(_ bound: ExchangeTraffic.Bound) {
+    switch bound {
+    case .latency: self = .latency
+    case .scaleUp: self = .scaleUp
+    case .network: self = .network
+    }
+  }
+}

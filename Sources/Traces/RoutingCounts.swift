@@ -1,0 +1,161 @@
+import Foundation
+
+/// The tokens of one iteration: for each source rank, which tokens of the trace it holds.
+public struct ReplayBatch: Sendable {
+  /// Token indices, the ranks' one after the other.
+  public private(set) var tokens: [Int] = []
+  /// Where each rank's tokens begin, and in the end their number: `ranks + 1` entries.
+  public private(set) var rankStarts: [Int] = [0]
+
+  public init() {}
+
+  public init(ranks: [[Int]]) {
+    for tokens in ranks { appendRank(tokens) }
+  }
+
+  public var ranks: Int { rankStarts.count - 1 }
+
+  /// Adds a rank that holds `tokens`, which may be none.
+  public mutating func appendRank(_ newTokens: some Sequence<Int>) {
+    tokens.append(contentsOf: newTokens)
+    rankStarts.append(tokens.count)
+  }
+
+  /// Forgets the ranks, keeps the memory.
+  public mutating func removeAll() {
+    tokens.removeAll(keepingCapacity: true)
+    rankStarts.removeAll(keepingCapacity: true)
+    rankStarts.append(0)
+  }
+}
+
+/// What a batch of tokens asks of experts, devices and links, counted from a trace.
+///
+///     var counts = RoutingCounts(slots: slots)
+///     try counts.replay(batch, of: trace)
+///     let load = counts.slotTokens[layer * slots.slotsPerLayer + slot]
+///
+/// A token goes once to each device that holds at least one of its experts, however many: a *copy*.
+/// Copies are what dispatch sends and combine returns. Everything is a whole number, so the result
+/// does not depend on the number of threads. Memory is kept between replays.
+public struct RoutingCounts: Sendable {
+  public let slots: ExpertSlots
+  /// Whether ``copies`` is kept; the sums are, either way.
+  public let keepsMatrix: Bool
+
+  /// Tokens that chose an expert, `[layer][expert]`.
+  public private(set) var expertTokens: [UInt32] = []
+  /// Tokens that go to a slot, `[layer][slot]`, with rows of ``ExpertSlots/slotsPerLayer``.
+  public private(set) var slotTokens: [UInt32] = []
+  /// Copies from a rank to a device, its own included: `[rank][layer][device]`; empty where the
+  /// matrix is not kept.
+  public private(set) var copies: [UInt32] = []
+  /// Copies that leave a rank's own device, `[rank][layer]`.
+  public private(set) var sent: [UInt32] = []
+  /// Copies that a device gets from ranks that live on others, `[layer][device]`.
+  public private(set) var received: [UInt32] = []
+  /// Distinct tokens with work on a device, wherever they come from, `[layer][device]`.
+  public private(set) var deviceTokens: [UInt32] = []
+
+  public init(slots: ExpertSlots, keepsMatrix: Bool = true) {
+    self.slots = slots
+    self.keepsMatrix = keepsMatrix
+    tables = ReplayTables(slots)
+  }
+
+  let tables: ReplayTables
+  /// One for each thread, kept between replays.
+  private var workspaces: [ReplayWorkspace] = []
+
+  /// Counts a batch; earlier counts are forgotten.
+  ///
+  /// O(tokens x layers x k), about 1 to 2 ns for each selection, plus O(ranks x layers x devices).
+  /// A trace whose selections were not verified may hold ids that no expert has; they are counted
+  /// for some expert, and never followed out of bounds.
+  ///
+  /// - Parameter threads: ranks are divided among as many threads.
+  /// - Throws: ``TraceError/otherModel(file:trace:wanted:)`` where the trace does not fit the slots.
+  public mutating func replay(
+    _ batch: ReplayBatch, of trace: RoutingTrace, threads: Int = 1
+  ) throws(TraceError) {
+    try trace.check(layers: slots.layers, experts: slots.experts, topK: trace.shape.topK)
+    precondition(batch.ranks == slots.ranks, "the batch has the ranks that the slots were made for")
+    precondition(
+      batch.tokens.allSatisfy { (0..<trace.tokens).contains($0) }, "tokens are in the trace")
+    zero(&sent, count: slots.ranks * slots.layers)
+    zero(&copies, count: keepsMatrix ? slots.ranks * slots.layers * slots.devices : 0)
+    let shares = shareOut(batch, among: max(1, min(threads, slots.ranks)))
+    while workspaces.count < shares.count { workspaces.append(ReplayWorkspace(tables)) }
+    replay(shares, of: batch, trace)
+    addUp(shares.count)
+  }
+
+  /// Contiguous ranges of ranks with about equally many tokens.
+  private func shareOut(_ batch: ReplayBatch, among threads: Int) -> [Range<Int>] {
+    var shares: [Range<Int>] = []
+    var first = 0
+    for thread in 1...threads {
+      let goal = batch.tokens.count * thread / threads
+      var end = first
+      while end < batch.ranks, thread == threads || batch.rankStarts[end + 1] <= goal { end += 1 }
+      if end > first { shares.append(first..<end) }
+      first = end
+    }
+    return shares
+  }
+
+  private mutating func replay(_ shares: [Range<Int>], of batch: ReplayBatch, _ trace: RoutingTrace)
+  {
+    let (tables, workspaces, keepsMatrix) = (tables, workspaces, keepsMatrix)
+    sent.withUnsafeMutableBufferPointer { sent in
+      copies.withUnsafeMutableBufferPointer { copies in
+        // Threads write to disjoint ranks of `sent` and `copies`, and to workspaces of their own.
+        nonisolated(unsafe) let sent = sent.baseAddress
+        nonisolated(unsafe) let copies = keepsMatrix ? copies.baseAddress : nil
+        let work: @Sendable (Int) -> Void = { index in
+          workspaces[index].replay(
+            ranks: shares[index], of: batch, trace, tables, sent: sent, copies: copies)
+        }
+        if shares.count == 1 {
+          work(0)
+        } else {
+          DispatchQueue.concurrentPerform(iterations: shares.count, execute: work)
+        }
+      }
+    }
+  }
+
+  /// Sums what the threads counted.
+  private mutating func addUp(_ threads: Int) {
+    let (layers, experts, devices) = (slots.layers, slots.experts, slots.devices)
+    zero(&expertTokens, count: layers * experts)
+    zero(&slotTokens, count: layers * slots.slotsPerLayer)
+    zero(&received, count: layers * devices)
+    zero(&deviceTokens, count: layers * devices)
+    for workspace in workspaces[..<threads] {
+      for index in 0..<layers * devices {
+        received[index] += workspace.received[index]
+        deviceTokens[index] += workspace.deviceTokens[index]
+      }
+      for replicaClass in 0..<slots.replicaClasses {
+        for layer in 0..<layers {
+          let row = workspace.expertTokens + (replicaClass * layers + layer) * tables.stride
+          let table = (replicaClass * layers + layer) * experts
+          for expert in 0..<experts {
+            expertTokens[layer * experts + expert] += row[expert]
+            let slot = Int(slots.slotOfExpert[table + expert])
+            slotTokens[layer * slots.slotsPerLayer + slot] += row[expert]
+          }
+        }
+      }
+    }
+  }
+}
+
+private func zero(_ counts: inout [UInt32], count: Int) {
+  if counts.count == count {
+    counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+  } else {
+    counts = [UInt32](repeating: 0, count: count)
+  }
+}

@@ -1,0 +1,240 @@
+import Foundation
+
+/// Which experts each token chose at each layer, as a router chose them.
+///
+///     let trace = try RoutingTrace(opening: "traces/example.routing")
+///     try trace.check(layers: 26, experts: 64, topK: 6)
+///     let chosen = trace.selections(token: 0, layer: 3)
+///
+/// Token-major, `[token][layer][k]`, with the boundaries of sequences and of their prefill and
+/// decode parts kept. Ids are the model's own (logical); where an expert lives is not a trace's
+/// business. The file is mapped, not read: a trace larger than memory works.
+public struct RoutingTrace: Sendable {
+  public let shape: RoutingShape
+  public let origin: TraceOrigin
+  /// Who recorded it, how and from what; for a synthetic trace, from which trace and how.
+  public let provenance: String
+  public let sequences: [TraceSequence]
+  /// All tokens of all sequences.
+  public let tokens: Int
+  public let gateFormat: GateFormat
+  /// The file's name for messages.
+  public let file: String
+
+  let storage: FileBytes
+  let selectionsOffset: Int
+  let gatesOffset: Int
+
+  /// Selections up to this size are checked when a trace is opened; ``verify()`` checks any.
+  public static let verifiedAtOpening = 1 << 30
+
+  /// Maps a `*.routing` file.
+  ///
+  /// The header and the index are always checked, the selections' checksum and range only up to
+  /// 1 GiB (``verifiedAtOpening``), so that opening a large trace takes no time. An id beyond the
+  /// model's experts in an unchecked trace is never followed out of bounds.
+  ///
+  /// - Throws: ``TraceError`` for whatever the file is instead of a whole trace.
+  public init(opening file: String) throws(TraceError) {
+    let storage = try FileBytes(mapping: file)
+    let header = try TraceHeader(storage.bytes, file: file)
+    let indexBytes = UnsafeRawBufferPointer(rebasing: storage.bytes[header.index])
+    guard Checksum.of(indexBytes) == header.indexChecksum else {
+      throw .damagedHeader(file: file, detail: "the checksum of its index does not match")
+    }
+    let index = try TraceIndex(indexBytes, header: header, file: file)
+    do {
+      shape = try RoutingShape(
+        model: index.model, layerIDs: index.layerIDs, experts: header.experts, topK: header.topK)
+    } catch {
+      throw .damagedHeader(file: file, detail: error.sentence)
+    }
+    origin = header.origin
+    provenance = index.provenance
+    sequences = index.sequences
+    tokens = header.tokens
+    gateFormat = header.gateFormat
+    self.file = file
+    self.storage = storage
+    selectionsOffset = header.selections.lowerBound
+    gatesOffset = header.gates.lowerBound
+    if header.selections.count <= Self.verifiedAtOpening { try verify(against: header) }
+  }
+
+  /// A trace in memory, of `selections` in the order `[token][layer][k]`.
+  ///
+  /// - Throws: ``TraceError`` for an id out of range or sequences that do not fit the selections.
+  public init(
+    shape: RoutingShape, origin: TraceOrigin, provenance: String, sequences: [TraceSequence],
+    selections: [UInt16], name: String = "trace in memory"
+  ) throws(TraceError) {
+    var next = 0
+    for sequence in sequences {
+      guard sequence.firstToken == next, sequence.prefillTokens >= 0, sequence.decodeTokens >= 0
+      else {
+        throw .malformed(file: name, line: nil, detail: "sequences do not follow one another")
+      }
+      next += sequence.tokens
+    }
+    guard next > 0 else { throw .noTokens(file: name) }
+    guard selections.count == next * shape.selectionsPerToken else {
+      throw .malformed(file: name, line: nil, detail: "selections do not fit the sequences")
+    }
+    self.shape = shape
+    self.origin = origin
+    self.provenance = provenance
+    self.sequences = sequences
+    tokens = next
+    gateFormat = .none
+    file = name
+    storage = FileBytes(count: selections.count * shape.idBytes) { block in
+      if shape.idBytes == 1 {
+        for (index, id) in selections.enumerated() { block[index] = UInt8(truncatingIfNeeded: id) }
+      } else {
+        selections.withUnsafeBytes { block.copyMemory(from: $0) }
+      }
+    }
+    selectionsOffset = 0
+    gatesOffset = 0
+    let range = selections.firstIndex { $0 >= shape.experts }
+    if let range { throw outOfRange(at: range, id: Int(selections[range])) }
+  }
+
+  /// The experts that a token chose at a layer (a position in ``RoutingShape/layerIDs``), in the
+  /// recorder's order. For one look; replay uses ``RoutingCounts``.
+  public func selections(token: Int, layer: Int) -> [Int] {
+    precondition((0..<tokens).contains(token) && (0..<shape.layers).contains(layer))
+    let first = (token * shape.layers + layer) * shape.topK
+    return (first..<first + shape.topK).map { id(at: $0) }
+  }
+
+  /// The router's weights of ``selections(token:layer:)``; `nil` where none were recorded.
+  public func gateWeights(token: Int, layer: Int) -> [Float]? {
+    precondition((0..<tokens).contains(token) && (0..<shape.layers).contains(layer))
+    let first = (token * shape.layers + layer) * shape.topK
+    let bytes = storage.bytes
+    switch gateFormat {
+    case .none: return nil
+    case .float32:
+      return (first..<first + shape.topK).map {
+        let bits = bytes.loadUnaligned(fromByteOffset: gatesOffset + $0 * 4, as: UInt32.self)
+        return Float(bitPattern: UInt32(littleEndian: bits))
+      }
+    case .float16:
+      return (first..<first + shape.topK).map {
+        let bits = bytes.loadUnaligned(fromByteOffset: gatesOffset + $0 * 2, as: UInt16.self)
+        return float(fromHalf: UInt16(littleEndian: bits))
+      }
+    }
+  }
+
+  /// The id at a flat index in `[token][layer][k]`.
+  func id(at index: Int) -> Int {
+    switch ids {
+    case .narrow(let ids): Int(ids[index])
+    case .wide(let ids): Int(UInt16(littleEndian: ids[index]))
+    }
+  }
+
+  /// The sum of prefill, or of decode, tokens.
+  public var prefillTokens: Int { sequences.reduce(0) { $0 + $1.prefillTokens } }
+  public var decodeTokens: Int { sequences.reduce(0) { $0 + $1.decodeTokens } }
+
+  /// The size of the selections alone.
+  public var selectionsBytes: Int { tokens * shape.rowBytes }
+}
+
+extension RoutingTrace {
+  /// Refuses a trace of another model.
+  ///
+  /// - Parameter model: what wants the trace, for the message.
+  /// - Throws: ``TraceError/otherModel(file:trace:wanted:)`` naming both shapes.
+  public func check(
+    layers: Int, experts: Int, topK: Int, for model: String? = nil
+  ) throws(TraceError) {
+    guard (shape.layers, shape.experts, shape.topK) != (layers, experts, topK) else { return }
+    let wanted = RoutingShape.summary(layers: layers, experts: experts, topK: topK)
+    throw .otherModel(
+      file: file, trace: "\(shape.summary) (\(shape.model))",
+      wanted: wanted + (model.map { " (\($0))" } ?? ""))
+  }
+
+  /// Reads every selection and gate weight and checks both checksums and the range of the ids, at
+  /// about the speed of memory or of the disk.
+  ///
+  /// - Throws: ``TraceError`` for the first thing that is wrong.
+  public func verify() throws(TraceError) {
+    guard selectionsOffset >= TraceHeader.size else { return }  // in memory, checked already
+    try verify(against: TraceHeader(storage.bytes, file: file))
+  }
+
+  private func verify(against header: TraceHeader) throws(TraceError) {
+    let selections = UnsafeRawBufferPointer(rebasing: storage.bytes[header.selections])
+    let gates = UnsafeRawBufferPointer(rebasing: storage.bytes[header.gates])
+    guard Checksum.of(selections) == header.selectionsChecksum,
+      Checksum.of(gates) == header.gatesChecksum
+    else { throw .damagedSelections(file: file) }
+    let count = tokens * shape.selectionsPerToken
+    let place: Int? =
+      switch ids {
+      case .narrow(let ids): firstIndex(in: ids, count: count, notBelow: shape.experts)
+      case .wide(let ids): firstIndex(in: ids, count: count, notBelow: shape.experts)
+      }
+    if let place { throw outOfRange(at: place, id: id(at: place)) }
+  }
+
+  func outOfRange(at index: Int, id: Int) -> TraceError {
+    .expertOutOfRange(
+      file: file, token: index / shape.selectionsPerToken,
+      layer: index % shape.selectionsPerToken / shape.topK, expert: id, experts: shape.experts)
+  }
+
+  /// The selections as they lie in memory; valid while `storage` lives.
+  var ids: ExpertIDs {
+    let base = storage.bytes.baseAddress! + selectionsOffset  // never empty: a trace has tokens
+    return shape.idBytes == 1
+      ? .narrow(base.assumingMemoryBound(to: UInt8.self))
+      : .wide(base.assumingMemoryBound(to: UInt16.self))
+  }
+}
+
+/// Expert ids of either width.
+enum ExpertIDs {
+  case narrow(UnsafePointer<UInt8>)
+  case wide(UnsafePointer<UInt16>)
+}
+
+/// The first index whose id is `bound` or more. The maximum of a block is found first, which the
+/// compiler turns into vector instructions.
+func firstIndex<ID: FixedWidthInteger & UnsignedInteger>(
+  in ids: UnsafePointer<ID>, count: Int, notBelow bound: Int
+) -> Int? {
+  guard bound <= Int(ID.max) else { return nil }
+  let limit = ID(bound)
+  var start = 0
+  while start < count {
+    let end = min(start &+ 4096, count)
+    var largest: ID = 0
+    var index = start
+    while index < end {
+      largest = max(largest, ids[index])
+      index &+= 1
+    }
+    if largest >= limit { return (start..<end).first { ids[$0] >= limit } }
+    start = end
+  }
+  return nil
+}
+
+/// IEEE 754 half precision, by its bits (Swift's `Float16` is not on every platform).
+func float(fromHalf bits: UInt16) -> Float {
+  let sign: Float = bits >> 15 == 1 ? -1 : 1
+  let exponent = Int(bits >> 10 & 31)
+  let fraction = Float(bits & 1023) / 1024
+  switch exponent {
+  case 0: return sign * fraction * 0x1p-14
+  case 31: return fraction == 0 ? sign * .infinity : .nan
+  default:
+    return sign * (1 + fraction) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+  }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Foundation
+import Hardware
+import Models
+import StrictYAML
+import Units
+
+/// `switchyard catalogue [devices|links|nodes|models] [NAME] [--json]`
+struct CatalogueCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "catalogue",
+    abstract: "List the devices, links, nodes and models that scenarios may name.",
+    discussion: """
+      Without a name: a table of the section. With a name: every number of the entry with the \
+      document it comes from; numbers from memory are marked 'unverified'.
+      """)
+
+  enum Section: String, CaseIterable, ExpressibleByArgument {
+    case devices, links, nodes, models
+  }
+
+  @Argument(help: "devices, links, nodes or models; all of them where left out.")
+  var section: Section?
+
+  @Argument(help: "The entry to show in full.")
+  var name: String?
+
+  @Flag(help: "Print JSON instead of a table.")
+  var json = false
+
+  func run() throws {
+    let listings = try (section.map { [$0] } ?? Section.allCases).map(listing)
+    if let name, let listing = listings.first {
+      let entry = try listing.entry(named: name)
+      print(json ? try CatalogueJSON.text(entry.json) : entry.text)
+    } else if json {
+      let sections = listings.map { ($0.title, $0.entries.map(\.json)) }
+      print(try CatalogueJSON.text(Dictionary(uniqueKeysWithValues: sections)))
+    } else {
+      let tables = listings.map { listing in
+        (section == nil ? "\(listing.title)\n" : "") + listing.table.text
+      }
+      print(tables.joined(separator: "\n\n"))
+    }
+  }
+
+  private func listing(of section: Section) throws -> CatalogueListing {
+    switch section {
+    case .devices: .devices(try HardwareCatalogue.load())
+    case .links: .links(try HardwareCatalogue.load())
+    case .nodes: .nodes(try HardwareCatalogue.load())
+    case .models: .models(try ModelCatalogue.load())
+    }
+  }
+}
+
+/// One section of the catalogue, ready to be printed.
+struct CatalogueListing {
+  var title: String
+  var entries: [CatalogueEntryView]
+  var table: TextTable
+  /// Throws the section's own error for an unknown name; answers with the entry's listed name.
+  var find: (String) throws -> String
+
+  func entry(named name: String) throws -> CatalogueEntryView {
+    let found = try find(name)
+    return entries.first { $0.name == found } ?? entries[0]
+  }
+}
+
+extension CatalogueListing {
+  static func devices(_ catalogue: HardwareCatalogue) -> CatalogueListing {
+    var table = TextTable(
+      columns: [
+        "name", "kind", "bf16", "fp8", "memory", "", "bandwidth", "scale-up", "power", "fractions",
+      ],
+      rightAligned: [2, 3, 4, 6, 7, 8])
+    for device in catalogue.devices {
+      let rates = [Precision.bf16, .fp8].map { device.peakRates[$0]?.description ?? "-" }
+      table.rows.append(
+        [device.name, device.kind.rawValue] + rates + [
+          "\(device.memory.capacity)", device.memory.kind, "\(device.memory.bandwidth)",
+          device.scaleUp.map { "\($0.bandwidth)" } ?? "-", "\(device.thermalDesignPower)",
+          device.efficiency.relative.map { "like \($0)" } ?? "own",
+        ])
+    }
+    return CatalogueListing(
+      title: "devices", entries: catalogue.devices.map(CatalogueEntryView.init), table: table,
+      find: { try catalogue.device(named: $0).name })
+  }
+
+  static func links(_ catalogue: HardwareCatalogue) -> CatalogueListing {
+    var table = TextTable(
+      columns: ["name", "kind", "nominal", "measured", "latency", "what it is"],
+      rightAligned: [2, 3, 4])
+    for link in catalogue.links {
+      table.rows.append([
+        link.name, link.kind.rawValue, "\(link.bandwidth)",
+        link.measuredBandwidth.map { "\($0)" } ?? "-", "\(link.latency)", link.fullName,
+      ])
+    }
+    return CatalogueListing(
+      title: "links", entries: catalogue.links.map(CatalogueEntryView.init), table: table,
+      find: { try catalogue.link(named: $0).name })
+  }
+
+  static func nodes(_ catalogue: HardwareCatalogue) -> CatalogueListing {
+    var table = TextTable(
+      columns: ["name", "devices", "scale-up", "", "port", "host", "memory", "network"],
+      rightAligned: [4, 6])
+    for node in catalogue.nodes {
+      table.rows.append([
+        node.name, "\(node.deviceCount) x \(node.device.name)", node.scaleUp.kind.rawValue,
+        node.scaleUp.port.link.name, "\(node.scaleUp.port.bandwidth)",
+        "\(node.host.sockets) x \(node.host.processor.name)", "\(node.host.memoryCapacity)",
+        node.network.map { "\($0.cardCount) x \($0.port.link.name)" } ?? "-",
+      ])
+    }
+    return CatalogueListing(
+      title: "nodes", entries: catalogue.nodes.map(CatalogueEntryView.init), table: table,
+      find: { try catalogue.node(named: $0).name })
+  }
+
+  static func models(_ catalogue: ModelCatalogue) -> CatalogueListing {
+    var table = TextTable(
+      columns: ["name", "layers", "hidden", "experts", "top-k", "shared", "parameters", "active"],
+      rightAligned: [1, 2, 3, 4, 5, 6, 7])
+    for entry in catalogue.entries {
+      let model = entry.architecture
+      let counts = [model.experts.count, model.experts.topK, model.experts.shared]
+      table.rows.append(
+        [entry.name, "\(model.layers)", "\(model.hidden)"]
+          + counts.map { $0 == 0 ? "-" : "\($0)" }
+          + [billions(model.parameters.total), billions(model.parameters.active)])
+    }
+    return CatalogueListing(
+      title: "models", entries: catalogue.entries.map(CatalogueEntryView.init), table: table,
+      find: { try catalogue.named($0).name })
+  }
+}
+
+/// `46.7 B`: parameters in billions.
+func billions(_ count: Int) -> String { fixed(Double(count) / 1e9, decimals: 1) + " B" }

@@ -1,0 +1,97 @@
+import Foundation
+import Testing
+
+@testable import Results
+
+@Suite("CSV")
+struct CSVTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test("Two writes of equal results are byte-identical, and no temporary file is left")
+  func deterministic() throws {
+    let (a, b) = (directory.file("a"), directory.file("b"))
+    try exampleResult().writeCSV(toDirectory: a)
+    try exampleResult().writeCSV(toDirectory: b)
+    try exampleResult().writeCSV(toDirectory: b)  // over existing files
+    let names = try FileManager.default.contentsOfDirectory(atPath: a).sorted()
+    #expect(names == ResultTable.allCases.map { $0.rawValue + ".csv" }.sorted())
+    #expect(try FileManager.default.contentsOfDirectory(atPath: b).sorted() == names)
+    for name in names {
+      #expect(try bytes(of: "\(a)/\(name)") == bytes(of: "\(b)/\(name)"))
+    }
+  }
+
+  @Test("Headers carry units, numbers a point, and rows stand in a fixed order")
+  func content() throws {
+    try exampleResult().writeCSV(toDirectory: directory.path)
+    func text(_ name: String) throws -> String {
+      String(decoding: try bytes(of: directory.file(name)), as: UTF8.self)
+    }
+    #expect(
+      try text("iterations.csv")
+        == "iteration,start_ps,end_ps,tokens\n0,0,1000000,4\n1,1000000,2000000,4\n")
+    #expect(
+      try text("layer_load.csv") == "layer,device,tokens,bytes_sent\n1,0,4,256\n1,1,14,128\n")
+    #expect(
+      try text("resources.csv").hasPrefix(
+        "resource,name,kind,device,unit,capacity_per_s,served,utilisation\n"
+          + "0,gpu 0 HBM,HBM,0,B/s,1000000000000.0,1000000.0,0.5\n"))
+    #expect(try text("resources.csv").hasSuffix("2,switch,switch,,B/s,4000000000000.0,0.0,0.0\n"))
+    #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps
+    // Quotes are doubled, and a text with a line feed or a comma is quoted.
+    #expect(
+      try text("runs.csv").contains("\"switchyard: 1\nname: \"\"an example\"\", with a comma\n\""))
+  }
+
+  @Test("Numbers as bytes read back as the same numbers")
+  func numbers() {
+    func text(_ body: (inout [UInt8]) -> Void) -> String {
+      var bytes: [UInt8] = []
+      body(&bytes)
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    for number: Int64 in [0, 9, 10, -1, 1_000_000, .max, .min] {
+      #expect(text { $0.append(decimal: number) } == String(number))
+    }
+    for number in [0.1, 1e-12, 2.0 / 3, 1e300, 123456.789] {
+      #expect(Double(text { $0.append(decimal: number) }) == number)
+    }
+  }
+
+  @Test("A directory that cannot be made or is a file is told in a sentence")
+  func errors() throws {
+    let missing = directory.file("a/b")
+    #expect(
+      #expect(throws: ResultsError.self) { try exampleResult().writeCSV(toDirectory: missing) }?
+        .sentence == "'\(missing)' cannot be written: No such file or directory")
+    let file = directory.file("file")
+    try Data("x".utf8).write(to: URL(fileURLWithPath: file))
+    #expect(
+      #expect(throws: ResultsError.self) { try exampleResult().writeCSV(toDirectory: file) }?
+        .sentence == "'\(file)' is not a directory")
+  }
+
+  @Test("A full disk is told in a sentence")
+  func diskFull() throws {
+    #expect(
+      #expect(throws: ResultsError.self) { try exampleResult().writeTimeline(to: "/dev/full") }?
+        .sentence
+        == "'/dev/full' cannot be written: no space left on the device; what was there before is"
+        + " unchanged")
+  }
+
+  @Test("A file that is not committed leaves what was there before")
+  func uncommitted() throws {
+    let path = directory.file("kept")
+    try Data("before".utf8).write(to: URL(fileURLWithPath: path))
+    do {
+      let file = try OutputFile(path)
+      try file.write { $0.append(text: "after") }
+      try file.finish()
+    }
+    #expect(try bytes(of: path) == Data("before".utf8))
+    #expect(directory.contents == ["kept"])
+  }
+}

@@ -1,0 +1,212 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import Results
+
+/// Every row of every table of a run, as text.
+private func rows(_ path: String, run: Int64) throws -> [String: [String]] {
+  var configuration = Configuration()
+  configuration.readonly = true
+  let queue = try DatabaseQueue(path: path, configuration: configuration)
+  return try queue.read { database in
+    var all: [String: [String]] = [:]
+    for table in ResultTable.allCases {
+      let key = table == .runs ? "id" : "run"
+      let sql = "SELECT * FROM \(table.rawValue) WHERE \(key) = ?"
+      all[table.rawValue] = try Row.fetchAll(database, sql: sql, arguments: [run])
+        .map(\.description)
+    }
+    return all
+  }
+}
+
+private func sentence(_ body: () throws -> Void) -> String? {
+  #expect(throws: ResultsError.self, performing: body)?.sentence
+}
+
+@Suite("The results database")
+struct DatabaseTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test("Appending a run leaves the rows of earlier runs identical")
+  func append() throws {
+    let path = directory.file("results.sqlite")
+    let first = try ResultsDatabase(path).append(try exampleResult())
+    let before = try rows(path, run: first)
+    #expect(before["spans"]?.count == 10)  // 2 iterations of 5 tasks
+    #expect(before["devices"]?.count == 12)  // 2 devices, 5 stages and waiting
+    let second = try ResultsDatabase(path).append(try exampleResult(spans: .none))
+    #expect(first == 1 && second == 2)
+    #expect(try rows(path, run: first) == before)
+    #expect(try rows(path, run: second)["spans"] == [])
+    #expect(directory.contents == ["results.sqlite"])  // no journal is left
+  }
+
+  @Test("The file opens read-only, its journal mode is delete, and it says whose it is")
+  func readOnly() throws {
+    let path = directory.file("results.sqlite")
+    try ResultsDatabase(path).append(try exampleResult())
+    try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: path)
+    var configuration = Configuration()
+    configuration.readonly = true
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    try queue.read { database in
+      #expect(try String.fetchOne(database, sql: "PRAGMA journal_mode") == "delete")
+      #expect(try Int32.fetchOne(database, sql: "PRAGMA application_id") == 0x5357_5944)
+      #expect(try Int.fetchOne(database, sql: "PRAGMA user_version") == 1)
+      #expect(try String.fetchAll(database, sql: "PRAGMA foreign_key_check") == [])
+      #expect(try String.fetchOne(database, sql: "PRAGMA integrity_check") == "ok")
+    }
+  }
+
+  @Test("The views answer the usual questions with the figures of the summary")
+  func views() throws {
+    let path = directory.file("results.sqlite")
+    let result = try exampleResult()
+    try ResultsDatabase(path).append(result)
+    let queue = try DatabaseQueue(path: path)
+    try queue.read { database in
+      let summary = try #require(try Row.fetchOne(database, sql: "SELECT * FROM summary"))
+      let throughput: Double = summary["tokens_per_s"]
+      #expect(abs(throughput - result.throughput.value) < 1e-3)
+      let imbalance: Double = summary["mean_imbalance"]
+      #expect(abs(imbalance - 1.55) < 1e-12)
+      let shares = try Double.fetchAll(database, sql: "SELECT share FROM stage_shares")
+      #expect(abs(shares.reduce(0, +) - 1) < 1e-12)
+      let kinds = try String.fetchAll(database, sql: "SELECT kind FROM utilisation")
+      #expect(kinds == ["HBM", "switch"])
+      let tokens = try Int.fetchOne(database, sql: "SELECT tokens FROM layer_imbalance")
+      #expect(tokens == 18)
+      let bound = try String.fetchOne(
+        database, sql: "SELECT bound FROM bounds WHERE stage = 'experts' AND share = 1")
+      #expect(bound == "memory")
+      // The law, from the file alone: every device's parts add up to the run's time.
+      let sums = try Int64.fetchAll(
+        database, sql: "SELECT sum(time_ps) FROM devices GROUP BY device")
+      #expect(sums == [2_000_000, 2_000_000])
+    }
+  }
+
+  @Test("A run that cannot be stored leaves the file byte for byte as it was")
+  func failedRun() throws {
+    let path = directory.file("results.sqlite")
+    var broken = try exampleResult()
+    broken.spans[3].end = .zero  // ends before it starts: the schema refuses it
+    #expect(sentence { try ResultsDatabase(path).append(broken) }?.contains("CHECK") == true)
+    #expect(directory.contents == [])
+    try ResultsDatabase(path).append(try exampleResult())
+    let before = try bytes(of: path)
+    #expect(sentence { try ResultsDatabase(path).append(broken) } != nil)
+    #expect(try bytes(of: path) == before)
+    #expect(directory.contents == ["results.sqlite"])
+  }
+
+  @Test("A full disk is told in a sentence and leaves earlier runs")
+  func diskFull() throws {
+    let path = directory.file("results.sqlite")
+    try ResultsDatabase(path).append(try exampleResult())
+    let before = try bytes(of: path)
+    var database = try ResultsDatabase(path)
+    database.pageLimit = before.count / 4096  // SQLite reports the same code as for a full disk
+    var large = try exampleResult()
+    large.spans = [TaskSpan](repeating: large.spans[0], count: 10_000)
+    #expect(
+      sentence { try database.append(large) }
+        == "'\(path)' cannot be written: no space left on the device; what was there before is"
+        + " unchanged")
+    #expect(try bytes(of: path) == before)
+  }
+
+  @Test("A file that is not SQLite is refused and left as it is")
+  func notSQLite() throws {
+    let path = directory.file("notes.txt")
+    for content in [Data("x".utf8), Data(repeating: 65, count: 5000)] {
+      try content.write(to: URL(fileURLWithPath: path))
+      #expect(
+        sentence { _ = try ResultsDatabase(path) }
+          == "'\(path)' is not an SQLite file; it was left as it is, give another name for the"
+          + " results")
+      #expect(try bytes(of: path) == content)
+    }
+  }
+
+  @Test("A file cut short after SQLite's header is refused, not extended")
+  func truncated() throws {
+    let path = directory.file("results.sqlite")
+    try ResultsDatabase(path).append(try exampleResult())
+    let content = try bytes(of: path).prefix(1000)
+    try content.write(to: URL(fileURLWithPath: path))
+    #expect(sentence { _ = try ResultsDatabase(path).append(try exampleResult()) } != nil)
+    #expect(try bytes(of: path) == content)
+  }
+
+  @Test("Another program's database is refused, with or without an application id")
+  func foreign() throws {
+    for (name, sql) in [
+      ("a.sqlite", "PRAGMA application_id = 77"), ("b.sqlite", "CREATE TABLE recipes (name TEXT)"),
+    ] {
+      let path = directory.file(name)
+      let queue = try DatabaseQueue(path: path)
+      try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+      try queue.close()
+      let before = try bytes(of: path)
+      #expect(
+        sentence { _ = try ResultsDatabase(path) }
+          == "'\(path)' is a database of another program; it was left as it is, give another name"
+          + " for the results")
+      #expect(try bytes(of: path) == before)
+    }
+  }
+
+  @Test("A newer schema is refused")
+  func newer() throws {
+    let path = directory.file("results.sqlite")
+    try ResultsDatabase(path).append(try exampleResult())
+    let queue = try DatabaseQueue(path: path)
+    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 9") }
+    try queue.close()
+    #expect(
+      sentence { _ = try ResultsDatabase(path) }
+        == "'\(path)' was written by a newer program (schema 9, this one knows 1); it was left as"
+        + " it is, update this program or give another name for the results")
+  }
+
+  @Test("Paths that cannot be a results file are refused before anything runs")
+  func paths() throws {
+    let missing = directory.file("missing/results.sqlite")
+    #expect(
+      sentence { _ = try ResultsDatabase(missing) }
+        == "'\(missing)' cannot be written: No such file or directory")
+    #expect(
+      sentence { _ = try ResultsDatabase(directory.path) }
+        == "'\(directory.path)' is a directory; give the name of a file")
+    #expect(
+      sentence { _ = try ResultsDatabase("/dev/full") }
+        == "'/dev/full' cannot be written: it is not a regular file")
+    #expect(sentence { _ = try ResultsDatabase("/proc/results.sqlite") } != nil)
+    _ = try ResultsDatabase(directory.file("new.sqlite"))
+    #expect(directory.contents == [])  // the check made nothing
+  }
+
+  @Test("An empty file becomes a results file")
+  func empty() throws {
+    let path = directory.file("results.sqlite")
+    try Data().write(to: URL(fileURLWithPath: path))
+    #expect(try ResultsDatabase(path).append(try exampleResult()) == 1)
+  }
+
+  @Test("The tables of the schema have the columns that CSV has, in that order")
+  func columns() throws {
+    let path = directory.file("results.sqlite")
+    try ResultsDatabase(path).append(try exampleResult())
+    try DatabaseQueue(path: path).read { database in
+      for table in ResultTable.allCases {
+        let columns = try database.columns(in: table.rawValue).map(\.name)
+        #expect(columns == [table == .runs ? "id" : "run"] + table.columns)
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Engine
+import Foundation
+import Units
+
+@testable import Results
+
+/// A task of a hand-written stream; times in picoseconds.
+struct Played {
+  var stage: Int
+  var device: Int
+  var start: Int64
+  var end: Int64
+  var layer = 0
+  var bound = 0
+  var energy = 0.0
+}
+
+/// The vocabulary that the tests share.
+enum Stage {
+  static let attention = 0
+  static let dispatch = 1
+  static let experts = 2
+  static let shared = 3
+  static let copy = 4
+  static let waiting = 5
+}
+
+let everyDevice = Int(TaskLabel.everyDevice)
+
+func exampleDescription(devices: Int = 2, layers: Int = 2) -> RunDescription {
+  var description = RunDescription(
+    name: "an example", scenario: "switchyard: 1\nname: \"an example\", with a comma\n", seed: 7,
+    programVersion: "0.1.0", deviceCount: devices, layerCount: layers,
+    stages: [
+      .init("attention", .compute), .init("dispatch", .communication), .init("experts", .compute),
+      .init("shared experts", .compute), .init("copy", .communication),
+    ], bounds: ["latency", "memory"])
+  description.model = "tiny"
+  description.cluster = "1 x test node"
+  description.phase = "decode"
+  description.sequences = 4
+  description.context = 2048
+  return description
+}
+
+extension Recorder {
+  /// Plays the tasks in the order of time, ends before releases, as one iteration.
+  mutating func play(
+    _ tasks: [Played], iteration: Int = 0, from start: Int64 = 0, to end: Int64, tokens: Int = 1,
+    load: (tokens: [Int], bytesSent: [Int])? = nil
+  ) throws {
+    beginIteration(iteration, at: SimTime(picoseconds: start))
+    if let load { recordLoad(tokens: load.tokens, bytesSent: load.bytesSent) }
+    let edges =
+      tasks.indices.map { (tasks[$0].start, 1, $0) } + tasks.indices.map { (tasks[$0].end, 0, $0) }
+    // A task of no length is released before it ends.
+    for (time, kind, index) in edges.sorted(by: { edgeKey($0, tasks) < edgeKey($1, tasks) }) {
+      let task = tasks[index]
+      let label = TaskLabel(
+        stage: UInt8(task.stage), bound: UInt8(task.bound), layer: task.layer, device: task.device)
+      if kind == 1 {
+        taskReleased(TaskID(index: index), label, at: SimTime(picoseconds: time))
+      } else {
+        taskFinished(
+          TaskID(index: index), label, from: SimTime(picoseconds: task.start),
+          to: SimTime(picoseconds: time), energy: Joules(task.energy))
+      }
+    }
+    try endIteration(at: SimTime(picoseconds: end), tokens: tokens)
+  }
+}
+
+private func edgeKey(_ edge: (Int64, Int, Int), _ tasks: [Played]) -> (Int64, Int, Int) {
+  let isEmpty = tasks[edge.2].start == tasks[edge.2].end
+  let rank = isEmpty ? 3 - edge.1 : edge.1  // ends 0, releases 1, then empty ones: 2 before 3
+  return (edge.0, rank, edge.2)
+}
+
+/// Two devices, two iterations of 1 us, everything a result can hold.
+func exampleResult(spans: SpansKept = .all) throws -> RunResult {
+  var description = exampleDescription()
+  description.resources = [
+    .init(name: "gpu 0 HBM", kind: "HBM", unit: "B/s", capacity: 1e12, device: 0),
+    .init(name: "gpu 1 HBM", kind: "HBM", unit: "B/s", capacity: 1e12, device: 1),
+    .init(name: "switch", kind: "switch", unit: "B/s", capacity: 4e12),
+  ]
+  description.remarks = ["uncalibrated: \"test\" uses the parameters of another"]
+  var recorder = try Recorder(description, spans: spans)
+  for iteration in 0..<2 {
+    let base = Int64(iteration) * 1_000_000
+    let tasks: [Played] = [
+      .init(stage: Stage.attention, device: 0, start: base, end: base + 300_000, energy: 1e-6),
+      .init(stage: Stage.attention, device: 1, start: base, end: base + 200_000, energy: 1e-6),
+      .init(
+        stage: Stage.dispatch, device: everyDevice, start: base + 300_000, end: base + 500_500,
+        layer: 1),
+      .init(
+        stage: Stage.experts, device: 0, start: base + 500_500, end: base + 800_000, layer: 1,
+        bound: 1, energy: 2e-6),
+      .init(
+        stage: Stage.experts, device: 1, start: base + 500_500, end: base + 1_000_000, layer: 1,
+        bound: 1, energy: 4e-6),
+    ]
+    try recorder.play(
+      tasks, iteration: iteration, from: base, to: base + 1_000_000, tokens: 4,
+      load: ([0, 0, 2, 6 + iteration * 2], [0, 0, 128, 64]))
+  }
+  return try recorder.finish(
+    served: [1e6, 5e5, 0], elapsed: SimTime(microseconds: 2), idlePower: 10)
+}
+
+/// A directory that is gone when the test is done.
+final class TemporaryDirectory {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "switchyard-results-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  var contents: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+  }
+}
+
+func bytes(of path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
