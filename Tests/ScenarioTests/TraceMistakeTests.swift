@@ -84,7 +84,7 @@ struct TraceMistakeTests {
     ])
     #expect(found.count == 1)
     #expect(found[0].hasPrefix("scenario.yaml:4:18: device 0 would need 93."), "\(found)")
-    #expect(found[0].contains("(256 experts x 352.3 MB)"), "\(found)")
+    #expect(found[0].contains("(256 copies x 352.3 MB)"), "\(found)")
     #expect(found[0].hasSuffix("; use more devices or a narrower precision"), "\(found)")
   }
 }
