@@ -22,7 +22,7 @@ import Units
 /// crowd at one picosecond or a run of pushes each before the last, go to a ``FourAryHeap``, which
 /// makes O(log n) the worst amortised cost, where sorted insertion would make it O(n).
 ///
-/// The choice from some dozens of pending events on.
+/// The choice from some dozens of pending events on; it is ``DefaultEventQueue``.
 public struct LadderQueue: EventQueue, ~Copyable {
   // Invariants between calls:
   //  1. Bottom, or else the heap, holds the earliest event unless the queue is empty; one is empty.
@@ -221,7 +221,8 @@ extension LadderQueue {
       start: earliest, consumed: earliest, shift: shift, first: first,
       last: Int(range >> shift) + 1)
     let end = first + rung.last + 1
-    buckets.grow(toHold: end, keeping: first)
+    // For the most buckets that so many events can get, so that a later rung needs no more.
+    buckets.grow(toHold: first + 2 * events + 2, keeping: first)
     buckets.fill(first..<end, with: Link.none)
     rungs[depth] = rung
     depth += 1
@@ -270,7 +271,7 @@ extension LadderQueue {
       let event = unsorted[i]
       let order = event.order
       var place = 0
-      for j in 0..<size { place += unsorted[j].order < order ? 1 : 0 }
+      for j in 0..<size { place &+= unsorted[j].order < order ? 1 : 0 }
       bottom[place] = event
     }
     bottomStart = 0
