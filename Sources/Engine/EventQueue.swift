@@ -19,7 +19,7 @@ import Units
 /// | queue | `push` | `pop` | `next` | bytes per event |
 /// |---|---|---|---|---|
 /// | ``FourAryHeap`` | O(1) at random, O(log n) worst | O(log n) | O(1) | 24 |
-/// | ``LadderQueue`` | O(1) amortised, O(log n) worst | O(1) amortised, O(log n) worst | O(1) | 32 + 8 to 16 |
+/// | ``LadderQueue`` | O(1) amortised, O(log n) worst | O(1) amortised, O(log n) worst | O(1) | 28 + 8 to 16 |
 ///
 /// Queues own raw memory and are not copyable: there is one future. Hold one in a noncopyable
 /// struct, a local variable or a final class; be generic over `some EventQueue & ~Copyable` where
