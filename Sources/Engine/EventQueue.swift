@@ -46,9 +46,9 @@ public protocol EventQueue: ~Copyable {
 
 /// The queue to take unless something speaks against it.
 ///
-/// Between 100 and 10,000 pending events, where simulations of serving live, the ladder takes 25 to
-/// 32 ns for a pop and a push where the heap takes 43 to 87 (`Benchmarks/README.md`). Below about
-/// 50 the two are equal; ``FourAryHeap`` is the one whose single operations are bounded.
+/// Between 100 and 10,000 pending events, where simulations of serving live, a pop and a push take
+/// the ladder 0.4 to 0.7 of the heap's time (`Benchmarks/README.md`). At some dozens of events the two
+/// are about equal; ``FourAryHeap`` is the one whose single operations are bounded.
 public typealias DefaultEventQueue = LadderQueue
 
 extension EventQueue where Self: ~Copyable {
