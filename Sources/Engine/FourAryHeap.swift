@@ -105,6 +105,7 @@ public struct FourAryHeap: EventQueue, ~Copyable {
     events[vacant] = event
   }
 
+  @inline(__always)
   private func smallestOfFour(_ first: Int) -> Int {
     let a = first + (events[first + 1].order < events[first].order ? 1 : 0)
     let b = first + 2 + (events[first + 3].order < events[first + 2].order ? 1 : 0)

@@ -22,7 +22,7 @@ import Units
 /// crowd at one picosecond or a run of pushes each before the last, go to a ``FourAryHeap``, which
 /// makes O(log n) the worst amortised cost, where sorted insertion would make it O(n).
 ///
-/// The choice from some dozens of pending events on.
+/// The choice from some dozens of pending events on; it is ``DefaultEventQueue``.
 public struct LadderQueue: EventQueue, ~Copyable {
   // Invariants between calls:
   //  1. Bottom, or else the heap, holds the earliest event unless the queue is empty; one is empty.
@@ -207,13 +207,13 @@ extension LadderQueue {
     return true
   }
 
-  /// One to two empty buckets for each of `events` events, and one for what comes after `latest`.
+  /// Two to four empty buckets for each of `events` events, and one for what comes after `latest`.
   ///
   /// A rung stays in use while new events come in behind its first ones: at exponential increments
-  /// a bucket holds about ln(n) / 1.5 events when its turn comes.
+  /// a bucket holds about ln(n) / 3 events when its turn comes.
   private mutating func addRung(from earliest: Int64, to latest: Int64, for events: Int) -> Rung {
     let range = UInt64(bitPattern: latest &- earliest)
-    let widths = range / UInt64(2 * events)
+    let widths = range / UInt64(4 * events)
     let shift = UInt64(UInt64.bitWidth - widths.leadingZeroBitCount)
     var first = 0
     if depth > 0 { first = rungs[depth - 1].first + rungs[depth - 1].last + 1 }
@@ -221,7 +221,8 @@ extension LadderQueue {
       start: earliest, consumed: earliest, shift: shift, first: first,
       last: Int(range >> shift) + 1)
     let end = first + rung.last + 1
-    buckets.grow(toHold: end, keeping: first)
+    // For the most buckets that so many events can get, so that a later rung needs no more.
+    buckets.grow(toHold: first + 4 * events + 2, keeping: first)
     buckets.fill(first..<end, with: Link.none)
     rungs[depth] = rung
     depth += 1
@@ -270,6 +271,7 @@ extension LadderQueue {
       let event = unsorted[i]
       let order = event.order
       var place = 0
+      // The checked sum keeps the compiler from vectorising, which is slower for so few.
       for j in 0..<size { place += unsorted[j].order < order ? 1 : 0 }
       bottom[place] = event
     }
