@@ -54,7 +54,9 @@ let package = Package(
     room("Placement", sees: ["Units", "StrictYAML", "Models", "Traces"]),
     room(
       "Serving",
-      sees: ["Units", "Statistics", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
+      sees: [
+        "Units", "Statistics", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
+      ]),
     // Floor 4
     room(
       "Scenario",

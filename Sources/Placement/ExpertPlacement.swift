@@ -8,6 +8,11 @@ public struct ExpertPlacement: Hashable, Sendable {
   /// `[layer][expert][replica]`: the groups that hold a copy; each expert has at least one.
   public let hosts: [[[Int]]]
 
+  public init(groups: Int, hosts: [[[Int]]]) {
+    self.groups = groups
+    self.hosts = hosts
+  }
+
   public var layers: Int { hosts.count }
   public var experts: Int { hosts.first?.count ?? 0 }
 

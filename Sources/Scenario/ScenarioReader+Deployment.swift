@@ -23,7 +23,7 @@ extension ScenarioReader {
         placement: placement,
         exchange: .init(
           dispatch: communication.dispatch ?? precisions.activations,
-          combine: communication.combine ?? .bf16))
+          combine: communication.combine ?? .bf16, overlap: communication.overlap))
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil

@@ -32,24 +32,34 @@ public struct Deployment: Sendable {
   public var precisions: Precisions
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
-  /// What a token's vector is sent in on its way to its experts, and on its way back.
-  public var exchange: ExchangePrecision
+  public var exchange: Exchange
 
-  public struct ExchangePrecision: Hashable, Sendable {
+  /// How tokens get to their experts and back.
+  public struct Exchange: Hashable, Sendable {
+    /// What a token's vector is sent in on its way to its experts, and on its way back.
     public var dispatch: Precision
     public var combine: Precision
+    public var overlap: Overlap
 
-    public init(dispatch: Precision, combine: Precision) {
+    public init(dispatch: Precision, combine: Precision, overlap: Overlap = .none) {
       self.dispatch = dispatch
       self.combine = combine
+      self.overlap = overlap
     }
+  }
+
+  /// What runs while tokens are on their way to their experts.
+  public enum Overlap: String, CaseIterable, Hashable, Sendable {
+    case none
+    /// The shared experts, which need no other device's tokens.
+    case sharedExperts = "shared-experts"
   }
 
   /// - Throws: ``ServingError`` where the parallelism does not fit the cluster or the placement the
   ///   model.
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
-    placement: ExpertPlacement, exchange: ExchangePrecision
+    placement: ExpertPlacement, exchange: Exchange
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)

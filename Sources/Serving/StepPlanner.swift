@@ -9,7 +9,8 @@ import Units
 ///
 /// Each layer, on every device: attention on its group's tokens, the gate on its own share of them;
 /// then one exchange of all devices (dispatch), each device's experts, the exchange back (combine)
-/// and the weighted sum. Shared experts run between gate and experts, beside the dispatch. Layers
+/// and the weighted sum. Shared experts run before the dispatch, or beside it where the deployment
+/// overlaps them. Layers
 /// without experts have a dense network in their place. Where attention is sliced over t devices, its
 /// partial sums are reduced and scattered after it, so that each device goes on with 1/t of the
 /// tokens, and gathered before the next attention.
@@ -71,10 +72,12 @@ struct StepPlanner {
     to graph: inout TaskGraph
   ) {
     append(.gate, layer: layer, costs.gate, to: &graph)
+    let overlaps = deployment.exchange.overlap == .sharedExperts
+    if !overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
     layerTraffic.fill(
       &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
     let dispatch = appendExchange(.dispatch, layer: layer, to: &graph)
-    append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph)
+    if overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
     appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
     layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
     finishExchange(appendExchange(.combine, layer: layer, to: &graph))

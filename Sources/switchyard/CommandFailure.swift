@@ -26,6 +26,7 @@ struct CommandFailure: Error {
     case let error as ResultsError: self.init(error.sentence)
     case let error as TraceError: self.init(error.sentence)
     case let error as HardwareError: self.init(error.sentence)
+    case let error as UnknownModel: self.init(error.sentence)
     default: self.init("\(error)", exitCode: 1)
     }
   }

@@ -1,0 +1,89 @@
+import Engine
+import Fabric
+import Hardware
+import Models
+import Testing
+import Units
+
+private func cluster(_ node: String, count: Int = 1, devices: Int? = nil) throws -> Cluster {
+  try Cluster(HardwareCatalogue.load().node(named: node), count: count, devicesPerNode: devices)
+}
+
+private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
+  let resources = ClusterResources(traffic.cluster)
+  var graph = TaskGraph()
+  _ = traffic.appendTask(
+    TaskLabel(stage: 0, device: Int(TaskLabel.everyDevice)), to: &graph, on: resources)
+  var engine = Engine<FourAryHeap>(resources: resources.table)
+  var nobody = NoObserver()
+  return try engine.run(graph, observer: &nobody)
+}
+
+@Test func anExchangeTakesTheTimeOfItsBusiestPort() throws {
+  // 8 H100 behind switches: device 0 gets 10 MB from each other, everybody else nothing. Its way in
+  // carries 70 MB at NVLink 4's measured bandwidth.
+  let cluster = try cluster("dgx-h100")
+  var traffic = ExchangeTraffic(cluster)
+  for source in 1..<8 { traffic.add(Bytes(10e6), from: source, to: 0) }
+  let port = cluster.node.scaleUp.port.effectiveBandwidth
+  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(70e6) / port))
+  #expect(traffic.bound == .scaleUp)
+}
+
+@Test func whatIsSentIsReceived() throws {
+  var traffic = ExchangeTraffic(try cluster("dgx-a100", count: 2))
+  for source in 0..<16 {
+    for target in 0..<16 {
+      traffic.add(Bytes(Double(1 + source * target)), from: source, to: target)
+    }
+  }
+  #expect(traffic.bytesSent == traffic.bytesReceived)
+  #expect(traffic.bytesSent.value > 0)
+}
+
+@Test func bytesThatStayOnADeviceCostNothing() throws {
+  var traffic = ExchangeTraffic(try cluster("dgx-h100"))
+  traffic.add(Bytes(1e9), from: 3, to: 3)
+  #expect(traffic.isEmpty)
+}
+
+@Test func uniformAllToAllBetweenTwoNodesIsBoundByTheNetworkCards() throws {
+  // 2 x 8 A100 with one HDR card each: of 1 GiB a device sends 8/16 to the other node, through
+  // 25 GB/s: 21.475 ms (facts/network.md, reference case 4, 2^30 bytes / 2 / 25e9).
+  let cluster = try cluster("dgx-a100", count: 2)
+  var traffic = ExchangeTraffic(cluster)
+  let each = Bytes(Double(1 << 30) / 16)
+  for source in 0..<16 { for target in 0..<16 { traffic.add(each, from: source, to: target) } }
+  let card = try #require(cluster.node.network).port.effectiveBandwidth
+  let expected = Bytes(Double(1 << 29)) / card
+  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: expected))
+  #expect(traffic.bound == .network)
+  if card.value == 25e9 { #expect(abs(expected.value - 21.4748e-3) < 1e-6) }
+}
+
+@Test func inAMeshEachPairHasItsOwnLink() throws {
+  // MI300X: one peer sends 64 MB to one other. The port could take more than the pair's own link.
+  let cluster = try cluster("8x-mi300x")
+  var traffic = ExchangeTraffic(cluster)
+  traffic.add(Bytes(64e6), from: 0, to: 1)
+  let pair = try #require(cluster.node.scaleUp.pairBandwidth)
+  #expect(pair < cluster.node.scaleUp.port.effectiveBandwidth)
+  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(64e6) / pair))
+}
+
+@Test func withoutPortsExchangesUseTheHostLanes() throws {
+  let cluster = try cluster("8x-a40")
+  var traffic = ExchangeTraffic(cluster)
+  traffic.add(Bytes(25e6), from: 0, to: 1)
+  let lane = cluster.node.hostLink.effectiveBandwidth
+  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(25e6) / lane))
+}
+
+@Test func devicesThatShareANetworkCardShareItsBandwidth() throws {
+  // Eight A40 behind one card: all eight send 1 MB to the other node; the card carries 8 MB.
+  let cluster = try cluster("8x-a40", count: 2)
+  var traffic = ExchangeTraffic(cluster)
+  for device in 0..<8 { traffic.add(Bytes(1e6), from: device, to: device + 8) }
+  let card = try #require(cluster.node.network).port.effectiveBandwidth
+  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(8e6) / card))
+}
