@@ -138,7 +138,6 @@ private let firstSchema = """
     start_ps INTEGER NOT NULL,
     end_ps INTEGER NOT NULL CHECK (end_ps >= start_ps)
   ) STRICT;
-  CREATE INDEX spans_by_run ON spans (run);
 
   CREATE VIEW summary AS
   SELECT id AS run, name, model, cluster, phase, device_count, sequences, measured_iterations,

@@ -52,9 +52,15 @@ public struct ResultsDatabase: Sendable {
         }
       }
     } catch {
-      if !probe.exists { probe.remove() }
+      if probe.exists { rollBack() } else { probe.remove() }
       throw error
     }
+  }
+
+  /// Where the disk is full, SQLite puts off its rollback until the file is next read; until then a
+  /// journal stands beside it, and nobody could open it read-only.
+  private func rollBack() {
+    _ = try? perform { queue in try queue.read(check) }
   }
 
   private func insert(_ result: RunResult, _ database: Database) throws -> Int64 {

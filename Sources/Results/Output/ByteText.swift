@@ -13,7 +13,12 @@ extension [UInt8] {
       append(48 + UInt8(digit))
       rest = quotient
     }
-    self[start...].reverse()
+    var (low, high) = (start, count - 1)
+    while low < high {  // reversing a slice would copy it
+      swapAt(low, high)
+      low += 1
+      high -= 1
+    }
   }
 
   /// The shortest decimal that reads back as the same Double.

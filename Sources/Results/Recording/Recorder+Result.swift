@@ -36,7 +36,7 @@ extension Recorder {
       return StageRecord(
         stage: stage, tasks: stage == waiting ? 0 : work.tasks(stage: stage),
         meanDeviceTime: spread.mean, maxDeviceTime: spread.maximum, meanWaitBefore: waits.mean,
-        energy: stage == waiting ? .zero : work.energy[stage])
+        energy: stage == waiting ? .zero : work.energy(stage: stage))
     }
   }
 

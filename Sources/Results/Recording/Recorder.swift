@@ -43,6 +43,9 @@ public struct Recorder: Observer, Sendable {
   /// The first defect seen; callers hear of it at the iteration's end, because observers cannot throw.
   private var fault: ResultsError?
   private let isCompute: [Bool]
+  private let boundCount: Int
+  private let layerCount: Int
+  private let deviceCount: Int
 
   /// - Throws: ``ResultsError/shape(_:)`` for a description without devices or stages, or with two
   ///   stages or bounds of one name.
@@ -71,6 +74,9 @@ public struct Recorder: Observer, Sendable {
     totals = [Int64](repeating: 0, count: devices)
     running = RunningTasks(listCount: 2 * devices + 1)
     isCompute = description.stages.map { $0.kind == .compute }
+    boundCount = description.bounds.count
+    layerCount = description.layerCount
+    deviceCount = devices
   }
 }
 
@@ -90,7 +96,7 @@ extension Recorder {
     }
     current = (index, start)
     keepsSpans = spansKept.includes(measuredIteration: iterations.count)
-    for device in clocks.indices { clocks[device] = start }
+    for device in 0..<deviceCount { clocks[device] = start }
   }
 
   /// Notes what this iteration's routing asks of each device; both arrays are `[layer][device]` over
@@ -115,7 +121,7 @@ extension Recorder {
     guard let (index, start) = current else { throw .shape("an iteration ends that never began") }
     current = nil
     if running.count > 0 { note(.lawBroken("\(running.count) tasks outlive iteration \(index)")) }
-    for device in clocks.indices {
+    for device in 0..<deviceCount {
       if clocks[device] > end { note(.lawBroken("iteration \(index) ends before its last task")) }
       awaiting.add(
         end - clocks[device], layer: -1, stage: description.waitingStage, device: device)
@@ -147,7 +153,7 @@ extension Recorder {
   public mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime) {
     guard current != nil, isKnown(label) else { return }
     if label.device == TaskLabel.everyDevice {
-      for device in clocks.indices { account(device, until: time, released: label) }
+      for device in 0..<deviceCount { account(device, until: time, released: label) }
     } else {
       account(Int(label.device), until: time, released: label)
     }
@@ -159,7 +165,7 @@ extension Recorder {
   ) {
     guard current != nil, isKnown(label) else { return }
     if label.device == TaskLabel.everyDevice {
-      for device in clocks.indices { account(device, until: end, released: label) }
+      for device in 0..<deviceCount { account(device, until: end, released: label) }
     } else {
       account(Int(label.device), until: end, released: label)
     }
@@ -179,7 +185,7 @@ extension Recorder {
     clocks[device] = time
     let busyWith =
       running.first(in: 2 * device) ?? running.first(in: 2 * device + 1)
-      ?? running.first(in: 2 * clocks.count)
+      ?? running.first(in: 2 * deviceCount)
     if let busyWith {
       working.add(
         span, layer: Int(busyWith.layer), stage: Int(busyWith.stage), device: device)
@@ -190,15 +196,15 @@ extension Recorder {
 
   /// A device's kernels, then its copies, then the next device's; the exchanges of all come last.
   private func list(of label: TaskLabel) -> Int {
-    guard label.device != TaskLabel.everyDevice else { return 2 * clocks.count }
+    guard label.device != TaskLabel.everyDevice else { return 2 * deviceCount }
     return 2 * Int(label.device) + (isCompute[Int(label.stage)] ? 0 : 1)
   }
 
   private mutating func isKnown(_ label: TaskLabel) -> Bool {
     let isKnown =
-      Int(label.stage) < isCompute.count && Int(label.bound) < description.bounds.count
-      && label.layer >= -1 && Int(label.layer) < description.layerCount
-      && label.device >= TaskLabel.everyDevice && Int(label.device) < clocks.count
+      Int(label.stage) < isCompute.count && Int(label.bound) < boundCount
+      && label.layer >= -1 && Int(label.layer) < layerCount
+      && label.device >= TaskLabel.everyDevice && Int(label.device) < deviceCount
     if !isKnown { note(.shape("a task has the label \(label)")) }
     return isKnown
   }

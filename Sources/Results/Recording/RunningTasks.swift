@@ -3,8 +3,9 @@ import Engine
 /// The tasks that run now: for each device its kernels and its copies, and the exchanges of all
 /// devices, each list in the order of release.
 ///
-/// Lists are links through one pool of slots, so that nothing is allocated once the pool has reached
-/// its size. Few tasks run on one device at a time: finding one walks its list.
+/// Slot i of one pool is the head of list i, and what runs beside it links to slots behind the heads:
+/// most lists hold one task or none, so most calls touch one slot. Nothing is allocated once the
+/// pool has reached its size.
 struct RunningTasks {
   private struct Slot {
     var task: Int32
@@ -13,52 +14,58 @@ struct RunningTasks {
   }
 
   private static let none: Int32 = -1
-  private var slots: [Slot] = []
+  private static let empty = Slot(
+    task: none, next: none, label: TaskLabel(stage: 0, device: 0))
+  private var slots: [Slot]
   private var freeSlot = none
-  private var heads: [Int32]
-  private var tails: [Int32]
   private(set) var count = 0
 
   /// - Parameter listCount: Lists are numbered from 0.
   init(listCount: Int) {
-    heads = [Int32](repeating: Self.none, count: listCount)
-    tails = heads
-    slots.reserveCapacity(4 * listCount)
+    slots = [Slot](repeating: Self.empty, count: listCount)
+    slots.reserveCapacity(2 * listCount)
   }
 
   /// The label of the task of a list that was released first. O(1).
   func first(in list: Int) -> TaskLabel? {
-    let head = heads[list]
-    return head == Self.none ? nil : slots[Int(head)].label
+    let head = slots[list]
+    return head.task == Self.none ? nil : head.label
   }
 
-  /// O(1).
+  /// O(tasks that run in the list).
   mutating func append(_ task: TaskID, _ label: TaskLabel, to list: Int) {
-    let slot = takeSlot(Slot(task: task.index, next: Self.none, label: label))
-    if heads[list] == Self.none {
-      heads[list] = slot
-    } else {
-      slots[Int(tails[list])].next = slot
-    }
-    tails[list] = slot
     count += 1
+    let content = Slot(task: task.index, next: Self.none, label: label)
+    guard slots[list].task != Self.none else {
+      slots[list] = content
+      return
+    }
+    let slot = takeSlot(content)
+    var tail = list
+    while slots[tail].next != Self.none { tail = Int(slots[tail].next) }
+    slots[tail].next = slot
   }
 
   /// False where the list does not hold the task. O(tasks that run in the list).
   mutating func remove(_ task: TaskID, from list: Int) -> Bool {
-    var previous = Self.none
-    var slot = heads[list]
-    while slot != Self.none, slots[Int(slot)].task != task.index {
+    var previous = list
+    var slot = list
+    while slots[slot].task != task.index {
+      guard slots[slot].next != Self.none else { return false }
       previous = slot
-      slot = slots[Int(slot)].next
+      slot = Int(slots[slot].next)
     }
-    guard slot != Self.none else { return false }
-    let next = slots[Int(slot)].next
-    if previous == Self.none { heads[list] = next } else { slots[Int(previous)].next = next }
-    if tails[list] == slot { tails[list] = previous }
-    slots[Int(slot)].next = freeSlot
-    freeSlot = slot
     count -= 1
+    let next = slots[slot].next
+    if slot != list {
+      slots[previous].next = next
+      free(slot)
+    } else if next == Self.none {
+      slots[list] = Self.empty
+    } else {
+      slots[list] = slots[Int(next)]
+      free(Int(next))
+    }
     return true
   }
 
@@ -71,5 +78,10 @@ struct RunningTasks {
     freeSlot = slots[Int(slot)].next
     slots[Int(slot)] = content
     return slot
+  }
+
+  private mutating func free(_ slot: Int) {
+    slots[slot].next = freeSlot
+    freeSlot = Int32(slot)
   }
 }

@@ -3,37 +3,45 @@ import Units
 
 /// Adds up tasks, their time and their energy, by stage and by what bounds them.
 struct WorkTally {
+  private struct Cell {
+    var tasks = 0
+    var seconds = 0.0
+    var joules = 0.0
+  }
+
   private let boundCount: Int
-  private(set) var energy: [Joules]
-  /// Both `[stage][bound]`.
-  private var tasks: [Int]
-  private var seconds: [Double]
+  /// `[stage][bound]`.
+  private var cells: [Cell]
 
   init(stageCount: Int, boundCount: Int) {
     self.boundCount = boundCount
-    energy = [Joules](repeating: .zero, count: stageCount)
-    tasks = [Int](repeating: 0, count: stageCount * boundCount)
-    seconds = [Double](repeating: 0, count: stageCount * boundCount)
+    cells = [Cell](repeating: Cell(), count: stageCount * boundCount)
   }
 
-  mutating func add(_ label: TaskLabel, start: SimTime, end: SimTime, energy joules: Joules) {
-    let stage = Int(label.stage)
-    let cell = stage * boundCount + Int(label.bound)
-    tasks[cell] += 1
-    seconds[cell] += (end - start).seconds
-    energy[stage] = energy[stage] + joules
+  mutating func add(_ label: TaskLabel, start: SimTime, end: SimTime, energy: Joules) {
+    let cell = Int(label.stage) * boundCount + Int(label.bound)
+    cells[cell].tasks += 1
+    cells[cell].seconds += (end - start).seconds
+    cells[cell].joules += energy.value
   }
 
-  func tasks(stage: Int) -> Int {
-    tasks[stage * boundCount..<(stage + 1) * boundCount].reduce(0, +)
+  private func cells(stage: Int) -> ArraySlice<Cell> {
+    cells[stage * boundCount..<(stage + 1) * boundCount]
+  }
+
+  func tasks(stage: Int) -> Int { cells(stage: stage).reduce(0) { $0 + $1.tasks } }
+
+  func energy(stage: Int) -> Joules {
+    Joules(cells(stage: stage).reduce(0.0) { $0 + $1.joules })
   }
 
   /// The pairs that occurred, by stage, then bound.
   func bounds() -> [BoundRecord] {
-    tasks.indices.filter { tasks[$0] > 0 }.map { cell in
-      let (stage, bound) = cell.quotientAndRemainder(dividingBy: boundCount)
+    cells.indices.filter { cells[$0].tasks > 0 }.map { index in
+      let (stage, bound) = index.quotientAndRemainder(dividingBy: boundCount)
       return BoundRecord(
-        stage: stage, bound: bound, tasks: tasks[cell], taskTime: Seconds(seconds[cell]))
+        stage: stage, bound: bound, tasks: cells[index].tasks,
+        taskTime: Seconds(cells[index].seconds))
     }
   }
 }
