@@ -94,7 +94,9 @@ public struct Simulation: ~Copyable {
         topK: model.experts.topK, for: model.name)
       switch workload.routing {
       case .asRecorded: return workload.trace
-      case .uniform: return try workload.trace.withUniformSelections(seed: seed)
+      case .uniform:
+        let tokens = workload.tokensPerGroup * deployment.parallelism.attention.data
+        return try workload.trace.withUniformSelections(tokens: tokens, seed: seed)
       }
     } catch { throw .trace(error) }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Hardware
 import Models
+import Results
 import StrictYAML
 import Units
 
@@ -29,6 +30,10 @@ struct CatalogueCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    try reportingFailures(list)
+  }
+
+  private func list() throws {
     let listings = try (section.map { [$0] } ?? Section.allCases).map(listing)
     if let name, let listing = listings.first {
       let entry = try listing.entry(named: name)
@@ -38,7 +43,7 @@ struct CatalogueCommand: ParsableCommand {
       print(try CatalogueJSON.text(Dictionary(uniqueKeysWithValues: sections)))
     } else {
       let tables = listings.map { listing in
-        (section == nil ? "\(listing.title)\n" : "") + listing.table.text
+        (section == nil ? "\(listing.title)\n" : "") + listing.table.lines.joined(separator: "\n")
       }
       print(tables.joined(separator: "\n\n"))
     }
@@ -70,15 +75,13 @@ struct CatalogueListing {
 
 extension CatalogueListing {
   static func devices(_ catalogue: HardwareCatalogue) -> CatalogueListing {
-    var table = TextTable(
-      columns: [
-        "name", "kind", "16 bit", "fp8", "memory", "", "bandwidth", "scale-up", "power",
-        "fractions",
-      ],
-      rightAligned: [2, 3, 4, 6, 7, 8])
+    var table = TextTable([
+      .left("name"), .left("kind"), .right("16 bit"), .right("fp8"), .right("memory"), .left(""),
+      .right("bandwidth"), .right("scale-up"), .right("power"), .left("fractions"),
+    ])
     for device in catalogue.devices {
       let rates = [device.peakRates[.bf16] ?? device.peakRates[.fp16], device.peakRates[.fp8]]
-      table.rows.append(
+      table.add(
         [device.name, device.kind.rawValue] + rates.map { $0?.description ?? "-" } + [
           "\(device.memory.capacity)", device.memory.kind, "\(device.memory.bandwidth)",
           device.scaleUp.map { "\($0.bandwidth)" } ?? "-", "\(device.thermalDesignPower)",
@@ -91,11 +94,12 @@ extension CatalogueListing {
   }
 
   static func links(_ catalogue: HardwareCatalogue) -> CatalogueListing {
-    var table = TextTable(
-      columns: ["name", "kind", "nominal", "measured", "latency", "what it is"],
-      rightAligned: [2, 3, 4])
+    var table = TextTable([
+      .left("name"), .left("kind"), .right("nominal"), .right("measured"), .right("latency"),
+      .left("what it is"),
+    ])
     for link in catalogue.links {
-      table.rows.append([
+      table.add([
         link.name, link.kind.rawValue, "\(link.bandwidth)",
         link.measuredBandwidth.map { "\($0)" } ?? "-", "\(link.latency)", link.fullName,
       ])
@@ -106,11 +110,12 @@ extension CatalogueListing {
   }
 
   static func nodes(_ catalogue: HardwareCatalogue) -> CatalogueListing {
-    var table = TextTable(
-      columns: ["name", "devices", "scale-up", "", "port", "host", "memory", "network"],
-      rightAligned: [4, 6])
+    var table = TextTable([
+      .left("name"), .left("devices"), .left("scale-up"), .left(""), .right("port"), .left("host"),
+      .right("memory"), .left("network"),
+    ])
     for node in catalogue.nodes {
-      table.rows.append([
+      table.add([
         node.name, "\(node.deviceCount) x \(node.device.name)", node.scaleUp.kind.rawValue,
         node.scaleUp.port.link.name, "\(node.scaleUp.port.bandwidth)",
         "\(node.host.sockets) x \(node.host.processor.name)", "\(node.host.memoryCapacity)",
@@ -123,13 +128,14 @@ extension CatalogueListing {
   }
 
   static func models(_ catalogue: ModelCatalogue) -> CatalogueListing {
-    var table = TextTable(
-      columns: ["name", "layers", "hidden", "experts", "top-k", "shared", "parameters", "active"],
-      rightAligned: [1, 2, 3, 4, 5, 6, 7])
+    var table = TextTable([
+      .left("name"), .right("layers"), .right("hidden"), .right("experts"), .right("top-k"),
+      .right("shared"), .right("parameters"), .right("active"),
+    ])
     for entry in catalogue.entries {
       let model = entry.architecture
       let counts = [model.experts.count, model.experts.topK, model.experts.shared]
-      table.rows.append(
+      table.add(
         [entry.name, "\(model.layers)", "\(model.hidden)"]
           + counts.map { $0 == 0 ? "-" : "\($0)" }
           + [billions(model.parameters.total), billions(model.parameters.active)])

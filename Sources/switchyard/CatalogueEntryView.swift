@@ -1,6 +1,7 @@
 import Foundation
 import Hardware
 import Models
+import Results
 import StrictYAML
 import Units
 
@@ -150,9 +151,9 @@ extension CatalogueEntryView {
     var parts = ["\(name): \(fullName)"]
     func block(_ title: String, _ rows: [[String]]) {
       guard !rows.isEmpty else { return }
-      var table = TextTable(columns: Array(repeating: "", count: rows[0].count))
-      table.rows = rows
-      parts.append(title + table.text)
+      var table = TextTable(rows[0].map { _ in .left("") })
+      for row in rows { table.add(row) }
+      parts.append(title + table.lines.joined(separator: "\n"))
     }
     parts += words.map { "  \($0.key): \($0.value)" }
     block("\nnumbers\n", numbers.map { ["  " + $0.key, $0.value, $0.label] })

@@ -65,9 +65,9 @@ import Units
 @Test func skewedRoutingIsSlowerThanUniformRouting() throws {
   // Prefill with enough tokens that experts are bound by their token count, not their weights.
   let deployment = try deployment(dgxH100())
-  let skewed = try run(deployment, phase: .prefill, batch: 64, context: 512)
+  let skewed = try run(deployment, phase: .prefill, batch: 8, context: 512, iterations: 1)
   let uniform = try run(
-    deployment, phase: .prefill, batch: 64, context: 512, routing: .uniform)
+    deployment, phase: .prefill, batch: 8, context: 512, routing: .uniform, iterations: 1)
   func imbalance(_ load: IterationLoad) -> Double {
     let row = load.tokens[8..<16]
     return Double(row.max() ?? 0) * 8 / Double(row.reduce(0, +))

@@ -16,7 +16,7 @@ struct Policies {
   var communication: Slot<CommunicationPolicy>?
 
   /// What was chosen, in words.
-  func choices(_ exchange: Deployment.ExchangePrecision) -> [PolicyChoice] {
+  func choices(_ exchange: Deployment.Exchange) -> [PolicyChoice] {
     [
       batching.map { choice("batching", $0, $0.value.rawValue) },
       routing.map { choice("routing", $0, $0.value.rawValue) },
