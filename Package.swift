@@ -76,8 +76,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "Units", "Statistics", "Engine", "Traces", "Placement", "Serving", "Scenario",
-        argumentParser,
+        "Units", "Statistics", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
+        "Serving", argumentParser,
       ],
       path: "Benchmarks/Sources", swiftSettings: strict),
     tests("Units"),

@@ -5,49 +5,39 @@ import Traces
 /// Replay on one core from a trace file in the page cache: 58 layers, 256 experts, top-8, as many
 /// tokens as a decode step of 30,720 sequences has.
 ///
-/// Each figure is the median of `repetitions` runs after one that warms the cache. A checksum of what
-/// was counted is compared with the first run's, so that nothing can be optimised away. Selections
-/// are tokens x layers x top-k.
-///
-/// - Returns: `(name, value, unit)` rows; rates in selections per second.
-func replayBenchmark(
-  repetitions: Int = 9
-) throws -> [(name: String, value: Double, unit: String)] {
+/// Rates in selections per second, a selection being one expert of one token in one layer, after one
+/// run that warms the cache. A checksum of what was counted is compared with the first run's, so that
+/// nothing can be optimised away.
+func replayBenchmark(quick: Bool) throws -> [BenchmarkRow] {
+  let repetitions = quick ? 3 : 9
   let file = NSTemporaryDirectory() + "switchyard-replay-\(UUID().uuidString).routing"
   defer { try? FileManager.default.removeItem(atPath: file) }
   try writeRandomTrace(to: file, sequences: 30_720, tokens: 4)
   let trace = try RoutingTrace(opening: file)
   let perToken = Double(trace.shape.selectionsPerToken)
-  var rows: [(name: String, value: Double, unit: String)] = []
-
-  let counting = try medianSeconds(repetitions) {
-    trace.expertTokens(in: 0..<trace.tokens).enumerated().reduce(0) {
-      $0 &+ $1.offset &* Int($1.element)
-    }
+  func row(_ name: String, tokens: Int, _ body: () throws -> Int) throws -> BenchmarkRow {
+    let times = try seconds(repetitions, body)
+    return BenchmarkRow(
+      "replay: \(name)", times.map { Double(tokens) * perToken / $0 }, unit: "selections/s")
   }
-  rows.append(
-    (
-      "replay: counts per (layer, expert)", Double(trace.tokens) * perToken / counting,
-      "selections/s"
-    ))
-
-  for devices in [8, 64, 320] {
-    for threads in devices == 320 ? [1, 2] : [1] {
-      let slots = try ExpertSlots.contiguous(
-        layers: 58, experts: 256, devices: devices, homeDevice: Array(0..<devices))
-      var counts = RoutingCounts(slots: slots)
-      let batch = decodeStep(of: trace, ranks: devices)
-      let seconds = try medianSeconds(repetitions) {
+  var rows = [
+    try row("counts per (layer, expert)", tokens: trace.tokens) {
+      trace.expertTokens(in: 0..<trace.tokens).enumerated().reduce(0) {
+        $0 &+ $1.offset &* Int($1.element)
+      }
+    }
+  ]
+  for (devices, threads) in [(8, 1), (64, 1), (320, 1), (320, 2)] {
+    let slots = try ExpertSlots.contiguous(
+      layers: 58, experts: 256, devices: devices, homeDevice: Array(0..<devices))
+    var counts = RoutingCounts(slots: slots)
+    let batch = decodeStep(of: trace, ranks: devices)
+    let name = "byte matrix, \(devices) ranks and devices, \(threads) thread"
+    rows.append(
+      try row(name + (threads == 1 ? "" : "s"), tokens: batch.tokens.count) {
         try counts.replay(batch, of: trace, threads: threads)
         return counts.sent.reduce(0) { $0 &* 31 &+ Int($1) }
-      }
-      rows.append(
-        (
-          "replay: byte matrix, \(devices) ranks and devices, \(threads) thread"
-            + (threads == 1 ? "" : "s"), Double(batch.tokens.count) * perToken / seconds,
-          "selections/s"
-        ))
-    }
+      })
   }
   return rows
 }
@@ -86,17 +76,13 @@ private func writeRandomTrace(to file: String, sequences: Int, tokens: Int) thro
 
 private struct ResultChanged: Error {}
 
-/// The median time of `body`, which returns a checksum that must not change.
-private func medianSeconds(_ repetitions: Int, _ body: () throws -> Int) throws -> Double {
+/// The times of `body`, which returns a checksum that must not change.
+private func seconds(_ repetitions: Int, _ body: () throws -> Int) throws -> [Double] {
   let expected = try body()
-  var times: [Double] = []
-  for _ in 0..<repetitions {
-    let clock = ContinuousClock()
+  return try (0..<repetitions).map { _ in
     var found = 0
-    let elapsed = try clock.measure { found = try body() }
+    let elapsed = try ContinuousClock().measure { found = try body() }
     guard found == expected else { throw ResultChanged() }
-    times.append(
-      Double(elapsed.components.attoseconds) * 1e-18 + Double(elapsed.components.seconds))
+    return elapsed / .seconds(1)
   }
-  return quantile(0.5, of: times) ?? 0
 }

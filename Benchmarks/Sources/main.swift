@@ -6,6 +6,8 @@ let benchmarks: [Benchmark] = [
   Benchmark(name: "hold", run: holdBenchmark),
   Benchmark(name: "phold", run: pholdBenchmark),
   Benchmark(name: "allocations", run: allocationsBenchmark),
+  Benchmark(name: "replay", run: replayBenchmark),
+  Benchmark(name: "step", run: stepBenchmark),
 ]
 
 struct Benchmark: Sendable {

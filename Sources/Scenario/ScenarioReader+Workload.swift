@@ -68,7 +68,7 @@ extension WorkloadDraft {
     guard let (path, place) = trace else { return nil }
     let found: RoutingTrace
     do {
-      found = try openTrace(path)
+      found = try RoutingTrace(reading: path)
     } catch {
       problems.add(error.sentence, at: place)
       return nil
@@ -103,11 +103,6 @@ extension RoutingTrace {
       + "\(spelled(shape.layerIDs)) (\(shape.model)), but experts are wanted in layers "
       + "\(spelled(layers)) (\(model.name))"
   }
-}
-
-/// Opens recorded selections. Other formats than `*.routing` come in here.
-func openTrace(_ path: String) throws(TraceError) -> RoutingTrace {
-  try RoutingTrace(opening: path)
 }
 
 /// Layer numbers for people: `1 to 26`, `1, 3, 5 ... 47`.

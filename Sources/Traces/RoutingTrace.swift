@@ -35,8 +35,11 @@ public struct RoutingTrace: Sendable {
   /// model's experts in an unchecked trace is never followed out of bounds.
   ///
   /// - Throws: ``TraceError`` for whatever the file is instead of a whole trace.
-  public init(opening file: String) throws(TraceError) {
-    let storage = try FileBytes(mapping: file)
+  public init(opening file: String) throws(TraceError) { try self.init(mapping: file, named: file) }
+
+  /// - Parameter file: what messages call it.
+  init(mapping path: String, named file: String) throws(TraceError) {
+    let storage = try FileBytes(mapping: path)
     let header = try TraceHeader(storage.bytes, file: file)
     let indexBytes = UnsafeRawBufferPointer(rebasing: storage.bytes[header.index])
     guard Checksum.of(indexBytes) == header.indexChecksum else {

@@ -23,7 +23,7 @@ struct Switchyard: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      RunCommand.self, CheckCommand.self, CatalogueCommand.self,
+      RunCommand.self, CheckCommand.self, TraceCommand.self, CatalogueCommand.self,
     ])
 
   static func main() {

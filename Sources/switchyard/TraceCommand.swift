@@ -1,13 +1,8 @@
 import ArgumentParser
 import Foundation
+import Results
 import Traces
 import Units
-
-/// A mistake of the person's: one sentence, exit code 2.
-struct UserError: Error, CustomStringConvertible {
-  let sentence: String
-  var description: String { sentence }
-}
 
 struct TraceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -41,7 +36,7 @@ extension TraceCommand {
     var json = false
 
     func run() throws {
-      let trace = try sayingWhatIsWrong { () throws(TraceError) in
+      let trace = try reportingFailures {
         let trace = try RoutingTrace(opening: file)
         try trace.verify()
         return trace
@@ -114,7 +109,7 @@ extension TraceCommand {
     }
 
     func run() throws {
-      let trace = try sayingWhatIsWrong { () throws(TraceError) in
+      let trace = try reportingFailures {
         try RoutingTrace(opening: file)
       }
       let statistics = trace.statistics(devices: devices, batch: batch, seed: seed)
@@ -210,7 +205,7 @@ extension TraceCommand {
       options.provenance = provenance
       options.gateFormat = gateWeights ?? .none
       options.isReplacing = force
-      let trace = try sayingWhatIsWrong { () throws(TraceError) in
+      let trace = try reportingFailures {
         let found = try importTrace(from: input, format: format, to: output, options: options)
         say("read \(input) as \(found.rawValue)")
         return try RoutingTrace(opening: output)
@@ -274,7 +269,7 @@ extension TraceCommand {
 
     func run() throws {
       let start = ProcessInfo.processInfo.systemUptime
-      let written = try sayingWhatIsWrong { () throws(TraceError) in
+      let written = try reportingFailures {
         let recorded = try RoutingTrace(opening: file)
         let old = recorded.shape
         let ids = layers.map { Array(firstLayer..<firstLayer + max(0, min($0, 65_537))) }
@@ -308,23 +303,16 @@ extension GateFormat: ExpressibleByArgument {
   }
 }
 
-/// Turns a trace's error into the person's.
-private func sayingWhatIsWrong<Result>(
-  _ body: () throws(TraceError) -> Result
-) throws(UserError) -> Result {
-  do { return try body() } catch { throw UserError(sentence: error.sentence) }
-}
-
 /// Talk goes to the standard error, results to the standard output.
 private func say(_ text: String) {
   FileHandle.standardError.write(Data((text + "\n").utf8))
 }
 
+/// Two columns: what, and how much.
 private func printTable(_ rows: [(String, String)]) {
-  let width = rows.map(\.0.count).max() ?? 0
-  for (name, value) in rows {
-    print(name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + value)
-  }
+  var table = TextTable([.left(""), .left("")])
+  for (name, value) in rows { table.add(name, value) }
+  print(table, terminator: "")
 }
 
 /// `1-26`, `0, 4-7`.

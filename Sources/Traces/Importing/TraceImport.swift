@@ -92,6 +92,26 @@ public func importTrace(
   return found
 }
 
+extension RoutingTrace {
+  /// Opens a `*.routing` file, or recorded selections in any format of ``ImportFormat`` that says all
+  /// there is to know of itself; these are converted into a temporary file that is gone when the
+  /// trace is.
+  ///
+  /// - Throws: ``TraceError`` for the first thing that is wrong.
+  public init(reading file: String) throws(TraceError) {
+    guard !file.hasSuffix(".routing"), let format = try? detectFormat(of: file) else {
+      try self.init(opening: file)
+      return
+    }
+    let temporary = FileManager.default.temporaryDirectory
+      .appendingPathComponent("switchyard-\(UUID().uuidString).routing").path
+    // Once mapped, the file's contents stay until the trace is released.
+    defer { try? FileManager.default.removeItem(atPath: temporary) }
+    try importTrace(from: file, format: format, to: temporary)
+    try self.init(mapping: temporary, named: file)
+  }
+}
+
 /// Recognises a format by the input's name, and where that leaves a choice by its first bytes.
 func detectFormat(of input: String) throws(TraceError) -> ImportFormat {
   let unknown = TraceError.unknownFormat(
