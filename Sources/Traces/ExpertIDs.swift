@@ -15,6 +15,16 @@ enum ExpertIDs {
     }
   }
 
+  /// Appends one token's ids.
+  func append(token: Int, row: Int, to block: inout [UInt16]) {
+    switch self {
+    case .narrow(let ids):
+      for index in token * row..<(token + 1) * row { block.append(UInt16(ids[index])) }
+    case .wide(let ids):
+      block.append(contentsOf: UnsafeBufferPointer(start: ids + token * row, count: row))
+    }
+  }
+
   /// Calls `body` with blocks of whole tokens: their ids and the token that they begin with.
   ///
   /// - Parameter row: the ids of one token.

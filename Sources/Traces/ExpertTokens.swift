@@ -8,7 +8,7 @@ extension RoutingTrace {
     var rows = [UInt32](repeating: 0, count: shape.layers * stride)
     rows.withUnsafeMutableBufferPointer { rows in
       guard let rows = rows.baseAddress else { return }
-      withExtendedLifetime(storage) {
+      withIDs { ids in
         ids.forEachBlock(tokens: range, row: shape.selectionsPerToken) { ids, _ in
           countExperts(ids, layers: shape.layers, topK: shape.topK, rows, stride)
         }

@@ -3,7 +3,7 @@ import Foundation
 /// The bytes of a file, mapped into memory, or of a block of memory of our own. They never change;
 /// a file that somebody shortens while it is mapped ends the process, as with every mapped file.
 final class FileBytes: @unchecked Sendable {
-  let bytes: UnsafeRawBufferPointer
+  private let bytes: UnsafeRawBufferPointer
   private let isMapped: Bool
 
   /// Maps a file read-only.
@@ -36,11 +36,27 @@ final class FileBytes: @unchecked Sendable {
     try fill(UnsafeMutableRawBufferPointer(rebasing: block[..<count]))
   }
 
+  /// The bytes, which stay where they are until `body` returns; they must not leave it.
+  func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // Without this the compiler may release, and so unmap, after the last mention of the object.
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
+  }
+
   deinit {
     guard let base = bytes.baseAddress else { return }
     let mutable = UnsafeMutableRawPointer(mutating: base)
     if isMapped { munmap(mutable, bytes.count) } else { mutable.deallocate() }
   }
+}
+
+/// Maps a file for as long as `body` runs.
+func withMappedFile<Result>(
+  _ file: String, _ body: (UnsafeRawBufferPointer) throws(TraceError) -> Result
+) throws(TraceError) -> Result {
+  try FileBytes(mapping: file).withBytes(body)
 }
 
 /// What the operating system says went wrong last.

@@ -12,7 +12,7 @@ extension TraceGenerator {
   ) throws(TraceError) -> TraceGenerator {
     var stream = RandomStream(seed: request.seed, name: "synthesis: parents")
     let model = try TraceModel(of: recorded, as: request.shape, stream: &stream)
-    var settings = GeneratorSettings(weights: model.popularity.map { drawWeights($0, model.shape) })
+    var settings = GeneratorSettings(weights: model.popularity)
     for round in 0..<rounds {
       let generator = TraceGenerator(model, settings: settings)
       let trial = try generator.trial(tokens: tokens, seed: request.seed, round: round)
@@ -42,14 +42,6 @@ extension TraceGenerator {
   }
 }
 
-/// The weights whose draws without replacement choose each expert as often as its popularity says:
-/// chosen with probability p = k * popularity, an expert's exponential clock has rate -ln(1 - p)
-/// (successive sampling as a race of clocks; Rosen, "Asymptotic theory for successive sampling",
-/// Annals of Mathematical Statistics 43, 1972).
-private func drawWeights(_ popularity: [Double], _ shape: RoutingShape) -> [Double] {
-  normalised(popularity.map { -log(1 - min(Double(shape.topK) * $0, 0.98)) })
-}
-
 extension GeneratorSettings {
   /// Moves every setting by how far its outcome is off.
   fileprivate mutating func approach(_ model: TraceModel, _ trial: RoutingTrace, round: Int) {
@@ -58,12 +50,12 @@ extension GeneratorSettings {
     let decodeTarget = model.decodeReuse ?? model.prefillReuse
     let prefillTarget = model.prefillReuse ?? model.decodeReuse
     if let target = prefillTarget, let found = reuse.prefill {
-      prefillCopies = min(max(prefillCopies + gain * (target - found), 0), 0.95)
+      prefillFollowing = min(max(prefillFollowing + gain * (target - found), 0), 0.99)
     }
     if let target = decodeTarget, let found = reuse.decode {
-      decodeCopies = min(max(decodeCopies + gain * (target - found), 0), 0.95)
+      decodeFollowing = min(max(decodeFollowing + gain * (target - found), 0), 0.99)
     }
-    if let found = trial.transitions(tokens: trial.tokens)?.statistics().entropyDrop,
+    if let found = trial.transitions(tokens: trial.tokens)?.entropyDrop,
       model.entropyDrop > 0
     {
       // A trial of n pairs overstates the drop by (experts - 1)^2 / (2 n ln 2) bits (Miller, "Note

@@ -78,14 +78,14 @@ final class ReplayWorkspace: @unchecked Sendable {
     guard let sent else { return }
     batch.tokens.withUnsafeBufferPointer { tokens in
       guard let tokens = tokens.baseAddress else { return }
-      withExtendedLifetime(trace.storage) {
+      trace.withIDs { ids in
         for rank in ranks {
           var start = batch.rankStarts[rank]
           let end = batch.rankStarts[rank + 1]
           while start < end {
             let block = UnsafeBufferPointer(
               start: tokens + start, count: min(blockTokens, end - start))
-            switch trace.ids {
+            switch ids {
             case .narrow(let ids):
               replay(block, rank: rank, ids, trace.shape.topK, tables, sent: sent, copies: copies)
             case .wide(let ids):

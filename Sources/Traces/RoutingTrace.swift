@@ -40,12 +40,15 @@ public struct RoutingTrace: Sendable {
   /// - Parameter file: what messages call it.
   init(mapping path: String, named file: String) throws(TraceError) {
     let storage = try FileBytes(mapping: path)
-    let header = try TraceHeader(storage.bytes, file: file)
-    let indexBytes = UnsafeRawBufferPointer(rebasing: storage.bytes[header.index])
-    guard Checksum.of(indexBytes) == header.indexChecksum else {
-      throw .damagedHeader(file: file, detail: "the checksum of its index does not match")
+    let (header, index) = try storage.withBytes { bytes throws(TraceError) in
+      let header = try TraceHeader(bytes, file: file)
+      let indexBytes = UnsafeRawBufferPointer(rebasing: bytes[header.index])
+      guard Checksum.of(indexBytes) == header.indexChecksum else {
+        throw TraceError.damagedHeader(
+          file: file, detail: "the checksum of its index does not match")
+      }
+      return (header, try TraceIndex(indexBytes, header: header, file: file))
     }
-    let index = try TraceIndex(indexBytes, header: header, file: file)
     do {
       shape = try RoutingShape(
         model: index.model, layerIDs: index.layerIDs, experts: header.experts, topK: header.topK)
@@ -108,25 +111,23 @@ public struct RoutingTrace: Sendable {
   public func selections(token: Int, layer: Int) -> [Int] {
     precondition((0..<tokens).contains(token) && (0..<shape.layers).contains(layer))
     let first = (token * shape.layers + layer) * shape.topK
-    return (first..<first + shape.topK).map { ids[$0] }
+    return withIDs { ids in (first..<first + shape.topK).map { ids[$0] } }
   }
 
   /// The router's weights of ``selections(token:layer:)``; `nil` where none were recorded.
   public func gateWeights(token: Int, layer: Int) -> [Float]? {
     precondition((0..<tokens).contains(token) && (0..<shape.layers).contains(layer))
     let first = (token * shape.layers + layer) * shape.topK
-    let bytes = storage.bytes
-    switch gateFormat {
-    case .none: return nil
-    case .float32:
-      return (first..<first + shape.topK).map {
-        let bits = bytes.loadUnaligned(fromByteOffset: gatesOffset + $0 * 4, as: UInt32.self)
+    guard gateFormat != .none else { return nil }
+    return storage.withBytes { bytes in
+      (first..<first + shape.topK).map { place in
+        let offset = gatesOffset + place * gateFormat.bytes
+        if gateFormat == .float16 {
+          let bits = bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)
+          return float(fromHalf: UInt16(littleEndian: bits))
+        }
+        let bits = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
         return Float(bitPattern: UInt32(littleEndian: bits))
-      }
-    case .float16:
-      return (first..<first + shape.topK).map {
-        let bits = bytes.loadUnaligned(fromByteOffset: gatesOffset + $0 * 2, as: UInt16.self)
-        return float(fromHalf: UInt16(littleEndian: bits))
       }
     }
   }
@@ -160,18 +161,25 @@ extension RoutingTrace {
   /// - Throws: ``TraceError`` for the first thing that is wrong.
   public func verify() throws(TraceError) {
     guard selectionsOffset >= TraceHeader.size else { return }  // in memory, checked already
-    try verify(against: TraceHeader(storage.bytes, file: file))
+    let header = try storage.withBytes { bytes throws(TraceError) in
+      try TraceHeader(bytes, file: file)
+    }
+    try verify(against: header)
   }
 
   private func verify(against header: TraceHeader) throws(TraceError) {
-    let selections = UnsafeRawBufferPointer(rebasing: storage.bytes[header.selections])
-    let gates = UnsafeRawBufferPointer(rebasing: storage.bytes[header.gates])
-    guard Checksum.of(selections) == header.selectionsChecksum,
-      Checksum.of(gates) == header.gatesChecksum
-    else { throw .damagedSelections(file: file) }
+    let isWhole = storage.withBytes { bytes in
+      Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[header.selections]))
+        == header.selectionsChecksum
+        && Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[header.gates]))
+          == header.gatesChecksum
+    }
+    guard isWhole else { throw .damagedSelections(file: file) }
     let count = tokens * shape.selectionsPerToken
-    let place = ids.firstIndex(notBelow: shape.experts, count: count)
-    if let place { throw outOfRange(at: place, id: ids[place]) }
+    let found = withIDs { ids in
+      ids.firstIndex(notBelow: shape.experts, count: count).map { ($0, ids[$0]) }
+    }
+    if let (place, id) = found { throw outOfRange(at: place, id: id) }
   }
 
   func outOfRange(at index: Int, id: Int) -> TraceError {
@@ -180,12 +188,18 @@ extension RoutingTrace {
       layer: index % shape.selectionsPerToken / shape.topK, expert: id, experts: shape.experts)
   }
 
-  /// The selections as they lie in memory; valid while `storage` lives.
-  var ids: ExpertIDs {
-    let base = storage.bytes.baseAddress! + selectionsOffset  // never empty: a trace has tokens
-    return shape.idBytes == 1
-      ? .narrow(base.assumingMemoryBound(to: UInt8.self))
-      : .wide(base.assumingMemoryBound(to: UInt16.self))
+  /// The selections as they lie in memory, while `body` runs.
+  func withIDs<Result, Failure: Error>(
+    _ body: (ExpertIDs) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try storage.withBytes { bytes throws(Failure) in
+      // Never empty: a trace has tokens.
+      let first = bytes.baseAddress! + selectionsOffset
+      return try body(
+        shape.idBytes == 1
+          ? .narrow(first.assumingMemoryBound(to: UInt8.self))
+          : .wide(first.assumingMemoryBound(to: UInt16.self)))
+    }
   }
 }
 

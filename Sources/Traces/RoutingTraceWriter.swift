@@ -24,7 +24,13 @@ public final class RoutingTraceWriter {
   private var tokensInSequences = 0
   /// Tokens whose selections were appended.
   public private(set) var tokens = 0
+  /// The token with which ``source`` began.
+  private var sourceStart = 0
   private var weights = 0
+  /// The file that selections come from, for messages about them; the output where there is none.
+  var source: String? {
+    didSet { sourceStart = tokens }
+  }
 
   /// - Parameter replacing: whether an existing file may be replaced.
   /// - Throws: ``TraceError/outputExists(file:)``, ``TraceError/cannotWrite(file:reason:)``.
@@ -85,7 +91,7 @@ public final class RoutingTraceWriter {
     precondition(count % shape.selectionsPerToken == 0, "whole tokens are appended")
     guard let place = ids.firstIndex(notBelow: shape.experts, count: count) else { return }
     throw .expertOutOfRange(
-      file: output.file, token: tokens + place / shape.selectionsPerToken,
+      file: source ?? output.file, token: tokens - sourceStart + place / shape.selectionsPerToken,
       layer: place % shape.selectionsPerToken / shape.topK, expert: ids[place],
       experts: shape.experts)
   }
@@ -166,7 +172,7 @@ extension RoutingTrace {
       replacing: replacing)
     for sequence in sequences {
       let range = sequence.firstToken..<sequence.firstToken + sequence.tokens
-      try withExtendedLifetime(storage) { () throws(TraceError) in
+      try withIDs { ids throws(TraceError) in
         try ids.forEachBlock(tokens: range, row: shape.selectionsPerToken) {
           (ids, _) throws(TraceError) in try writer.append(ids)
         }

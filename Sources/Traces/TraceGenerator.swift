@@ -3,30 +3,36 @@ import Statistics
 
 /// The settings that make a generator's output like its model: found by ``TraceGenerator/fit``.
 struct GeneratorSettings {
-  /// The exponent on the recorded lift: 0 ignores the layer before, 1 follows one of its experts as
-  /// recorded, more exaggerates to make up for the selections that are copied or redrawn.
+  /// The exponent on the recorded lift: 0 makes all classes alike, 1 keeps them as far apart as the
+  /// experts that they are named for, more exaggerates, to make up for what is copied or redrawn.
   var sharpness = 1.0
-  /// The chance that a selection is tried from the token before.
-  var prefillCopies = 0.2
-  var decodeCopies = 0.2
-  /// The weight of each expert in a draw, `[layer][expert]`: its popularity, corrected for drawing
-  /// without replacement.
+  /// How much a token follows the one before it, 0 to 1: the chance c that it keeps its class, and,
+  /// since no class is left behind at once, a chance of c^2 / 2 that a selection is copied.
+  var prefillFollowing = 0.3
+  var decodeFollowing = 0.3
+  /// The share of a layer's selections that each expert should have, `[layer][expert]`: its
+  /// popularity, corrected by what trials gave it.
   var weights: [[Double]]
 }
 
-/// Draws tokens: for each token and layer, one *anchor* among the experts of the layer before; then
-/// each selection is, with some chance, one of those of the token before at the same layer, else a
-/// draw from what follows the anchor. A selection that is there already is drawn again.
-struct TraceGenerator: @unchecked Sendable {
+/// Draws tokens. A token has a *class*, often that of the token before, which says how likely each
+/// expert of each layer is; each selection is, with some chance, one of those of the token before at
+/// the same layer, else a draw from the class. A selection that is there already is drawn again.
+///
+/// Classes, rather than a chain from layer to layer, because that is what recorded traces look like:
+/// in DeepSeek-V2-Lite, gpt-oss-20b and OLMoE two experts of one token tell about as much of each
+/// other (0.5 to 0.8 bits) one layer apart as in the same layer, and 12 layers apart still 0.54 to
+/// 0.66 of that. A class is therefore redrawn at 2 % of layers.
+struct TraceGenerator: Sendable {
   let shape: RoutingShape
   let settings: GeneratorSettings
-  /// Alias tables packed for the inner loop: `[layer][anchor][expert]`, the layer 0 with a single
-  /// row. Upper 16 bits: the alias; lower 16: the threshold.
+  private let classes: Int
   private let tables: PackedTables
 
   init(_ model: TraceModel, settings: GeneratorSettings) {
     shape = model.shape
     self.settings = settings
+    classes = model.classes
     tables = PackedTables(model, settings: settings)
   }
 
@@ -40,53 +46,72 @@ struct TraceGenerator: @unchecked Sendable {
     into ids: UnsafeMutablePointer<UInt16>
   ) {
     let row = shape.selectionsPerToken
-    var streams = sequences.map { RandomStream(seed: seed, name: name, index: $0) }
-    streams.withUnsafeMutableBufferPointer { streams in
+    var walkers = sequences.map {
+      Walker(stream: RandomStream(seed: seed, name: name, index: $0), tokenClass: 0)
+    }
+    walkers.withUnsafeMutableBufferPointer { walkers in
       for token in 0..<tokens {
-        let chance =
-          token == 0 ? 0 : token < prefillTokens ? settings.prefillCopies : settings.decodeCopies
-        let copies = UInt32(min(max(chance, 0), 0.999) * 65_536)
+        let following =
+          token == 0
+          ? 0 : token < prefillTokens ? settings.prefillFollowing : settings.decodeFollowing
+        let copies = UInt32(following * following / 2 * 65_536)
+        for index in 0..<walkers.count {
+          walkers[index].beginToken(following: following, classes: classes)
+        }
         for layer in 0..<shape.layers {
           let offset = token * row + layer * shape.topK
-          for index in 0..<sequences.count {
+          for index in 0..<walkers.count {
             draw(
               ids + (index * tokens * row + offset), layer: layer, copies: copies, row: row,
-              &streams[index])
+              &walkers[index])
           }
         }
       }
     }
   }
 
-  /// One token's experts at one layer. `place[-row]` is the token before, `place[-topK]` the layer
-  /// before.
+  /// A sequence's state.
+  private struct Walker {
+    var stream: RandomStream
+    var tokenClass: Int
+
+    mutating func beginToken(following: Double, classes: Int) {
+      if stream.uniform() >= following { tokenClass = stream.below(classes) }
+    }
+  }
+
+  /// The chance, in 65536ths, that a class is redrawn from one layer to the next.
+  private static let redraw: UInt64 = 1_311
+
+  /// One token's experts at one layer. `place[-row]` is the token before.
   @inline(__always)
   private func draw(
     _ place: UnsafeMutablePointer<UInt16>, layer: Int, copies: UInt32, row: Int,
-    _ stream: inout RandomStream
+    _ walker: inout Walker
   ) {
     let topK = shape.topK
     let experts = shape.experts
-    var anchor = 0
-    if layer > 0 {
-      anchor = Int(place[Int((stream.next() >> 32) &* UInt64(topK) >> 32) &- topK])
+    let classBits = walker.stream.next()
+    if layer > 0, classBits & 0xFFFF < Self.redraw {
+      walker.tokenClass = scaled(classBits, to: classes)
     }
-    let table = tables.row(layer, anchor)
+    let table = tables.row(layer, walker.tokenClass)
     var chosen = 0
     var refusals = 0
     while chosen < topK {
-      let bits = stream.next()
-      var expert: UInt16
-      if refusals > 4 * topK {
+      let bits = walker.stream.next()
+      let expert: UInt16
+      if refusals > 4 &* topK {
         // A peaked distribution has too few likely experts left: take any.
-        expert = UInt16(truncatingIfNeeded: (bits >> 32) &* UInt64(experts) >> 32)
-      } else if bits & 0xFFFF < copies {
-        expert = place[Int((bits >> 32) &* UInt64(topK) >> 32) &- row]
+        expert = UInt16(truncatingIfNeeded: scaled(bits, to: experts))
+      } else if UInt32(truncatingIfNeeded: bits & 0xFFFF) < copies {
+        expert = place[scaled(bits, to: topK) &- row]
       } else {
-        let column = Int((bits >> 32) &* UInt64(experts) >> 32)
+        let column = scaled(bits, to: experts)
         let entry = table[column]
         let isKept = UInt32(truncatingIfNeeded: bits >> 16) & 0xFFFF < entry & 0xFFFF
-        expert = isKept ? UInt16(truncatingIfNeeded: column) : UInt16(entry >> 16)
+        expert =
+          isKept ? UInt16(truncatingIfNeeded: column) : UInt16(truncatingIfNeeded: entry >> 16)
       }
       var earlier = 0
       while earlier < chosen, place[earlier] != expert { earlier &+= 1 }
@@ -100,82 +125,100 @@ struct TraceGenerator: @unchecked Sendable {
   }
 }
 
-/// Alias tables of 16-bit thresholds: half the memory, so that a layer of 256 experts takes 256 KiB
-/// and stays in the second-level cache. A probability is met to 2^-16 of an expert's even share.
+/// A whole number in 0 ..< `bound`, from the upper 32 of random bits; `bound` is below 2^31, and its
+/// bias, at most `bound` in 2^32, does not matter here.
+@inline(__always)
+private func scaled(_ bits: UInt64, to bound: Int) -> Int {
+  Int(truncatingIfNeeded: ((bits >> 32) &* UInt64(bound)) >> 32)
+}
+
+/// The weights whose draws without replacement choose each of a class's experts as often as its share
+/// of the selections says, none more often than in nine of ten tokens: what is above that goes to
+/// the others in proportion.
+///
+/// An expert chosen with probability p has, in a race of exponential clocks, the rate -ln(1 - p)
+/// (Rosen, "Asymptotic theory for successive sampling", Annals of Mathematical Statistics 43, 1972).
+private func drawWeights(shares: [Double], topK: Int) -> [Double] {
+  let most = 0.9
+  guard topK < Int(most * Double(shares.count)) else { return shares }
+  var isFull = [Bool](repeating: false, count: shares.count)
+  var scale = 0.0
+  for _ in 0..<16 {
+    let full = isFull.reduce(0) { $1 ? $0 + most : $0 }
+    let rest = zip(shares, isFull).reduce(0) { $1.1 ? $0 : $0 + $1.0 }
+    guard rest > 0 else { break }
+    scale = (Double(topK) - full) / rest
+    var hasChanged = false
+    for expert in shares.indices where !isFull[expert] && scale * shares[expert] > most {
+      isFull[expert] = true
+      hasChanged = true
+    }
+    if !hasChanged { break }
+  }
+  return zip(shares, isFull).map { -log(1 - ($1 ? most : min(scale * $0, most))) }
+}
+
+/// Alias tables, `[layer][class][expert]`, of 16-bit thresholds (lower half) and aliases (upper half):
+/// a layer of 256 experts and 22 classes takes 22 KiB. A probability is met to 2^-16 of an expert's
+/// even share.
 private final class PackedTables: @unchecked Sendable {
   private let experts: Int
+  private let classes: Int
   private let base: UnsafeMutablePointer<UInt32>
 
   init(_ model: TraceModel, settings: GeneratorSettings) {
-    let (layers, experts) = (model.shape.layers, model.shape.experts)
-    let rows = 1 + (layers - 1) * experts
-    self.experts = experts
-    base = .allocate(capacity: rows * experts)
-    base.initialize(repeating: 0xFFFF, count: rows * experts)
-    fill(row: 0, weights: settings.weights[0])
-    for layer in 1..<max(layers, 1) {
+    experts = model.shape.experts
+    classes = model.classes
+    let count = model.shape.layers * classes * experts
+    base = .allocate(capacity: count)
+    base.initialize(repeating: 0xFFFF, count: count)
+    for layer in 0..<model.shape.layers {
       let balanced = Self.balancedLift(model, layer: layer, settings)
-      for this in 0..<model.parentExperts {
-        let weights = (0..<experts).map { next in
-          settings.weights[layer][next]
-            * balanced[this * model.parentExperts + model.parent[layer][next]]
+      for tokenClass in 0..<classes {
+        let shares = zip(settings.weights[layer], model.parent[layer]).map { weight, parent in
+          weight * balanced[tokenClass * model.parentExperts + parent]
         }
-        // Experts with the same parent share its row's values.
-        let rows = (0..<experts).filter { model.parent[layer - 1][$0] == this }
-        guard let first = rows.first else { continue }
-        fill(row: 1 + (layer - 1) * experts + first, weights: weights)
-        for other in rows.dropFirst() {
-          (base + (1 + (layer - 1) * experts + other) * experts).update(
-            from: base + (1 + (layer - 1) * experts + first) * experts, count: experts)
+        let weights = drawWeights(shares: shares, topK: model.shape.topK)
+        guard let distribution = DiscreteDistribution(weights: weights) else { continue }
+        let entries = base + (layer * classes + tokenClass) * experts
+        for expert in 0..<experts {
+          entries[expert] = distribution.alias[expert] << 16 | distribution.threshold[expert] >> 16
         }
       }
     }
   }
 
-  /// The lift to the power of the sharpness, scaled in columns and rows (Sinkhorn) so that following
-  /// anchors of the layer's popularity gives the next layer's.
+  /// The lift to the power of the sharpness, its columns and rows scaled (Sinkhorn and Knopp, 1967)
+  /// so that the classes together, each as likely, choose experts by their weights.
   private static func balancedLift(
     _ model: TraceModel, layer: Int, _ settings: GeneratorSettings
   ) -> [Double] {
-    let size = model.parentExperts
-    var matrix = model.lift[layer - 1].map { pow($0, settings.sharpness) }
-    var this = [Double](repeating: 0, count: size)
-    var next = this
-    for (expert, parent) in model.parent[layer - 1].enumerated() {
-      this[parent] += model.popularity[layer - 1][expert]
-    }
+    let (classes, size) = (model.classes, model.parentExperts)
+    var matrix = model.lift[layer].map { pow($0, settings.sharpness) }
+    var weights = [Double](repeating: 0, count: size)
     for (expert, parent) in model.parent[layer].enumerated() {
-      next[parent] += settings.weights[layer][expert]
+      weights[parent] += settings.weights[layer][expert]
     }
     for _ in 0..<20 {
-      for row in 0..<size {
+      for row in 0..<classes {
         var sum = 0.0
-        for column in 0..<size { sum += matrix[row * size + column] * next[column] }
+        for column in 0..<size { sum += matrix[row * size + column] * weights[column] }
         guard sum > 0 else { continue }
         for column in 0..<size { matrix[row * size + column] /= sum }
       }
       for column in 0..<size {
         var sum = 0.0
-        for row in 0..<size { sum += matrix[row * size + column] * this[row] }
+        for row in 0..<classes { sum += matrix[row * size + column] }
         guard sum > 0 else { continue }
-        for row in 0..<size { matrix[row * size + column] /= sum }
+        for row in 0..<classes { matrix[row * size + column] *= Double(classes) / sum }
       }
     }
     return matrix
   }
 
-  private func fill(row: Int, weights: [Double]) {
-    guard let distribution = DiscreteDistribution(weights: weights) else { return }
-    let entries = base + row * experts
-    for expert in 0..<experts {
-      entries[expert] = distribution.alias[expert] << 16 | distribution.threshold[expert] >> 16
-    }
-  }
-
   @inline(__always)
-  func row(_ layer: Int, _ anchor: Int) -> UnsafePointer<UInt32> {
-    let row = layer == 0 ? 0 : 1 &+ (layer &- 1) &* experts &+ anchor
-    return UnsafePointer(base + row &* experts)
+  func row(_ layer: Int, _ tokenClass: Int) -> UnsafePointer<UInt32> {
+    UnsafePointer(base + (layer &* classes &+ tokenClass) &* experts)
   }
 
   deinit { base.deallocate() }

@@ -11,9 +11,13 @@ struct TraceModel {
   let shape: RoutingShape
   /// The share of a layer's selections that falls on an expert, `[layer][expert]`.
   let popularity: [[Double]]
-  /// How much likelier than by chance expert `next` follows `this`, `[layer][this][next]`; it
-  /// depends on parents only, so it is kept for them.
+  /// How much likelier than by chance a token of a class chooses an expert,
+  /// `[layer][class][parent expert]`.
   let lift: [[Double]]
+  /// Twice as many as sets of top-k experts that do not overlap. With more classes their sets overlap
+  /// so much that one expert says little of its class, and so of the next layer; with fewer, a class
+  /// is less like what was recorded.
+  let classes: Int
   let parent: [[Int]]
   let parentExperts: Int
   let prefillReuse: Double?
@@ -46,16 +50,14 @@ struct TraceModel {
       normalised(parent[layer].map { recordedPopularity[layers[layer]][$0] })
     }
     let transitions = recorded.transitions(tokens: 60_000)
-    entropyDrop = transitions.map { $0.statistics().entropyDrop } ?? 0
-    lift = (0..<max(0, shape.layers - 1)).map { layer in
-      guard let transitions else {
-        return [Double](
-          repeating: 1, count: recorded.shape.experts * recorded.shape.experts)
-      }
-      let (from, to) = (layers[layer], layers[layer + 1])
-      let matrix = transitions.lift(from: min(from, to))
-      return from < to ? matrix : transposed(matrix, recorded.shape.experts)
-    }
+    entropyDrop = transitions?.entropyDrop ?? 0
+    classes = min(
+      recordedExperts,
+      max(2, (2 * recordedExperts + recorded.shape.topK - 1) / recorded.shape.topK))
+    lift = classLift(
+      layers: layers, classes: classes,
+      pairs: transitions.map { found in (0..<recordedLayers - 1).map { found.lift(from: $0) } },
+      experts: recordedExperts)
     (prefillReuse, decodeReuse) = recorded.reuse()
   }
 }
@@ -98,6 +100,74 @@ private func parents(
   var chosen = (0..<experts).map { ranked[$0 * recorded / experts] }
   chosen.shuffle(using: &stream)
   return chosen
+}
+
+/// The lift of every class at every layer. Class z has an *anchor* expert in each layer: in the first
+/// one of a spread of experts, in the next the one that follows it most, each expert being the anchor of one class.
+/// What follows the anchor of the layer before is what the class prefers; in the first layer, what
+/// comes before the anchor of the second.
+private func classLift(
+  layers: [Int], classes: Int, pairs: [[Double]]?, experts: Int
+) -> [[Double]] {
+  let even = [Double](repeating: 1, count: classes * experts)
+  guard let pairs else { return layers.map { _ in even } }
+  var anchors = spread(classes, over: pairs[layers[0] == 0 ? 0 : layers[0] - 1], experts)
+  var result: [[Double]] = []
+  for index in 1..<max(layers.count, 2) {
+    guard index < layers.count else { return [even] }
+    let (from, to) = (layers[index - 1], layers[index])
+    let pair = from < to ? pairs[from] : transposed(pairs[to], experts)
+    let next = matched(pair, experts)
+    if index == 1 {
+      let back = transposed(pair, experts)
+      result.append(anchors.flatMap { row(next[$0], of: back, experts) })
+    }
+    result.append(anchors.flatMap { row($0, of: pair, experts) })
+    anchors = anchors.map { next[$0] }
+  }
+  return result
+}
+
+/// Experts as unlike each other as possible: each is the one whose nearest neighbour among those
+/// before it is farthest, by the logarithms of what follows them (Gonzalez, "Clustering to minimize
+/// the maximum intercluster distance", 1985).
+private func spread(_ count: Int, over lift: [Double], _ experts: Int) -> [Int] {
+  let logs = lift.map { log($0) }
+  var chosen = [0]
+  var distance = [Double](repeating: .infinity, count: experts)
+  while chosen.count < count {
+    let last = chosen[chosen.count - 1]
+    var farthest = (distance: -1.0, expert: 0)
+    for expert in 0..<experts {
+      var square = 0.0
+      for next in 0..<experts {
+        let difference = logs[expert * experts + next] - logs[last * experts + next]
+        square += difference * difference
+      }
+      distance[expert] = min(distance[expert], square)
+      if distance[expert] > farthest.distance, !chosen.contains(expert) {
+        farthest = (distance[expert], expert)
+      }
+    }
+    chosen.append(farthest.expert)
+  }
+  return chosen
+}
+
+private func row(_ index: Int, of matrix: [Double], _ size: Int) -> ArraySlice<Double> {
+  matrix[index * size..<(index + 1) * size]
+}
+
+/// A partner among the columns for each row, largest entries first.
+private func matched(_ matrix: [Double], _ size: Int) -> [Int] {
+  var partner = [Int](repeating: -1, count: size)
+  var isTaken = [Bool](repeating: false, count: size)
+  let order = matrix.indices.sorted { (matrix[$0], $1) > (matrix[$1], $0) }
+  for place in order where partner[place / size] < 0 && !isTaken[place % size] {
+    partner[place / size] = place % size
+    isTaken[place % size] = true
+  }
+  return partner
 }
 
 private func transposed(_ matrix: [Double], _ size: Int) -> [Double] {

@@ -81,7 +81,7 @@ extension RoutingTrace {
     var prefill = ReuseCount()
     var decode = ReuseCount()
     let row = shape.selectionsPerToken
-    withExtendedLifetime(storage) {
+    withIDs { ids in
       for sequence in sequences where sequence.tokens > 1 {
         let boundary = max(sequence.firstToken + 1, sequence.decode.lowerBound)
         prefill.add(ids, sequence.firstToken + 1..<boundary, row: row, topK: shape.topK)

@@ -23,27 +23,59 @@ struct Transitions {
 
   func statistics() -> TraceStatistics.NextLayer {
     let candidates = max(1, Int((0.2 * Double(experts)).rounded()))
-    var (entropy, conditional, coverage) = (0.0, 0.0, 0.0)
+    var coverage = 0.0
     for layer in 0..<layers - 1 {
       let matrix = Array(matrix(layer))
-      var next = [Double](repeating: 0, count: experts)
-      var (total, rowEntropies, covered) = (0.0, 0.0, 0.0)
-      for this in 0..<experts {
-        let row = matrix[this * experts..<(this + 1) * experts].map { Double($0) }
-        for (expert, count) in row.enumerated() { next[expert] += count }
-        let sum = row.reduce(0, +)
-        total += sum
-        rowEntropies += sum * bits(of: row, sum: sum)
-        covered += row.sorted(by: >).prefix(candidates).reduce(0, +)
+      let covered = (0..<experts).reduce(0.0) { sum, this in
+        let row = matrix[this * experts..<(this + 1) * experts].sorted(by: >)
+        return sum + row.prefix(candidates).reduce(0.0) { $0 + Double($1) }
       }
-      guard total > 0 else { continue }
-      entropy += bits(of: next, sum: total)
-      conditional += rowEntropies / total
-      coverage += covered / total
+      let total = matrix.reduce(0.0) { $0 + Double($1) }
+      if total > 0 { coverage += covered / total }
     }
-    let pairs = Double(layers - 1)
+    let (entropy, conditional) = entropies()
     return .init(
-      entropy: entropy / pairs, conditionalEntropy: conditional / pairs, coverage: coverage / pairs)
+      entropy: entropy, conditionalEntropy: conditional, coverage: coverage / Double(layers - 1))
+  }
+
+  /// Bits that an expert tells of the next layer's.
+  var entropyDrop: Double {
+    let (entropy, conditional) = entropies()
+    return entropy - conditional
+  }
+
+  /// H(next) and H(next | this), averaged over layers.
+  private func entropies() -> (next: Double, conditional: Double) {
+    var sums = (next: 0.0, conditional: 0.0)
+    pairs.withUnsafeBufferPointer { pairs in
+      var next = [Double](repeating: 0, count: experts)
+      for layer in 0..<layers - 1 {
+        for index in 0..<experts { next[index] = 0 }
+        var (total, rowBits) = (0.0, 0.0)
+        for this in 0..<experts {
+          let row = UnsafeBufferPointer(
+            rebasing: pairs[
+              (layer * experts + this) * experts..<(layer * experts + this + 1) * experts])
+          // H of a row of counts n with the sum s is log2 s - (sum of n log2 n) / s.
+          var (sum, weighted) = (0.0, 0.0)
+          for (expert, count) in row.enumerated() where count > 0 {
+            let count = Double(count)
+            next[expert] += count
+            sum += count
+            weighted += count * log2(count)
+          }
+          guard sum > 0 else { continue }
+          total += sum
+          rowBits += sum * log2(sum) - weighted
+        }
+        guard total > 0 else { continue }
+        let weighted = next.reduce(0) { $1 > 0 ? $0 + $1 * log2($1) : $0 }
+        sums.next += log2(total) - weighted / total
+        sums.conditional += rowBits / total
+      }
+    }
+    let layerPairs = Double(layers - 1)
+    return (sums.next / layerPairs, sums.conditional / layerPairs)
   }
 
   /// Adds the pairs of some tokens.
@@ -51,11 +83,13 @@ struct Transitions {
     let experts = experts
     let layers = layers
     pairs.withUnsafeMutableBufferPointer { pairs in
-      guard let base = pairs.baseAddress, var this = ids.baseAddress else { return }
-      let end = this + ids.count
-      while this < end {
-        var matrix = base
-        for _ in 0..<layers &- 1 {
+      guard let base = pairs.baseAddress, let first = ids.baseAddress else { return }
+      // Layers outside, so that one matrix at a time is in the cache.
+      for layer in 0..<layers &- 1 {
+        let matrix = base + layer &* experts &* experts
+        var this = first + layer &* topK
+        let end = first + ids.count
+        while this < end {
           let next = this + topK
           var choice = 0
           while choice < topK {
@@ -68,27 +102,33 @@ struct Transitions {
             }
             choice &+= 1
           }
-          this = next
-          matrix += experts &* experts
+          this += layers &* topK
         }
-        this += topK
       }
     }
   }
 }
 
 extension RoutingTrace {
+  private static let transitionBlock = 512
+
   /// The transitions of up to `limit` tokens, evenly spaced; `nil` for a single layer or more experts
   /// than a matrix of them should have.
   func transitions(tokens limit: Int) -> Transitions? {
     guard shape.layers > 1, shape.experts <= Transitions.mostExperts else { return nil }
     var transitions = Transitions(layers: shape.layers, experts: shape.experts)
     let count = max(1, min(limit, tokens))
-    withExtendedLifetime(storage) {
+    let row = shape.selectionsPerToken
+    var block: [UInt16] = []
+    block.reserveCapacity(Self.transitionBlock * row)
+    withIDs { ids in
       for index in 0..<count {
-        let token = Int(UInt64(index) * UInt64(tokens) / UInt64(count))
-        ids.forEachBlock(tokens: token..<token + 1, row: shape.selectionsPerToken) { ids, _ in
-          transitions.add(ids, topK: shape.topK)
+        let (high, low) = UInt64(index).multipliedFullWidth(by: UInt64(tokens))
+        let token = Int(UInt64(count).dividingFullWidth((high, low)).quotient)
+        ids.append(token: token, row: row, to: &block)
+        if block.count == Self.transitionBlock * row || index == count - 1 {
+          block.withUnsafeBufferPointer { transitions.add($0, topK: shape.topK) }
+          block.removeAll(keepingCapacity: true)
         }
       }
     }
@@ -99,12 +139,4 @@ extension RoutingTrace {
 @inline(__always)
 private func clamped(_ id: UInt16, _ experts: Int) -> Int {
   Int(id) < experts ? Int(id) : experts &- 1
-}
-
-/// The entropy of counts, in bits.
-private func bits(of counts: [Double], sum: Double) -> Double {
-  guard sum > 0 else { return 0 }
-  var bits = 0.0
-  for count in counts where count > 0 { bits -= count / sum * log2(count / sum) }
-  return bits
 }

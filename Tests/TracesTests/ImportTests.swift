@@ -190,7 +190,7 @@ func aWrongJSONLineIsNamedWithItsNumber(text: String, expected: String) {
       == "r.json:2: this step has other layers or top-k than the first")
   #expect(
     importSentence { try importing("[{\"1\": [[9]]}]", named: "r.json") }
-      == "out.routing: expert 9 at token 0, layer 0 is out of range; the model has experts 0 to 7")
+      == "r.json: expert 9 at token 0, layer 0 is out of range; the model has experts 0 to 7")
   #expect(
     importSentence { try importing("[{\"1\": null}]", named: "r.json") }
       == "r.json: holds no tokens; a trace needs at least one")

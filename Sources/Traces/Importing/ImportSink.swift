@@ -70,6 +70,7 @@ final class ImportSink {
   /// stated.
   func append(_ request: ImportedRequest, file: String) throws(TraceError) {
     guard let writer else { throw .noTokens(file: file) }
+    writer.source = file
     try writer.append(
       sequence: request.name, source: request.source, prefillTokens: request.prefillTokens,
       decodeTokens: request.decodeTokens, selections: request.ids)

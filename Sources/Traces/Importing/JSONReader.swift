@@ -41,6 +41,7 @@ struct JSONReader {
       return false
     }
     try comma()
+    skipWhitespace()
     return true
   }
 

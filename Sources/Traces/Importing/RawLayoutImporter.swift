@@ -12,6 +12,7 @@ func importRawLayout(_ input: String, into sink: ImportSink) throws(TraceError) 
   let writer = try sink.begin(
     layerIDs: meta.layerIDs, topK: meta.topK, experts: meta.experts, model: meta.model,
     origin: meta.isReal ? .recorded : .synthetic, file: files.meta)
+  writer.source = files.selections
   let source = try openSource(files.selections)
   let row = meta.layerIDs.count * meta.topK
   let rowsAtOnce = max(1, (1 << 20) / row)
@@ -72,8 +73,15 @@ private struct RawLayoutMeta {
   var topK = 0
 
   init(_ file: String) throws(TraceError) {
-    let bytes = try FileBytes(mapping: file)
-    var json = JSONReader(bytes.bytes, file: file)
+    let layers = try withMappedFile(file) { bytes throws(TraceError) in
+      try read(JSONReader(bytes, file: file))
+    }
+    try check(layers: layers, file: file)
+  }
+
+  /// Returns the number of layers that the file says beside listing them.
+  private mutating func read(_ text: JSONReader) throws(TraceError) -> Int? {
+    var json = text
     var layers: Int?
     try json.beginObject()
     while let key = try json.nextKey() {
@@ -88,6 +96,10 @@ private struct RawLayoutMeta {
       default: try json.skipValue()
       }
     }
+    return layers
+  }
+
+  private mutating func check(layers: Int?, file: String) throws(TraceError) {
     if layerIDs.isEmpty, let layers, (1...65_536).contains(layers) {
       layerIDs = Array(0..<layers)
     }
@@ -113,8 +125,16 @@ private struct RawLayoutMeta {
 private func rawLayoutRequests(
   _ file: String, tokens: Int
 ) throws(TraceError) -> [TraceSequence] {
-  let bytes = try FileBytes(mapping: file)
-  var scanner = ByteScanner(bytes.bytes, file: file)
+  try withMappedFile(file) { bytes throws(TraceError) in
+    try readRequests(ByteScanner(bytes, file: file), tokens: tokens)
+  }
+}
+
+private func readRequests(
+  _ text: ByteScanner, tokens: Int
+) throws(TraceError) -> [TraceSequence] {
+  var scanner = text
+  let file = text.file
   let header = scanner.csvRecord() ?? []
   guard header == ["request", "first_token", "n_prefill", "n_decode", "source"] else {
     throw scanner.malformed(

@@ -21,16 +21,18 @@ func forEachRequestFile(
       let bytes = try openSource(input).read(largestRequestFile)
       return try visit(bytes, lastComponent(of: String(input.dropLast(3))), body)
     }
-    let bytes = try FileBytes(mapping: input)
-    return try body(lastComponent(of: input), bytes.bytes)
+    return try withMappedFile(input) { bytes throws(TraceError) in
+      try body(lastComponent(of: input), bytes)
+    }
   }
   let names = filesBelow(input).filter { $0.hasSuffix(suffix) }
   guard !names.isEmpty else {
     throw .cannotRead(file: input, reason: "the folder has no \(suffix) files")
   }
   for name in names {
-    let bytes = try FileBytes(mapping: input + "/" + name)
-    try body(lastComponent(of: name), bytes.bytes)
+    try withMappedFile(input + "/" + name) { bytes throws(TraceError) in
+      try body(lastComponent(of: name), bytes)
+    }
   }
 }
 
@@ -53,7 +55,7 @@ func forFirstRequestFile(of input: String, _ body: RequestFileReader) throws(Tra
     let bytes = try openSource(file).read(largestRequestFile)
     return try visit(bytes, file, body)
   }
-  try body(file, try FileBytes(mapping: file).bytes)
+  try withMappedFile(file) { bytes throws(TraceError) in try body(file, bytes) }
 }
 
 /// A request's file in an archive, or decompressed, is held in memory; this is the most.

@@ -9,8 +9,14 @@
 /// token, then layer, every token with the same layers. Memory holds one request. The bytes are
 /// parsed by hand: splitting lines into Strings takes 20 to 60 times as long.
 func importTokenCSV(_ file: String, into sink: ImportSink) throws(TraceError) {
-  let bytes = try FileBytes(mapping: file)
-  var scanner = ByteScanner(bytes.bytes, file: file)
+  try withMappedFile(file) { bytes throws(TraceError) in
+    try readTokenCSV(ByteScanner(bytes, file: file), into: sink)
+  }
+}
+
+private func readTokenCSV(_ text: ByteScanner, into sink: ImportSink) throws(TraceError) {
+  var scanner = text
+  let file = text.file
   guard let experts = sink.options.experts else {
     throw .unsaid(
       file: file, what: "how many experts a layer of the model has", option: "--experts N")

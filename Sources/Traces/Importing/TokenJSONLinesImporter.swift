@@ -9,12 +9,19 @@
 /// `weights`, where present, has the form of `experts`. Other keys are passed over. The order of
 /// lines is that of the CSV format.
 func importTokenJSONLines(_ file: String, into sink: ImportSink) throws(TraceError) {
-  let bytes = try FileBytes(mapping: file)
+  try withMappedFile(file) { bytes throws(TraceError) in
+    try readTokenJSONLines(bytes, file: file, into: sink)
+  }
+}
+
+private func readTokenJSONLines(
+  _ bytes: UnsafeRawBufferPointer, file: String, into sink: ImportSink
+) throws(TraceError) {
   guard let experts = sink.options.experts else {
     throw .unsaid(
       file: file, what: "how many experts a layer of the model has", option: "--experts N")
   }
-  var json = JSONReader(bytes.bytes, file: file)
+  var json = JSONReader(bytes, file: file)
   var assembler = RequestAssembler(file: file, experts: experts)
   while !json.isAtEnd() {
     let line = json.line
