@@ -41,6 +41,13 @@ public struct Precisions: Hashable, Sendable {
   /// One precision for everything.
   public init(_ all: Precision) { self.init(weights: all, activations: all, kvCache: all) }
 
+  /// What kernels compute in: matrix multiplications, attention over the cache, everything else.
+  public var arithmetic: [Precision] {
+    [
+      activations.multiplied(by: weights), activations.multiplied(by: kvCache), outputs, unquantized,
+    ]
+  }
+
   /// What a kernel writes, and what normalisations and activation functions work in: no narrower
   /// than 16 bits, because inputs are quantised just before a multiplication and its sums are
   /// written in bf16 (DeepSeek-V3, arXiv 2412.19437, section 3.3).

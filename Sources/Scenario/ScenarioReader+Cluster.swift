@@ -87,9 +87,7 @@ extension ScenarioReader {
     _ precisions: Precisions, on device: Device, at place: Location
   ) -> Bool {
     do throws(HardwareError) {
-      for precision in [precisions.weights, precisions.activations, precisions.outputs] {
-        _ = try device.peakRate(for: precision)
-      }
+      try KernelCostModel(device).require(precisions.arithmetic)
       return true
     } catch {
       problems.add(error.sentence, at: place)

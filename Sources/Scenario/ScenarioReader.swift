@@ -1,4 +1,5 @@
 import Hardware
+import Hardware
 import Models
 import Serving
 import StrictYAML
@@ -69,6 +70,14 @@ struct ScenarioReader {
     _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
+    let kernels = KernelCostModel(deployment.cluster.device)
+    for remark in kernels.remarks(for: deployment.precisions.arithmetic)
+    where !remarks.contains(remark) {
+      remarks.append(remark)
+    }
+    if workload.routing == .uniform {
+      remarks.append("uniform routing: the trace's selections were replaced by random ones")
+    }
     if workload.trace.origin == .synthetic {
       remarks.append("the trace is synthetic: \(workload.trace.provenance)")
     }

@@ -39,7 +39,7 @@ public struct Simulation: ~Copyable {
   private var traffic: LayerTraffic
   private var planner: StepPlanner
   private var graph: TaskGraph
-  private var engine: Engine<FourAryHeap>
+  private var engine: Engine<DefaultEventQueue>
   private var measuredSince = SimTime.zero
 
   /// - Parameter threads: How many may count routing at a time; results do not depend on it.
@@ -78,9 +78,7 @@ public struct Simulation: ~Copyable {
     let budget = MemoryBudget(deployment, workload)
     guard budget.fits else { throw .doesNotFit(budget) }
     do {
-      for precision in [deployment.precisions.activations, deployment.precisions.weights] {
-        _ = try deployment.cluster.device.peakRate(for: precision)
-      }
+      try KernelCostModel(deployment.cluster.device).require(deployment.precisions.arithmetic)
     } catch { throw .hardware(error) }
   }
 
