@@ -32,7 +32,7 @@ enum ExpertIDs {
     tokens: Range<Int>, row: Int,
     _ body: (UnsafeBufferPointer<UInt16>, Int) throws(Failure) -> Void
   ) throws(Failure) {
-    let tokensAtOnce = max(1, (1 << 14) / row)
+    let tokensAtOnce = max(1, (1 << 13) / row)
     let room = UnsafeMutablePointer<UInt16>.allocate(capacity: tokensAtOnce * row)
     defer { room.deallocate() }
     var token = tokens.lowerBound

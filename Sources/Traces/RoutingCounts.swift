@@ -134,7 +134,7 @@ public struct RoutingCounts: Sendable {
     zero(&deviceTokens, count: layers * devices)
     for workspace in workspaces[..<threads] {
       for index in 0..<layers * devices {
-        received[index] += workspace.received[index]
+        received[index] += workspace.deviceTokens[index] - workspace.homeTokens[index]
         deviceTokens[index] += workspace.deviceTokens[index]
       }
       for replicaClass in 0..<slots.replicaClasses {
