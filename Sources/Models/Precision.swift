@@ -44,7 +44,8 @@ public struct Precisions: Hashable, Sendable {
   /// What kernels compute in: matrix multiplications, attention over the cache, everything else.
   public var arithmetic: [Precision] {
     [
-      activations.multiplied(by: weights), activations.multiplied(by: kvCache), outputs, unquantized,
+      activations.multiplied(by: weights), activations.multiplied(by: kvCache), outputs,
+      unquantized,
     ]
   }
 

@@ -1,5 +1,4 @@
 import Hardware
-import Hardware
 import Models
 import Serving
 import StrictYAML

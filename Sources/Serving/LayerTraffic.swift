@@ -24,15 +24,45 @@ struct LayerTraffic {
     outerIn = innerOut
   }
 
-  /// Adds up the ports from a replay that keeps its matrix. O(devices x layers x expert groups x
-  /// slices).
+  /// Whether the sums that a replay keeps for each rank and device do not say it all: sliced experts
+  /// need their copies on several devices, and a mesh has a link for each pair.
+  var needsMatrix: Bool {
+    deployment.parallelism.experts.tensor > 1 || deployment.cluster.node.scaleUp.kind == .mesh
+  }
+
+  /// Adds up the ports from a replay. O(devices x layers), and with a matrix O(devices x layers x
+  /// devices).
   ///
   /// - Throws: Where copies sent and received differ: a defect.
   mutating func count(_ counts: RoutingCounts) throws(ServingError) {
-    for index in innerOut.indices {
-      innerOut[index] = 0
+    if needsMatrix { countMatrix(counts) } else { countSums(counts) }
+    for layer in 0..<deployment.placement.layers {
+      let range = layer * devices..<(layer + 1) * devices
+      let sent = range.reduce(0) { $0 + innerOut[$1] + outerOut[$1] }
+      let received = range.reduce(0) { $0 + innerIn[$1] + outerIn[$1] }
+      guard sent == received else {
+        throw .lawBroken("layer \(layer) sends \(sent) copies and receives \(received)")
+      }
+    }
+  }
+
+  private mutating func countSums(_ counts: RoutingCounts) {
+    let layers = deployment.placement.layers
+    for layer in 0..<layers {
+      for device in 0..<devices {
+        let here = layer * devices + device
+        let rank = device * layers + layer
+        innerOut[here] = Int(counts.sentWithinNode[rank])
+        outerOut[here] = Int(counts.sent[rank]) - innerOut[here]
+        innerIn[here] = Int(counts.receivedWithinNode[here])
+        outerIn[here] = Int(counts.received[here]) - innerIn[here]
+      }
+    }
+  }
+
+  private mutating func countMatrix(_ counts: RoutingCounts) {
+    for index in innerIn.indices {
       innerIn[index] = 0
-      outerOut[index] = 0
       outerIn[index] = 0
     }
     let groups = deployment.placement.groups
@@ -45,14 +75,6 @@ struct LayerTraffic {
         }
       }
     }
-    for layer in 0..<layers {
-      let range = layer * devices..<(layer + 1) * devices
-      let sent = range.reduce(0) { $0 + innerOut[$1] + outerOut[$1] }
-      let received = range.reduce(0) { $0 + innerIn[$1] + outerIn[$1] }
-      guard sent == received else {
-        throw .lawBroken("layer \(layer) sends \(sent) copies and receives \(received)")
-      }
-    }
   }
 
   /// Adds one source's copies for each expert group in one layer.
@@ -62,33 +84,19 @@ struct LayerTraffic {
     let node = cluster.devices(ofNode: cluster.node(of: source))
     let base = layer * devices
     var inner = 0
-    var all = 0
-    // Every device first as if it were in another node; then the few of this node are moved over.
-    outerIn.withUnsafeMutableBufferPointer { outerIn in
-      if slices == 1 {
-        for target in 0..<row.count {
-          let copies = Int(row[target])
-          outerIn[base + target] += copies
-          all += copies
-        }
+    var outer = 0
+    for target in 0..<devices where target != source {
+      let copies = Int(row[target / slices])
+      if node.contains(target) {
+        innerIn[base + target] += copies
+        inner += copies
       } else {
-        for target in 0..<devices {
-          let copies = Int(row[target / slices])
-          outerIn[base + target] += copies
-          all += copies
-        }
+        outerIn[base + target] += copies
+        outer += copies
       }
     }
-    for target in node {
-      let copies = Int(row[target / slices])
-      outerIn[base + target] -= copies
-      all -= copies
-      guard target != source else { continue }
-      innerIn[base + target] += copies
-      inner += copies
-    }
     innerOut[base + source] = inner
-    outerOut[base + source] = all
+    outerOut[base + source] = outer
   }
 
   /// Bytes that a device puts on its ports in a layer's dispatch and combine together.

@@ -65,9 +65,9 @@ public struct Simulation: ~Copyable {
     self.source = source
     self.resources = resources
     drawsWithReplacement = source.drawsWithReplacement
-    counts = RoutingCounts(slots: slots)
-    planner = StepPlanner(deployment, workload, resources)
     traffic = LayerTraffic(deployment)
+    counts = RoutingCounts(slots: slots, keepsMatrix: traffic.needsMatrix)
+    planner = StepPlanner(deployment, workload, resources)
     graph = TaskGraph()
     engine = Engine(resources: resources.table)
   }
@@ -103,6 +103,8 @@ public struct Simulation: ~Copyable {
     do {
       return try ExpertSlots(
         devices: deployment.placement.groups,
+        devicesPerNode: deployment.parallelism.experts.tensor == 1
+          ? deployment.cluster.devicesPerNode : nil,
         homeDevice: deployment.cluster.deviceIndices.map { deployment.expertGroup(of: $0) },
         hosts: deployment.placement.hosts)
     } catch { throw .trace(error) }

@@ -7,6 +7,8 @@ public struct ExpertSlots: Sendable {
   public let layers: Int
   public let experts: Int
   public let devices: Int
+  /// Devices of one node: device d is in node d / devicesPerNode.
+  public let devicesPerNode: Int
   /// The device on which each source rank lives, `[rank]`: what it sends there leaves no device.
   public let homeDevice: [UInt16]
   /// The row length of `[layer][slot]` tables: the most slots that any layer has.
@@ -27,12 +29,13 @@ public struct ExpertSlots: Sendable {
   ///
   /// - Parameters:
   ///   - devices: 1 to 65535.
+  ///   - devicesPerNode: nil where all are in one node.
   ///   - homeDevice: the device of each source rank.
   ///   - hosts: `[layer][expert][replica]`: the devices that hold a copy; each expert has one.
   /// - Throws: ``TraceError/impossibleShape(detail:)`` naming the first layer and expert that do
   ///   not fit.
   public init(
-    devices: Int, homeDevice: [Int], hosts: [[[Int]]]
+    devices: Int, devicesPerNode: Int? = nil, homeDevice: [Int], hosts: [[[Int]]]
   ) throws(TraceError) {
     try Self.check(devices: devices, homeDevice: homeDevice, hosts: hosts)
     let layers = hosts.count
@@ -40,6 +43,7 @@ public struct ExpertSlots: Sendable {
     self.layers = layers
     self.experts = experts
     self.devices = devices
+    self.devicesPerNode = max(1, devicesPerNode ?? devices)
     self.homeDevice = homeDevice.map { UInt16($0) }
     slotCount = hosts.map { layer in layer.reduce(0) { $0 + $1.count } }
     slotsPerLayer = slotCount.max() ?? 0

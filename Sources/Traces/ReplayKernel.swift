@@ -18,6 +18,9 @@ final class ReplayTables: @unchecked Sendable {
   let stride: Int
   /// `[class][layer][stride]`
   let device: UnsafeMutablePointer<UInt16>
+  /// `[class][layer]`: whether no device holds two experts, so that a token's devices are distinct
+  /// because its experts are.
+  private(set) var isOneExpertEach: [Bool] = []
 
   init(_ slots: ExpertSlots) {
     self.slots = slots
@@ -31,10 +34,21 @@ final class ReplayTables: @unchecked Sendable {
         let slot = Int(slots.slotOfExpert[row * slots.experts + expert])
         device[row * stride + expert] = slots.deviceOfSlot[layer * slots.slotsPerLayer + slot]
       }
+      let used = (0..<slots.experts).map { device[row * stride + $0] }
+      isOneExpertEach.append(Set(used).count == used.count)
     }
   }
 
   deinit { device.deallocate() }
+}
+
+/// Where threads write what they count of each rank.
+struct ReplayResults {
+  /// `[rank][layer]`
+  let sent: UnsafeMutablePointer<UInt32>
+  let sentWithinNode: UnsafeMutablePointer<UInt32>
+  /// `[rank][layer][device]`, where it is kept.
+  let copies: UnsafeMutablePointer<UInt32>?
 }
 
 /// What one thread counts.
@@ -42,8 +56,10 @@ final class ReplayWorkspace: @unchecked Sendable {
   /// `[class][layer][stride]`
   let expertTokens: UnsafeMutablePointer<UInt32>
   private let expertRows: Int
-  /// `[layer][device]`: copies that come to a device, and those of them from ranks that live there.
+  /// `[layer][device]`: copies that come to a device, those of them from ranks of its node, and those
+  /// from ranks that live on it.
   let deviceTokens: UnsafeMutablePointer<UInt32>
+  let nodeTokens: UnsafeMutablePointer<UInt32>
   let homeTokens: UnsafeMutablePointer<UInt32>
   /// `[device]`: the stamp of the last token that went there in the upper half, and how many tokens
   /// of the block did in the lower.
@@ -59,6 +75,7 @@ final class ReplayWorkspace: @unchecked Sendable {
     deviceRows = tables.slots.layers * devices
     expertTokens = .allocate(capacity: expertRows)
     homeTokens = .allocate(capacity: deviceRows)
+    nodeTokens = .allocate(capacity: deviceRows)
     deviceTokens = .allocate(capacity: deviceRows)
     cells = .allocate(capacity: devices)
     cells.initialize(repeating: 0, count: devices)
@@ -68,19 +85,20 @@ final class ReplayWorkspace: @unchecked Sendable {
     rows?.deallocate()
     expertTokens.deallocate()
     homeTokens.deallocate()
+    nodeTokens.deallocate()
     deviceTokens.deallocate()
     cells.deallocate()
   }
 
-  /// Counts the tokens of some ranks. `sent` is `[rank][layer]`, `copies` `[rank][layer][device]`.
+  /// Counts the tokens of some ranks.
   func replay(
     ranks: Range<Int>, of batch: ReplayBatch, _ trace: RoutingTrace, _ tables: ReplayTables,
-    sent: UnsafeMutablePointer<UInt32>?, copies: UnsafeMutablePointer<UInt32>?
+    _ results: ReplayResults
   ) {
     expertTokens.initialize(repeating: 0, count: expertRows)
     homeTokens.initialize(repeating: 0, count: deviceRows)
+    nodeTokens.initialize(repeating: 0, count: deviceRows)
     deviceTokens.initialize(repeating: 0, count: deviceRows)
-    guard let sent else { return }
     batch.tokens.withUnsafeBufferPointer { tokens in
       guard let tokens = tokens.baseAddress else { return }
       trace.withIDs { ids in
@@ -92,9 +110,9 @@ final class ReplayWorkspace: @unchecked Sendable {
               start: tokens + start, count: min(blockTokens, end - start))
             switch ids {
             case .narrow(let ids):
-              replay(block, rank: rank, ids, trace.shape.topK, tables, sent: sent, copies: copies)
+              replay(block, rank: rank, ids, trace.shape.topK, tables, results)
             case .wide(let ids):
-              replay(block, rank: rank, ids, trace.shape.topK, tables, sent: sent, copies: copies)
+              replay(block, rank: rank, ids, trace.shape.topK, tables, results)
             }
             start += blockTokens
           }
@@ -106,23 +124,32 @@ final class ReplayWorkspace: @unchecked Sendable {
   /// One rank's block through all layers.
   private func replay<ID: FixedWidthInteger & UnsignedInteger>(
     _ block: UnsafeBufferPointer<Int>, rank: Int, _ ids: UnsafePointer<ID>, _ topK: Int,
-    _ tables: ReplayTables, sent: UnsafeMutablePointer<UInt32>,
-    copies: UnsafeMutablePointer<UInt32>?
+    _ tables: ReplayTables, _ results: ReplayResults
   ) {
     let layers = tables.slots.layers
     let ids = gather(block, ids, row: layers &* topK)
     let home = Int(tables.slots.homeDevice[rank])
+    let firstNeighbour = home / tables.slots.devicesPerNode &* tables.slots.devicesPerNode
+    let neighbours = firstNeighbour..<min(firstNeighbour &+ tables.slots.devicesPerNode, devices)
     let firstRow = tables.slots.classOfRank[rank] &* layers
     for layer in 0..<layers {
       let row = (firstRow &+ layer) &* tables.stride
-      count(
-        block.count, ids + layer &* topK, tokenStride: layers &* topK, topK,
-        device: tables.device + row, expertTokens: expertTokens + row, mask: tables.stride &- 1)
+      if tables.isOneExpertEach[firstRow &+ layer] {
+        countDevices(
+          block.count, ids + layer &* topK, tokenStride: layers &* topK, topK,
+          device: tables.device + row, mask: tables.stride &- 1)
+        takeExperts(
+          tables.slots.experts, device: tables.device + row, expertTokens: expertTokens + row)
+      } else {
+        count(
+          block.count, ids + layer &* topK, tokenStride: layers &* topK, topK,
+          device: tables.device + row, expertTokens: expertTokens + row, mask: tables.stride &- 1)
+      }
       let place = rank &* layers &+ layer
-      let elsewhere = drain(
-        home: home, homeTokens: homeTokens + layer &* devices,
-        deviceTokens: deviceTokens + layer &* devices, copies: copies.map { $0 + place &* devices })
-      sent[place] &+= elsewhere
+      results.sentWithinNode[place] &+= drainNode(home: home, neighbours, layer: layer)
+      results.sent[place] &+= drain(
+        home: home, deviceTokens: deviceTokens + layer &* devices,
+        copies: results.copies.map { $0 + place &* devices })
     }
   }
 
@@ -181,15 +208,63 @@ final class ReplayWorkspace: @unchecked Sendable {
     }
   }
 
+  /// One layer of a block where a token's devices are distinct without looking: counts them only.
+  @inline(__always)
+  private func countDevices<ID: FixedWidthInteger & UnsignedInteger>(
+    _ tokens: Int, _ ids: UnsafePointer<ID>, tokenStride: Int, _ topK: Int,
+    device: UnsafePointer<UInt16>, mask: Int
+  ) {
+    let cells = cells
+    @inline(__always)
+    func count(_ topK: Int) {
+      var row = ids
+      for _ in 0..<tokens {
+        for choice in 0..<topK {
+          cells[Int(device[Int(truncatingIfNeeded: row[choice]) & mask])] &+= 1
+        }
+        row += tokenStride
+      }
+    }
+    switch topK {
+    case 1: count(1)
+    case 2: count(2)
+    case 4: count(4)
+    case 6: count(6)
+    case 8: count(8)
+    default: count(topK)
+    }
+  }
+
+  /// What a device got is what its one expert got.
+  @inline(__always)
+  private func takeExperts(
+    _ experts: Int, device: UnsafePointer<UInt16>, expertTokens: UnsafeMutablePointer<UInt32>
+  ) {
+    for expert in 0..<experts { expertTokens[expert] &+= cells[Int(device[expert])] }
+  }
+
+  /// Adds the cells of a rank's node to its sums; returns the copies that go to its neighbours.
+  @inline(__always)
+  private func drainNode(home: Int, _ neighbours: Range<Int>, layer: Int) -> UInt32 {
+    let base = layer &* devices
+    let atHome = cells[home] & 0xFFFF
+    homeTokens[base &+ home] &+= atHome
+    var total: UInt32 = 0
+    for device in neighbours {
+      let count = cells[device] & 0xFFFF
+      nodeTokens[base &+ device] &+= count
+      total &+= count
+    }
+    return total &- atHome
+  }
+
   /// Adds a block's cells to the sums and empties them; returns the copies that leave home.
   @inline(__always)
   private func drain(
-    home: Int, homeTokens: UnsafeMutablePointer<UInt32>,
-    deviceTokens: UnsafeMutablePointer<UInt32>, copies: UnsafeMutablePointer<UInt32>?
+    home: Int, deviceTokens: UnsafeMutablePointer<UInt32>, copies: UnsafeMutablePointer<UInt32>?
   ) -> UInt32 {
     let cells = cells
     let atHome = cells[home] & 0xFFFF
-    homeTokens[home] &+= atHome
     var total: UInt32 = 0
     if let copies {
       for device in 0..<devices {

@@ -54,6 +54,10 @@ public struct RoutingCounts: Sendable {
   public private(set) var sent: [UInt32] = []
   /// Copies that a device gets from ranks that live on others, `[layer][device]`.
   public private(set) var received: [UInt32] = []
+  /// The part of ``sent`` that goes to devices of the rank's own node, `[rank][layer]`.
+  public private(set) var sentWithinNode: [UInt32] = []
+  /// The part of ``received`` that comes from ranks of the device's own node, `[layer][device]`.
+  public private(set) var receivedWithinNode: [UInt32] = []
   /// Distinct tokens with work on a device, wherever they come from, `[layer][device]`.
   public private(set) var deviceTokens: [UInt32] = []
 
@@ -83,6 +87,7 @@ public struct RoutingCounts: Sendable {
     precondition(
       batch.tokens.allSatisfy { (0..<trace.tokens).contains($0) }, "tokens are in the trace")
     zero(&sent, count: slots.ranks * slots.layers)
+    zero(&sentWithinNode, count: slots.ranks * slots.layers)
     zero(&copies, count: keepsMatrix ? slots.ranks * slots.layers * slots.devices : 0)
     let shares = shareOut(batch, among: max(1, min(threads, slots.ranks)))
     while workspaces.count < shares.count { workspaces.append(ReplayWorkspace(tables)) }
@@ -108,18 +113,20 @@ public struct RoutingCounts: Sendable {
   {
     let (tables, workspaces, keepsMatrix) = (tables, workspaces, keepsMatrix)
     sent.withUnsafeMutableBufferPointer { sent in
-      copies.withUnsafeMutableBufferPointer { copies in
-        // Threads write to disjoint ranks of `sent` and `copies`, and to workspaces of their own.
-        nonisolated(unsafe) let sent = sent.baseAddress
-        nonisolated(unsafe) let copies = keepsMatrix ? copies.baseAddress : nil
-        let work: @Sendable (Int) -> Void = { index in
-          workspaces[index].replay(
-            ranks: shares[index], of: batch, trace, tables, sent: sent, copies: copies)
-        }
-        if shares.count == 1 {
-          work(0)
-        } else {
-          DispatchQueue.concurrentPerform(iterations: shares.count, execute: work)
+      sentWithinNode.withUnsafeMutableBufferPointer { within in
+        copies.withUnsafeMutableBufferPointer { copies in
+          guard let sent = sent.baseAddress, let within = within.baseAddress else { return }
+          // Threads write to disjoint ranks of these, and to workspaces of their own.
+          nonisolated(unsafe) let results = ReplayResults(
+            sent: sent, sentWithinNode: within, copies: keepsMatrix ? copies.baseAddress : nil)
+          let work: @Sendable (Int) -> Void = { index in
+            workspaces[index].replay(ranks: shares[index], of: batch, trace, tables, results)
+          }
+          if shares.count == 1 {
+            work(0)
+          } else {
+            DispatchQueue.concurrentPerform(iterations: shares.count, execute: work)
+          }
         }
       }
     }
@@ -131,10 +138,12 @@ public struct RoutingCounts: Sendable {
     zero(&expertTokens, count: layers * experts)
     zero(&slotTokens, count: layers * slots.slotsPerLayer)
     zero(&received, count: layers * devices)
+    zero(&receivedWithinNode, count: layers * devices)
     zero(&deviceTokens, count: layers * devices)
     for workspace in workspaces[..<threads] {
       for index in 0..<layers * devices {
         received[index] += workspace.deviceTokens[index] - workspace.homeTokens[index]
+        receivedWithinNode[index] += workspace.nodeTokens[index] - workspace.homeTokens[index]
         deviceTokens[index] += workspace.deviceTokens[index]
       }
       for replicaClass in 0..<slots.replicaClasses {

@@ -45,6 +45,42 @@ func randomCase(
   return (batch, hosts, (0..<ranks).map { $0 % devices })
 }
 
+@Test(arguments: [(16, 2, 16, 4), (16, 4, 8, 3), (8, 2, 12, 5)])
+func whatStaysInANodeIsTheMatrixWithinItsBlocks(
+  experts: Int, topK: Int, devices: Int, perNode: Int
+) throws {
+  // One rank a device; as many experts as devices (one each: the short way of counting), more, and
+  // fewer, with replicas so that the choice depends on the rank.
+  let trace = try randomTrace(layers: 2, experts: experts, topK: topK)
+  let layer = (0..<experts).map { expert in
+    devices > experts ? [expert, (expert + 4) % devices] : [(expert * 3) % devices]
+  }
+  let slots = try ExpertSlots(
+    devices: devices, devicesPerNode: perNode, homeDevice: Array(0..<devices),
+    hosts: [layer, layer])
+  var counts = RoutingCounts(slots: slots)
+  let batch = (0..<devices).map { rank in (0..<150 + rank).map { ($0 * 7 + rank) % trace.tokens } }
+  try counts.replay(ReplayBatch(ranks: batch), of: trace, threads: 3)
+  var sums = RoutingCounts(slots: slots, keepsMatrix: false)
+  try sums.replay(ReplayBatch(ranks: batch), of: trace)
+  #expect(sums.sentWithinNode == counts.sentWithinNode)
+  #expect(sums.receivedWithinNode == counts.receivedWithinNode)
+  let naive = NaiveCounts(batch, of: trace, hosts: [layer, layer])
+  for layer in 0..<2 {
+    for device in 0..<devices {
+      let node = (0..<devices).filter { $0 / perNode == device / perNode && $0 != device }
+      let sent = node.reduce(0) { $0 + (naive.copies[[device, layer, $1]] ?? 0) }
+      let received = node.reduce(0) { $0 + (naive.copies[[$1, layer, device]] ?? 0) }
+      #expect(Int(counts.sentWithinNode[device * 2 + layer]) == sent)
+      #expect(Int(counts.receivedWithinNode[layer * devices + device]) == received)
+    }
+    for expert in 0..<experts {
+      let expected = naive.expertTokens[[layer, expert]] ?? 0
+      #expect(Int(counts.expertTokens[layer * experts + expert]) == expected)
+    }
+  }
+}
+
 @Test(arguments: [
   (8, 2, 3, 1, 8), (64, 6, 8, 1, 4), (300, 8, 5, 3, 4), (256, 8, 70, 2, 16), (5, 1, 1, 1, 1),
 ])
