@@ -78,7 +78,9 @@ struct ScenarioReader {
       remarks.append("uniform routing: the trace's selections were replaced by random ones")
     }
     if workload.trace.origin == .synthetic {
-      remarks.append("the trace is synthetic: \(workload.trace.provenance)")
+      // What our own generator writes begins with the word.
+      let provenance = workload.trace.provenance.trimmingPrefix("synthetic: ")
+      remarks.append("the trace is synthetic: \(provenance)")
     }
     let groups = deployment.parallelism.attention.data
     let traced = workload.trace.sequenceCount(of: workload.phase)
