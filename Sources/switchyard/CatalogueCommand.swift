@@ -10,10 +10,13 @@ import Units
 struct CatalogueCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "catalogue",
-    abstract: "List the devices, links, nodes and models that scenarios may name.",
+    abstract: "Lists the devices, links, nodes and models that scenarios may name.",
     discussion: """
       Without a name: a table of the section. With a name: every number of the entry with the \
       document it comes from; numbers from memory are marked 'unverified'.
+
+        switchyard catalogue nodes
+        switchyard catalogue devices h100-sxm
       """)
 
   enum Section: String, CaseIterable, ExpressibleByArgument {
@@ -37,15 +40,15 @@ struct CatalogueCommand: ParsableCommand {
     let listings = try (section.map { [$0] } ?? Section.allCases).map(listing)
     if let name, let listing = listings.first {
       let entry = try listing.entry(named: name)
-      print(json ? try CatalogueJSON.text(entry.json) : entry.text)
+      try printResult(json ? try CatalogueJSON.text(entry.json) : entry.text)
     } else if json {
       let sections = listings.map { ($0.title, $0.entries.map(\.json)) }
-      print(try CatalogueJSON.text(Dictionary(uniqueKeysWithValues: sections)))
+      try printResult(try CatalogueJSON.text(Dictionary(uniqueKeysWithValues: sections)))
     } else {
       let tables = listings.map { listing in
         (section == nil ? "\(listing.title)\n" : "") + listing.table.lines.joined(separator: "\n")
       }
-      print(tables.joined(separator: "\n\n"))
+      try printResult(tables.joined(separator: "\n\n"))
     }
   }
 

@@ -11,7 +11,8 @@ struct CheckCommand: ParsableCommand {
       trace, the workload, every policy and what a reader of the results must know. Everything that \
       is wrong with the scenario is told at once, each mistake with its file, line and column.
 
-        switchyard check scenarios/quickstart.yaml --set policies.placement=round-robin
+        switchyard check scenarios/quickstart.yaml
+        switchyard check scenarios/quickstart.yaml --set workload.batch=4096
       """)
 
   @OptionGroup var scenario: ScenarioOptions
@@ -22,10 +23,10 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       let summary = ScenarioSummary(try scenario.load())
-      guard json else { return print(summary.table, terminator: "") }
+      guard json else { return try printResult(summary.table) }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+      try printResult(String(decoding: try encoder.encode(summary), as: UTF8.self))
     }
   }
 }

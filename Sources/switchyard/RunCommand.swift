@@ -14,22 +14,27 @@ struct RunCommand: ParsableCommand {
       appends a run to an existing file), to CSV files (--csv) and to a timeline for \
       https://ui.perfetto.dev (--timeline).
 
-        switchyard run scenarios/quickstart.yaml --set workload.batch=64 --out results.sqlite
+        switchyard run scenarios/quickstart.yaml --out results.sqlite
+        switchyard run scenarios/quickstart.yaml --out results.sqlite --seed 2
         sqlite3 results.sqlite 'SELECT * FROM summary'
       """)
 
   @OptionGroup var scenario: ScenarioOptions
 
-  @Option(help: "Append the results to this SQLite file; it is made if there is none.")
+  @Option(
+    help: ArgumentHelp(
+      "Append the results to this SQLite file; it is made if there is none.", valueName: "file"))
   var out: String?
 
-  @Option(help: "Write the results as CSV files into this directory.")
+  @Option(
+    help: ArgumentHelp(
+      "Write the results as CSV files into this directory.", valueName: "directory"))
   var csv: String?
 
   @Option(
-    help: """
-      Write a timeline of the first \(Self.timelineIterations) measured iterations for Perfetto.
-      """)
+    help: ArgumentHelp(
+      "Write a timeline of the first \(Self.timelineIterations) measured iterations for Perfetto.",
+      valueName: "file"))
   var timeline: String?
 
   @Flag(help: "Print the summary as JSON.")
@@ -38,7 +43,10 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "List the load of every layer, not only the mean and the worst.")
   var layers = false
 
-  @Option(help: "Threads for counting the trace's routing. Results do not depend on it.")
+  @Option(
+    help: ArgumentHelp(
+      "Threads for counting the trace's routing. Results do not depend on it.",
+      valueName: "number"))
   var threads = ProcessInfo.processInfo.activeProcessorCount
 
   /// More would make files that browsers refuse.
@@ -51,12 +59,17 @@ struct RunCommand: ParsableCommand {
     guard !(json && layers) else {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
     }
+    if let out, let timeline, isSameFile(out, timeline) {
+      throw ValidationError("--out and --timeline name the same file; give each its own")
+    }
   }
 
   func run() throws {
     try reportingFailures {
       let loaded = try scenario.load()
-      // A results file that cannot be used is told before the work, not after it.
+      // An output that cannot be written is told before the work, not after it.
+      if let csv { try OutputCheck.directory(csv) }
+      if let timeline { try OutputCheck.file(timeline) }
       let database = try out.map { try ResultsDatabase($0) }
       let result = try RecordedRun.result(
         of: loaded, threads: threads,
@@ -64,25 +77,34 @@ struct RunCommand: ParsableCommand {
       if let csv { try result.writeCSV(toDirectory: csv) }
       if let timeline { try result.writeTimeline(to: timeline) }
       if let database { try database.append(result) }
-      print(
-        json ? try RunSummary(result).json() : result.summaryText(allLayers: layers),
-        terminator: "")
+      try printResult(
+        json ? try RunSummary(result).json() : result.summaryText(allLayers: layers))
     }
+  }
+
+  private func isSameFile(_ a: String, _ b: String) -> Bool {
+    URL(fileURLWithPath: a).resolvingSymlinksInPath()
+      == URL(fileURLWithPath: b).resolvingSymlinksInPath()
   }
 }
 
 /// What names a scenario and changes it, for every command that takes one.
 struct ScenarioOptions: ParsableArguments {
-  @Argument(help: "The scenario file.", completion: .file(extensions: ["yaml", "yml"]))
+  @Argument(
+    help: ArgumentHelp("The scenario, a YAML file.", valueName: "scenario"),
+    completion: .file(extensions: ["yaml", "yml"]))
   var path: String
 
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
-      "Change a value of the scenario; may stand several times.", valueName: "path=value"))
+      "Change a value: keys joined by dots, then YAML, as in workload.batch=64. Repeatable.",
+      valueName: "path=value"))
   var settings: [String] = []
 
-  @Option(help: "The seed of all random streams, in place of the scenario's.")
+  @Option(
+    help: ArgumentHelp(
+      "The seed of all random streams, in place of the scenario's.", valueName: "number"))
   var seed: UInt64?
 
   func load() throws -> Scenario {

@@ -14,8 +14,9 @@ struct Switchyard: ParsableCommand {
       bounds it.
 
         switchyard run scenarios/quickstart.yaml
-        switchyard run scenarios/quickstart.yaml --set workload.batch=64 --out results.sqlite
         switchyard check scenarios/quickstart.yaml
+        switchyard run scenarios/quickstart.yaml --set workload.batch=64
+        switchyard trace stats traces/switchyard-docs-moe.routing
         switchyard catalogue devices h100-sxm
 
       Results go to standard output, everything else to standard error. Exit code 2 means that what \

@@ -14,8 +14,8 @@ struct TraceCommand: ParsableCommand {
       checksums.
 
       A first look at one, and making one from recorded data:
-        switchyard trace info traces/example.routing
-        switchyard trace import selections.npz --experts 64 --phase decode -o new.routing
+        switchyard trace info traces/switchyard-docs-moe.routing
+        switchyard trace import run.npz --experts 64 --phase decode -o run.routing
       """,
     subcommands: [Info.self, Stats.self, Import.self, Synthesize.self])
 }
@@ -26,7 +26,7 @@ extension TraceCommand {
       abstract: "Says what a trace is of, and verifies every byte of it.",
       discussion: """
         Example:
-          switchyard trace info traces/example.routing --json
+          switchyard trace info traces/switchyard-docs-moe.routing
         """)
 
     @Argument(help: ArgumentHelp("The trace, a *.routing file.", valueName: "trace"))
@@ -41,8 +41,8 @@ extension TraceCommand {
         try trace.verify()
         return trace
       }
-      if json { return print(try encoded(TraceSummary(trace))) }
-      printTable(rows(of: trace))
+      if json { return try printResult(try encoded(TraceSummary(trace))) }
+      try printTable(rows(of: trace))
     }
 
     private func rows(of trace: RoutingTrace) -> [(String, String)] {
@@ -81,7 +81,7 @@ extension TraceCommand {
         device imbalance: max/mean load of contiguous devices, over batches of random tokens.
 
         Example:
-          switchyard trace stats traces/example.routing --devices 16 --batch 256
+          switchyard trace stats traces/switchyard-docs-moe.routing --devices 16
         """)
 
     @Argument(help: ArgumentHelp("The trace, a *.routing file.", valueName: "trace"))
@@ -101,10 +101,10 @@ extension TraceCommand {
 
     func validate() throws {
       guard (1...65_535).contains(devices) else {
-        throw ValidationError("--devices must be 1 to 65535")
+        throw ValidationError("--devices is \(devices); it must be from 1 to 65535")
       }
       guard (1...10_000_000).contains(batch) else {
-        throw ValidationError("--batch must be 1 to 10000000")
+        throw ValidationError("--batch is \(batch); it must be from 1 to 10000000")
       }
     }
 
@@ -113,8 +113,8 @@ extension TraceCommand {
         try RoutingTrace(opening: file)
       }
       let statistics = trace.statistics(devices: devices, batch: batch, seed: seed)
-      if json { return print(try encoded(StatisticsSummary(trace, statistics))) }
-      printTable(rows(of: trace, statistics))
+      if json { return try printResult(try encoded(StatisticsSummary(trace, statistics))) }
+      try printTable(rows(of: trace, statistics))
     }
 
     private func rows(of trace: RoutingTrace, _ found: TraceStatistics) -> [(String, String)] {
@@ -155,9 +155,10 @@ extension TraceCommand {
       discussion: """
         Formats (--format; recognised by name and content where left out):
           uint8              X.experts.bin[.xz] with X.requests.csv and X.meta.json
-          npy, npz           integers [tokens, layers, top-k], as vLLM and SGLang return them
+          npy, npz           integers [tokens, layers, top-k], as vLLM returns them
           csv                request,phase,token,layer,e0,e1,...
-          jsonl              {"request":"a","phase":"decode","token":0,"layer":3,"experts":[5,1]}
+          jsonl              {"request":"a","phase":"decode","token":0,
+                              "layer":3,"experts":[5,1]}
           expert-selections  a JSON list for each request: prefill, then decode steps
           moe-beyond         a CSV for each prompt, of DeepSeek-V2-Lite
           gpt-oss-examples   a JSON with router_data for each request
@@ -166,8 +167,8 @@ extension TraceCommand {
 
         Examples:
           switchyard trace import run.experts.bin.xz -o run.routing
-          switchyard trace import routed.npz --experts 256 --phase decode -o run.routing
-          switchyard trace import selections.csv --model my-moe --experts 64 -o run.routing
+          switchyard trace import run.npz --experts 256 --phase decode -o run.routing
+          switchyard trace import run.csv --model my-moe --experts 64 -o run.routing
         """)
 
     @Argument(help: "What was recorded: a file, or a folder of files.")
@@ -223,9 +224,10 @@ extension TraceCommand {
         The new trace has the recorded one's popularity of experts, next-layer dependence and \
         next-token reuse, and is marked synthetic. The same seed gives the same file.
 
-        Example, 30720 sequences in the shape of DeepSeek-V3:
-          switchyard trace synthesize traces/example.routing --layers 58 --experts 256 --top-k 8 \
-        --sequences 30720 --decode 64 --model DeepSeek-V3 -o v3.routing
+        Example, in the shape of DeepSeek-V3, whose first three layers have no experts:
+          switchyard trace synthesize traces/switchyard-docs-moe.routing \\
+            --layers 58 --first-layer 3 --experts 256 --top-k 8 \\
+            --model deepseek-v3 -o v3.routing
         """)
 
     @Argument(help: ArgumentHelp("The recorded trace, a *.routing file.", valueName: "trace"))
@@ -237,8 +239,8 @@ extension TraceCommand {
     @Option(help: "MoE layers; as recorded where left out.")
     var layers: Int?
 
-    @Option(help: "The model's id of the first MoE layer, where --layers is given.")
-    var firstLayer = 0
+    @Option(help: "The model's number of the first MoE layer; 0 where left out.")
+    var firstLayer: Int?
 
     @Option(help: "Routed experts in a layer; as recorded where left out.")
     var experts: Int?
@@ -267,12 +269,31 @@ extension TraceCommand {
     @Flag(help: "Replace the output if it exists.")
     var force = false
 
+    func validate() throws {
+      let counts = [
+        ("--layers", layers), ("--first-layer", firstLayer), ("--sequences", sequences),
+        ("--prefill", prefill), ("--decode", decode),
+      ]
+      for case (let option, let count?) in counts where !(0...Int(Int32.max)).contains(count) {
+        throw ValidationError("\(option) is \(count); it must be from 0 to \(Int32.max)")
+      }
+      guard firstLayer == nil || layers != nil else {
+        throw ValidationError("--first-layer has no effect without --layers")
+      }
+      guard (1...1024).contains(threads) else {
+        throw ValidationError("--threads is \(threads); it must be from 1 to 1024")
+      }
+    }
+
     func run() throws {
       let start = ProcessInfo.processInfo.systemUptime
       let written = try reportingFailures {
         let recorded = try RoutingTrace(opening: file)
         let old = recorded.shape
-        let ids = layers.map { Array(firstLayer..<firstLayer + max(0, min($0, 65_537))) }
+        let ids = layers.map { count in
+          let first = firstLayer ?? 0
+          return Array(first..<first + min(count, 65_537))
+        }
         let shape = try RoutingShape(
           model: model ?? "synthetic after \(old.model)", layerIDs: ids ?? old.layerIDs,
           experts: experts ?? old.experts, topK: topK ?? old.topK)
@@ -309,10 +330,10 @@ private func say(_ text: String) {
 }
 
 /// Two columns: what, and how much.
-private func printTable(_ rows: [(String, String)]) {
+private func printTable(_ rows: [(String, String)]) throws {
   var table = TextTable([.left(""), .left("")])
   for (name, value) in rows { table.add(name, value) }
-  print(table, terminator: "")
+  try printResult(table.description)
 }
 
 /// `1-26`, `0, 4-7`.
