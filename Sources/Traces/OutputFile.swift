@@ -17,10 +17,10 @@ final class OutputFile {
   init(replacing file: String, mayReplace: Bool) throws(TraceError) {
     var status = stat()
     if stat(file, &status) == 0 {
-      guard mayReplace else { throw .outputExists(file: file) }
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw .cannotWrite(file: file, reason: "it is not a regular file")
       }
+      guard mayReplace else { throw .outputExists(file: file) }
     }
     self.file = file
     temporary = "\(file).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"

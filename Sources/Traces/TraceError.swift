@@ -18,6 +18,7 @@ public enum TraceError: Error, Hashable, Sendable {
   case malformed(file: String, line: Int?, detail: String)
   /// The format does not say something, and neither did the caller.
   case unsaid(file: String, what: String, option: String)
+  case withoutEffect(option: String, format: String)
   case unknownFormat(file: String, known: [String])
   /// A shape that no trace can have.
   case impossibleShape(detail: String)
@@ -48,6 +49,8 @@ public enum TraceError: Error, Hashable, Sendable {
     case .malformed(let file, nil, let detail): "\(file): \(detail)"
     case .unsaid(let file, let what, let option):
       "\(file): the format does not say \(what); say it with \(option)"
+    case .withoutEffect(let option, let format):
+      "\(option) has no effect on the format \(format), which says it itself or has none"
     case .unknownFormat(let file, let known):
       "\(file): the format is not recognised; name it with --format, one of "
         + known.joined(separator: ", ")

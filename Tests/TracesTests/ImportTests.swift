@@ -328,3 +328,22 @@ private let storedArchive = """
   let found = importSentence { try importing(Data(changed), named: "t.npz") } ?? ""
   #expect(found.hasPrefix("t.npz: prompt_routed_experts.npy: its "))
 }
+
+@Test func anImportOptionWithoutEffectIsRefused() throws {
+  try withTemporaryFolder { folder in
+    let input = "\(folder)/a.csv"
+    try "request,phase,token,layer,e0\na,decode,0,0,1\n".write(
+      toFile: input, atomically: true, encoding: .utf8)
+    var options = ImportOptions()
+    options.experts = 4
+    options.phase = .prefill
+    let phase = sentence { try importTrace(from: input, to: "\(folder)/b", options: options) }
+    #expect(
+      phase == "--phase has no effect on the format csv, which says it itself or has none")
+    options.phase = nil
+    options.gateFormat = .float16
+    let gates = sentence { try importTrace(from: input, to: "\(folder)/b", options: options) }
+    #expect(
+      gates == "--gate-weights has no effect on the format csv, which says it itself or has none")
+  }
+}

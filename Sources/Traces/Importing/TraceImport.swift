@@ -64,6 +64,7 @@ public func importTrace(
 ) throws(TraceError) -> ImportFormat {
   let found: ImportFormat
   if let format { found = format } else { found = try detectFormat(of: input) }
+  try found.refuseOptionsWithoutEffect(options)
   let sink = ImportSink(input: input, output: output, options: options)
   switch found {
   case .uint8: try importRawLayout(input, into: sink)
@@ -90,6 +91,18 @@ public func importTrace(
   }
   try sink.finish()
   return found
+}
+
+extension ImportFormat {
+  /// Arrays alone do not say what their tokens are, and only two formats may hold gate weights.
+  fileprivate func refuseOptionsWithoutEffect(_ options: ImportOptions) throws(TraceError) {
+    if options.phase != nil, self != .npy, self != .npz {
+      throw .withoutEffect(option: "--phase", format: rawValue)
+    }
+    if options.gateFormat != .none, self != .gptOSSExamples, self != .jsonl {
+      throw .withoutEffect(option: "--gate-weights", format: rawValue)
+    }
+  }
 }
 
 extension RoutingTrace {
