@@ -20,7 +20,6 @@ func tests(_ room: String, sees others: [Target.Dependency] = []) -> Target {
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -29,7 +28,6 @@ let package = Package(
   products: [.executable(name: "switchyard", targets: ["switchyard"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -46,12 +44,12 @@ let package = Package(
     // Floor 2
     room("Models", sees: ["Units", "StrictYAML"], resources: [.copy("Catalogue")]),
     room(
-      "Hardware", sees: ["Units", "StrictYAML", "Engine", "Models"],
+      "Hardware", sees: ["Units", "StrictYAML", "Models"],
       resources: [.copy("Catalogue")]),
     room("Fabric", sees: ["Units", "Engine", "Hardware"]),
     room("Traces", sees: ["Units", "Statistics", "CLZMA", "CZlib"]),
     // Floor 3
-    room("Placement", sees: ["Units", "StrictYAML", "Models", "Traces"]),
+    room("Placement", sees: ["StrictYAML"]),
     room(
       "Serving",
       sees: [
@@ -61,8 +59,7 @@ let package = Package(
     room(
       "Scenario",
       sees: [
-        "Units", "StrictYAML", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
-        "Serving",
+        "Units", "StrictYAML", "Hardware", "Models", "Traces", "Placement", "Serving",
       ]),
     room("Results", sees: ["Units", "Engine", grdb]),
     // Floor 6

@@ -18,11 +18,12 @@ struct BottleneckFairSolver {
   private var position: [Int] = []
   private var active: [Int] = []
   private var matrix: [Double] = []
+  private var total: [Double] = []
+  private var most: [Double] = []
   private var filling: [(limit: Double, amount: Double)] = []
 
   /// - Returns: Whether the conditions above hold to a relative 1e-9. Where they do not, the rates
   ///   are still feasible.
-  @discardableResult
   mutating func solve(_ problem: SharingProblem, into rates: inout [Double]) -> Bool {
     reset(&rates, problem.taskCount, 0)
     start(problem)
@@ -189,77 +190,74 @@ struct BottleneckFairSolver {
   }
 
   /// Fills one resource after another, given the levels of the others, moving each level half way
-  /// (in its logarithm), until nothing moves.
+  /// (in its logarithm) after the first rounds, until nothing moves.
   private mutating func fillInTurn(_ problem: SharingProblem, into rates: inout [Double]) {
     for resource in 0..<problem.resourceCount { level[resource] = problem.capacity[resource] }
     for round in 0..<4_000 {
       var change = 0.0
       for resource in 0..<problem.resourceCount {
-        let levels = level
-        let target = min(
-          problem.capacity[resource],
-          fill(resource, problem) { task, amount in
-            amount * Self.rate(of: task, problem, levels, except: resource)
-          })
+        for task in 0..<problem.taskCount {
+          rates[task] = rate(of: task, problem, except: resource)
+        }
+        let filled = fill(resource, problem) { task, amount in amount * rates[task] }
+        let target = min(problem.capacity[resource], filled)
         let moved = round < 50 ? target : (target * level[resource]).squareRoot()
         change = max(change, abs(moved - level[resource]) / level[resource])
         level[resource] = moved
       }
       if change < 1e-14 { break }
     }
-    for task in 0..<problem.taskCount {
-      rates[task] = Self.rate(of: task, problem, level, except: -1)
-    }
+    for task in 0..<problem.taskCount { rates[task] = rate(of: task, problem, except: -1) }
   }
 
-  private static func rate(
-    of task: Int, _ problem: SharingProblem, _ level: [Double], except skipped: Int
-  ) -> Double {
+  /// What the levels of all resources but one allow a task; where it uses no other, what it could do
+  /// alone.
+  private func rate(of task: Int, _ problem: SharingProblem, except skipped: Int) -> Double {
     var least = Double.infinity
-    for entry in problem.row(task) where problem.column[entry] != skipped {
-      least = min(least, level[problem.column[entry]] / problem.amount[entry])
+    var alone = Double.infinity
+    for entry in problem.row(task) {
+      let resource = problem.column[entry]
+      alone = min(alone, problem.capacity[resource] / problem.amount[entry])
+      if resource != skipped { least = min(least, level[resource] / problem.amount[entry]) }
     }
-    return least == .infinity && skipped >= 0
-      ? problem.row(task).reduce(Double.infinity) {
-        min($0, problem.capacity[problem.column[$1]] / problem.amount[$1])
-      } : least
+    return least == .infinity ? alone : least
   }
 
   /// Scales every rate down by the worst overload, if there is one.
-  private func makeFeasible(_ problem: SharingProblem, _ rates: inout [Double]) {
-    let worst = totals(problem, rates).enumerated()
-      .map { $1 / problem.capacity[$0] }.reduce(1, max)
+  private mutating func makeFeasible(_ problem: SharingProblem, _ rates: inout [Double]) {
+    addUp(problem, rates)
+    var worst = 1.0
+    for resource in 0..<problem.resourceCount {
+      worst = max(worst, total[resource] / problem.capacity[resource])
+    }
     if worst > 1 { for task in rates.indices { rates[task] /= worst } }
   }
 
-  private func totals(_ problem: SharingProblem, _ rates: [Double]) -> [Double] {
-    var totals = [Double](repeating: 0, count: problem.resourceCount)
-    for task in 0..<problem.taskCount {
-      for entry in problem.row(task) {
-        totals[problem.column[entry]] += problem.amount[entry] * rates[task]
-      }
-    }
-    return totals
-  }
-
-  /// Whether the rates are feasible and every task has a bottleneck, to a relative 1e-9.
-  func isFair(_ problem: SharingProblem, _ rates: [Double]) -> Bool {
-    let totals = totals(problem, rates)
-    var most = [Double](repeating: 0, count: problem.resourceCount)
+  /// What everybody takes of each resource, together and at most.
+  private mutating func addUp(_ problem: SharingProblem, _ rates: [Double]) {
+    reset(&total, problem.resourceCount, 0)
+    reset(&most, problem.resourceCount, 0)
     for task in 0..<problem.taskCount {
       for entry in problem.row(task) {
         let resource = problem.column[entry]
-        most[resource] = max(most[resource], problem.amount[entry] * rates[task])
+        let taken = problem.amount[entry] * rates[task]
+        total[resource] += taken
+        most[resource] = max(most[resource], taken)
       }
     }
+  }
+
+  /// Whether the rates are feasible and every task has a bottleneck, to a relative 1e-9.
+  private mutating func isFair(_ problem: SharingProblem, _ rates: [Double]) -> Bool {
+    addUp(problem, rates)
     for resource in 0..<problem.resourceCount
-    where totals[resource] > problem.capacity[resource] * (1 + 1e-9) {
+    where total[resource] > problem.capacity[resource] * (1 + 1e-9) {
       return false
     }
     return (0..<problem.taskCount).allSatisfy { task in
       problem.row(task).contains { entry in
         let resource = problem.column[entry]
-        return totals[resource] >= problem.capacity[resource] * (1 - 1e-9)
+        return total[resource] >= problem.capacity[resource] * (1 - 1e-9)
           && problem.amount[entry] * rates[task] >= most[resource] * (1 - 1e-9)
       }
     }

@@ -45,21 +45,21 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     queue.removeAll(keepingCapacity: true)
     var unfinished = graph.taskCount
     for task in 0..<graph.taskCount where tasks.waitsFor[task] == 0 {
-      release(task, graph, &observer)
+      try release(task, graph, &observer)
     }
     while let event = queue.pop() {
       let task = Int(event.payload & 0xffff_ffff)
-      let isActivation = event.priority == .activation
-      // An end that was scheduled before the task's rate changed is void and moves no clock.
-      guard isActivation || UInt32(event.payload >> 32) == tasks.generation[task] else { continue }
-      now = event.time
-      if isActivation {
+      if event.priority == .activation {
+        now = event.time
         try activate(task, graph)
-      } else {
-        finish(task, graph, &observer)
+      } else if UInt32(event.payload >> 32) == tasks.generation[task] {
+        now = event.time
+        try finish(task, graph, &observer)
         unfinished -= 1
       }
-      if claims.hasChanges, queue.next?.time != now { share(graph) }
+      // Else it is an end that was scheduled before the task's rate changed: void, and no time
+      // passes. It may still be the last event of its instant.
+      if claims.hasChanges, queue.next?.time != now { try share(graph) }
     }
     guard unfinished == 0 else { throw stuck(graph) }
     try checkLaws()
@@ -68,10 +68,22 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
 
   private mutating func release<O: Observer>(
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
-  ) {
+  ) throws(EngineError) {
     tasks.releasedAt[task] = now
     observer.taskReleased(TaskID(index: task), graph.labels[task], at: now)
-    queue.push(now + graph.latencies[task], .activation, payload: UInt64(task))
+    let time = try end(of: graph.latencies[task], task, graph)
+    queue.push(time, .activation, payload: UInt64(task))
+  }
+
+  /// The time at which a span that begins now ends.
+  private borrowing func end(
+    of span: SimTime, _ task: Int, _ graph: borrowing TaskGraph
+  ) throws(EngineError) -> SimTime {
+    let (sum, overflows) = now.picoseconds.addingReportingOverflow(span.picoseconds)
+    guard !overflows, sum < SimTime.never.picoseconds else {
+      throw .beyondTime(task: graph.labels[task])
+    }
+    return SimTime(picoseconds: sum)
   }
 
   /// The task claims its share of what it demands.
@@ -92,23 +104,25 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     tasks.updatedAt[task] = now
     if isAlone {
       tasks.rate[task] = 1 / longest
-      scheduleEnd(of: task, after: SimTime(roundingUp: longest))
+      try scheduleEnd(of: task, after: SimTime(roundingUp: longest), graph)
     } else {
       tasks.rate[task] = 0
       for entry in graph.demands(of: task) { claims.noteChange(Int(graph.demandResource[entry])) }
     }
   }
 
-  private mutating func scheduleEnd(of task: Int, after span: SimTime) {
+  private mutating func scheduleEnd(
+    of task: Int, after span: SimTime, _ graph: borrowing TaskGraph
+  ) throws(EngineError) {
     tasks.generation[task] &+= 1
     let payload = UInt64(tasks.generation[task]) << 32 | UInt64(task)
-    queue.push(now + span, .completion, payload: payload)
+    queue.push(try end(of: span, task, graph), .completion, payload: payload)
   }
 
   /// The task gives its shares back and releases those that waited only for it.
   private mutating func finish<O: Observer>(
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
-  ) {
+  ) throws(EngineError) {
     tasks.generation[task] &+= 1
     for entry in graph.demands(of: task) {
       let resource = Int(graph.demandResource[entry])
@@ -122,14 +136,16 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     for index in tasks.successors(of: task) {
       let successor = Int(tasks.successor[index])
       tasks.waitsFor[successor] -= 1
-      if tasks.waitsFor[successor] == 0 { release(successor, graph, &observer) }
+      if tasks.waitsFor[successor] == 0 { try release(successor, graph, &observer) }
     }
   }
 
   /// Solves the rates of every component that changed at this instant.
-  private mutating func share(_ graph: borrowing TaskGraph) {
+  private mutating func share(_ graph: borrowing TaskGraph) throws(EngineError) {
     while sharing.collectComponent(&claims, graph) {
-      sharing.solve(graph, resources)
+      guard sharing.solve(graph, resources) else {
+        throw .unfairSharing(tasks: sharing.component.prefix(5).map { graph.labels[$0] })
+      }
       for (index, task) in sharing.component.enumerated() {
         let rate = sharing.rates[index]
         guard rate != tasks.rate[task] else { continue }
@@ -138,7 +154,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
         tasks.remaining[task] = left
         tasks.rate[task] = rate
         tasks.updatedAt[task] = now
-        scheduleEnd(of: task, after: SimTime(roundingUp: left / rate))
+        try scheduleEnd(of: task, after: SimTime(roundingUp: left / rate), graph)
       }
     }
   }

@@ -6,6 +6,10 @@ public enum EngineError: Error, Hashable, Sendable {
   case neverReleased(waiting: Int, examples: [TaskLabel])
   /// Tasks that demand a resource whose capacity is zero.
   case noCapacity(task: TaskLabel, resource: String)
+  /// A task would end after the last moment that simulated time can tell (106 days).
+  case beyondTime(task: TaskLabel)
+  /// No fair rates were found for tasks that share resources: a defect, not an input.
+  case unfairSharing(tasks: [TaskLabel])
   /// A law of the engine does not hold: a defect, not an input.
   case lawBroken(String)
 
@@ -25,6 +29,11 @@ public enum EngineError: Error, Hashable, Sendable {
         + examples.map(name).joined(separator: ", ") + (waiting > examples.count ? ", ..." : "")
     case .noCapacity(let task, let resource):
       return "the run is stuck: \(name(task)) needs '\(resource)', whose capacity is zero"
+    case .beyondTime(let task):
+      return "\(name(task)) would end more than 106 days into the run; is a capacity too small?"
+    case .unfairSharing(let tasks):
+      return "no fair rates were found (please report this) for "
+        + tasks.map(name).joined(separator: ", ")
     case .lawBroken(let law):
       return "a law of the engine does not hold (please report this): \(law)"
     }

@@ -63,8 +63,8 @@ struct Sharing: ~Copyable {
     }
   }
 
-  /// Solves the rates of the component collected last.
-  mutating func solve(_ graph: borrowing TaskGraph, _ resources: ResourceTable) {
+  /// Solves the rates of the component collected last; false where no fair ones were found.
+  mutating func solve(_ graph: borrowing TaskGraph, _ resources: ResourceTable) -> Bool {
     problem.removeAll()
     for resource in componentResources {
       problem.addResource(capacity: resources.capacities[resource])
@@ -79,8 +79,8 @@ struct Sharing: ~Copyable {
     if problem.isUniform || component.count == 1 {
       problem.weighByAmount()
       maxMin.solve(problem, into: &rates)
-    } else {
-      bottleneckFair.solve(problem, into: &rates)
+      return true
     }
+    return bottleneckFair.solve(problem, into: &rates)
   }
 }

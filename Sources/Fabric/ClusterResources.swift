@@ -113,10 +113,18 @@ public struct ClusterResources: Sendable {
   }
 
   private mutating func addPairLinks() {
-    guard let bandwidth = cluster.node.scaleUp.pairBandwidth else { return }
+    guard let bandwidth = cluster.pairBandwidth else { return }
     for device in cluster.deviceIndices {
       let others = cluster.devices(ofNode: cluster.node(of: device))
       pairLinks.append(others.map { add(.pairLink, of: device, "link to \($0)", bandwidth) })
     }
+  }
+}
+
+extension Cluster {
+  /// What the link between two devices of a mesh reaches each way; its nominal bandwidth times what
+  /// its kind of link was measured to reach.
+  var pairBandwidth: Bandwidth? {
+    node.scaleUp.pairBandwidth.map { $0 * node.scaleUp.port.link.efficiency }
   }
 }

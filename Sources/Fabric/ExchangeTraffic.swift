@@ -91,15 +91,30 @@ public struct ExchangeTraffic: Sendable {
     return node.scaleUp.collectiveLatency + way
   }
 
-  /// Which port the exchange takes longest on when it runs alone, or its start-up. O(devices).
+  /// Which port the exchange takes longest on when it runs alone, or its start-up. O(devices), and
+  /// O(devices x devices of a node) for a mesh.
   public var bound: Bound {
     let node = cluster.node
-    let inner = max(innerOut.max() ?? 0, innerIn.max() ?? 0)
-    let innerTime = Bytes(inner) / node.scaleUp.port.effectiveBandwidth
-    let outer = max(outerOut.max() ?? 0, outerIn.max() ?? 0)
-    let outerTime = node.network.map { Bytes(outer) / $0.port.effectiveBandwidth } ?? .zero
-    if Seconds(latency) > max(innerTime, outerTime) { return .latency }
-    return outerTime > innerTime ? .network : .scaleUp
+    let lane = node.hostLink.effectiveBandwidth
+    let hasPorts = node.scaleUp.kind != .host
+    let port = hasPorts ? node.scaleUp.port.effectiveBandwidth : lane
+    var inner = Seconds.zero
+    var outer = Seconds.zero
+    for device in cluster.deviceIndices {
+      inner = max(inner, Bytes(max(innerOut[device], innerIn[device])) / port)
+      outer = max(outer, Bytes(max(outerOut[device], outerIn[device])) / lane)
+    }
+    if let pair = cluster.pairBandwidth {
+      for bytes in pairs { inner = max(inner, Bytes(bytes) / pair) }
+    }
+    if let card = node.network?.port.effectiveBandwidth {
+      forEachCard { devices in
+        let load = max(outerOut[devices].reduce(0, +), outerIn[devices].reduce(0, +))
+        outer = max(outer, Bytes(load) / card)
+      }
+    }
+    if Seconds(latency) > max(inner, outer) { return .latency }
+    return outer > inner ? .network : .scaleUp
   }
 
   /// Appends the exchange to a graph. O(devices), and O(devices x devices of a node) for a mesh.
@@ -128,20 +143,24 @@ public struct ExchangeTraffic: Sendable {
 
   /// Devices that share a network card demand it together.
   private func appendCards(to graph: inout TaskGraph, on resources: ClusterResources) {
-    var device = 0
-    while device < cluster.deviceCount {
-      guard let out = resources.devices[device].networkOut,
-        let incoming = resources.devices[device].networkIn
+    forEachCard { devices in
+      guard let out = resources.devices[devices.lowerBound].networkOut,
+        let incoming = resources.devices[devices.lowerBound].networkIn
       else { return }
-      var sent = 0.0
-      var received = 0.0
-      while device < cluster.deviceCount, resources.devices[device].networkOut == out {
-        sent += outerOut[device]
-        received += outerIn[device]
-        device += 1
-      }
-      graph.demand(Bytes(sent), of: out)
-      graph.demand(Bytes(received), of: incoming)
+      graph.demand(Bytes(outerOut[devices].reduce(0, +)), of: out)
+      graph.demand(Bytes(outerIn[devices].reduce(0, +)), of: incoming)
+    }
+  }
+
+  /// The devices behind each network card, which are neighbours.
+  private func forEachCard(_ body: (Range<Int>) -> Void) {
+    var first = 0
+    while first < cluster.deviceCount {
+      let card = cluster.networkCard(of: first)
+      let node = cluster.devices(ofNode: cluster.node(of: first))
+      let end = (first..<node.upperBound).first { cluster.networkCard(of: $0) != card }
+      if card != nil { body(first..<(end ?? node.upperBound)) }
+      first = end ?? node.upperBound
     }
   }
 

@@ -38,7 +38,7 @@ extension SourcedReader {
     draft.memoryFraction = own.memoryFraction(of: bandwidth)
     draft.launchLatency = own.optionalLatency("launch-latency")
     own.finish()
-    let has = ["measured", "fractions"].contains(where: own.reader.has)
+    let has = !draft.tensorFractions.isEmpty
     let hasMemory = ["memory-fraction", "measured-bandwidth"].contains(where: own.reader.has)
     if draft.relative == nil && !(has && hasMemory && own.reader.has("launch-latency")) {
       reader.problems.add(

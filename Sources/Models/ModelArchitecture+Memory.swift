@@ -171,6 +171,16 @@ extension ModelArchitecture {
     return sum
   }
 
+  /// What a sequence keeps in layers without attention, whatever its length: the state and the
+  /// convolution's window of every channel (Mamba, arXiv 2312.00752, section 3.4).
+  public func stateBytes(_ precisions: Precisions, tensorParallel: Int = 1) -> Bytes {
+    guard let mamba else { return .zero }
+    let inner = slice(mamba.innerDimension, tensorParallel)
+    let elements = inner * (mamba.stateDimension + mamba.convolutionWidth)
+    let layersWithState = (0..<layers).count { !attends(layer: $0) }
+    return Bytes(Double(layersWithState * elements) * precisions.outputs.bytes)
+  }
+
   /// Keys a query of the layer sees at most; infinity without a window.
   public func window(layer: Int) -> Double {
     guard case .grouped(let grouped) = attention, let window = grouped.window,

@@ -95,7 +95,7 @@ public enum PlacementError: Error, Hashable, Sendable {
       "\(count) redundant experts in a layer; 0 to \(most) are possible here"
     case .copiesMeet(let expert, let group, let copies, let groups):
       "\(copies) copies in a row on \(groups) expert groups put expert \(expert) twice on group "
-        + "\(group); place them round-robin or by a file"
+        + "\(group); take another number of them, another kind of placement, or a file"
     case .idleGroups(let copies, let groups):
       "\(copies) experts in a layer leave some of \(groups) expert groups without any; slice experts "
         + "(parallelism.experts.tensor), add redundant ones, or give a placement file"

@@ -20,6 +20,14 @@ public enum ResultsError: Error, Hashable, Sendable {
   /// SQLite's own complaint.
   case database(path: String, reason: String)
 
+  /// Whether a name that was given is at fault (exit code 2) or the run (exit code 1).
+  public var isInputError: Bool {
+    switch self {
+    case .lawBroken, .shape, .nothingMeasured: false
+    default: true
+    }
+  }
+
   public var sentence: String {
     switch self {
     case .lawBroken(let law):

@@ -17,6 +17,13 @@ extension ScenarioReader {
     guard let cluster, let precisions, let placement,
       let communication = policies?.communication?.value
     else { return nil }
+    let hasShared = model.sharedExpertParameters() > 0
+    if communication.overlap == .sharedExperts, !hasShared {
+      problems.add(
+        "'overlap: shared-experts' has no effect: the model has no shared experts",
+        at: place("policies", "communication", "overlap"))
+      return nil
+    }
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
@@ -46,9 +53,7 @@ extension ScenarioReader {
   func checkMemory(_ deployment: Deployment, _ workload: Workload) -> Bool {
     let budget = MemoryBudget(deployment, workload)
     guard !budget.fits else { return true }
-    let each = deployment.model.keyValueBytes(
-      context: Double(workload.context), deployment.precisions.kvCache,
-      tensorParallel: deployment.parallelism.attention.tensor)
+    let each = MemoryBudget.perSequence(deployment, context: workload.context)
     let weights = budget.total - each * Double(workload.batch)
     let sentence = ServingError.doesNotFit(budget).sentence
     let most = each.value > 0 ? ((budget.capacity - weights) / each).rounded(.down) : 0

@@ -62,11 +62,12 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange),
-      remarks: remarks(model, deployment, resolved))
+      remarks: remarks(model, deployment, resolved, measurement))
   }
 
   private func remarks(
-    _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload
+    _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload,
+    _ measurement: Serving.Measurement
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
     let kernels = KernelCostModel(deployment.cluster.device)
@@ -78,7 +79,7 @@ struct ScenarioReader {
       remarks.append("uniform routing: the trace's selections were replaced by random ones")
     }
     if workload.trace.origin == .synthetic {
-      // What our own generator writes begins with the word.
+      // The program's own provenance begins with the same word.
       let provenance = workload.trace.provenance.trimmingPrefix("synthetic: ")
       remarks.append("the trace is synthetic: \(provenance)")
     }
@@ -89,10 +90,38 @@ struct ScenarioReader {
         "sequences are drawn with replacement: the trace has \(traced) with \(workload.phase) "
           + "tokens, the batch needs \(workload.batch * groups)")
     }
+    remarks += reuseRemarks(workload, groups: groups, measurement)
     if !root.has("parallelism") {
       remarks.append(
         "parallelism was not given: attention is data-parallel and experts are expert-parallel "
           + "over all \(deployment.cluster.deviceCount) devices")
+    }
+    return remarks
+  }
+}
+
+extension ScenarioReader {
+  /// Whether recorded tokens stand for more than one, and prompts are put together.
+  private func reuseRemarks(
+    _ workload: Workload, groups: Int, _ measurement: Serving.Measurement
+  ) -> [String] {
+    var remarks: [String] = []
+    let trace = workload.trace
+    let isPrefill = workload.phase == .prefill
+    let recorded = isPrefill ? trace.prefillTokens : trace.decodeTokens
+    let iterations = measurement.warmup + measurement.iterations
+    let needed = workload.tokensPerGroup * groups * iterations
+    if needed > recorded {
+      remarks.append(
+        "recorded tokens are replayed more than once: the run takes \(needed), the trace has "
+          + "\(recorded) \(workload.phase) tokens")
+    }
+    let prompts = max(1, trace.sequenceCount(of: .prefill))
+    let mean = trace.prefillTokens / prompts
+    if isPrefill, workload.context > mean {
+      remarks.append(
+        "a prompt of \(workload.context) tokens is put together from recorded ones of \(mean) on "
+          + "average")
     }
     return remarks
   }

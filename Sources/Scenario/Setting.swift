@@ -70,6 +70,7 @@ struct Setting {
     let problems = ProblemCollector()
     var value = value
     for setting in settings {
+      value = setting.spellingOutPolicy(in: value)
       if let obstacle = setting.obstacle(in: value) {
         problems.add(
           "'\(obstacle.key)' is \(obstacle.value.kindName), not a mapping; "
@@ -80,6 +81,16 @@ struct Setting {
     }
     try problems.throwIfAny()
     return value
+  }
+
+  /// A policy that is a word is the mapping whose `kind` is that word: written so where a key of it
+  /// is to be set.
+  private func spellingOutPolicy(in root: Value) -> Value {
+    guard path.count == 3, path[0] == "policies",
+      let policy = root["policies"]?[path[1]], case .scalar = policy.content
+    else { return root }
+    let kind = Value.Entry(key: "kind", keyLocation: policy.location, value: policy)
+    return root.setting(path[..<2], to: Value(.mapping([kind]), at: policy.location))
   }
 
   /// What on the way to the key is there but no mapping.

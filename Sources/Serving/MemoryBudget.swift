@@ -49,6 +49,17 @@ public struct MemoryBudget: Hashable, Sendable {
     let cache = model.keyValueBytes(
       context: Double(workload.context), precisions.kvCache, tensorParallel: tensor)
     add("KV cache", workload.batch, "sequences of \(workload.context) tokens", cache)
+    add(
+      "recurrent state", workload.batch, "sequences",
+      model.stateBytes(precisions, tensorParallel: tensor))
+  }
+
+  /// What one more sequence takes on the device.
+  public static func perSequence(_ deployment: Deployment, context: Int) -> Bytes {
+    let tensor = deployment.parallelism.attention.tensor
+    return deployment.model.keyValueBytes(
+      context: Double(context), deployment.precisions.kvCache, tensorParallel: tensor)
+      + deployment.model.stateBytes(deployment.precisions, tensorParallel: tensor)
   }
 
   /// The sentence that refuses a deployment that does not fit, with its arithmetic.

@@ -16,10 +16,11 @@ struct StageCosts {
   }
 
   /// Of a device's own share of tokens.
-  private(set) var embedding = Cost()
   private(set) var gate = Cost()
   private(set) var sharedExperts = Cost()
   private(set) var weightedSum = Cost()
+  /// Of a group's tokens, which each of its devices looks up for itself.
+  private(set) var embedding = Cost()
   /// `[layer]`, of a group's tokens on one of its devices.
   private(set) var attention: [Cost] = []
   private(set) var denseFeedForward = Cost()
@@ -52,7 +53,6 @@ struct StageCosts {
     let output = precisions.outputs.bytes * Double(model.hidden)
     for position in 0..<width {
       let own = share(position, of: tokens, among: width).count
-      embedding.positions.append(sequence { model.embedding(newTokens: own, precisions, $0) })
       gate.positions.append(sequence { model.gate(newTokens: own, precisions, $0) })
       sharedExperts.positions.append(
         sequence { model.sharedExperts(newTokens: own, precisions, $0) })
@@ -73,6 +73,7 @@ struct StageCosts {
           }
         ])
     }
+    embedding.positions = [sequence { model.embedding(newTokens: tokens, precisions, $0) }]
     denseFeedForward.positions = [
       sequence {
         model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)

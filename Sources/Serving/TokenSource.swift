@@ -15,11 +15,14 @@ struct TokenSource {
   private struct Place {
     var next: Int
     var end: Int
+    /// The index of its span, which no other place has where draws are without replacement.
+    var span: Int
   }
 
   private let spans: [Range<Int>]
   private var order: [Int] = []
   private var taken = 0
+  private var isInUse: [Bool] = []
   private var places: [Place] = []
   private var random: RandomStream
   private let tokensPerPlace: Int
@@ -41,11 +44,12 @@ struct TokenSource {
     drawsWithReplacement = groups * workload.batch > spans.count
     random = RandomStream(seed: seed, name: "sequences")
     order = Array(spans.indices)
+    isInUse = [Bool](repeating: false, count: spans.count)
     if !drawsWithReplacement { shuffle() }
     for _ in 0..<groups * workload.batch {
-      let span = nextSpan()
-      let start = isDecode ? span.lowerBound + random.below(span.count) : span.lowerBound
-      places.append(Place(next: start, end: span.upperBound))
+      var place = nextPlace()
+      if isDecode { place.next += random.below(place.end - place.next) }
+      places.append(place)
     }
   }
 
@@ -55,11 +59,16 @@ struct TokenSource {
     }
   }
 
-  private mutating func nextSpan() -> Range<Int> {
-    guard !drawsWithReplacement else { return spans[random.below(spans.count)] }
-    let span = spans[order[taken % order.count]]
+  /// The beginning of the next sequence: one that no place is at, unless draws are with replacement.
+  private mutating func nextPlace() -> Place {
+    var index = drawsWithReplacement ? random.below(spans.count) : order[taken % order.count]
+    while !drawsWithReplacement, isInUse[index] {
+      taken += 1
+      index = order[taken % order.count]
+    }
     taken += 1
-    return span
+    isInUse[index] = true
+    return Place(next: spans[index].lowerBound, end: spans[index].upperBound, span: index)
   }
 
   /// The tokens of the next iteration: each group's, dealt in equal runs to its `devicesPerGroup`
@@ -81,8 +90,8 @@ struct TokenSource {
   private mutating func take(from place: Int, into tokens: inout [Int]) {
     for _ in 0..<tokensPerPlace {
       if places[place].next == places[place].end {
-        let span = nextSpan()
-        places[place] = Place(next: span.lowerBound, end: span.upperBound)
+        isInUse[places[place].span] = false
+        places[place] = nextPlace()
       }
       tokens.append(places[place].next)
       places[place].next += 1

@@ -85,3 +85,29 @@ private func largest(of ids: UnsafeBufferPointer<UInt16>) -> UInt16 {
   }
   return largest
 }
+
+extension ExpertIDs {
+  /// The first place whose id stands earlier in its run of `topK`.
+  func firstRepeated(of topK: Int, count: Int) -> Int? {
+    switch self {
+    case .narrow(let ids): firstRepeat(in: ids, runs: topK, count: count)
+    case .wide(let ids): firstRepeat(in: ids, runs: topK, count: count)
+    }
+  }
+}
+
+/// O(count x run length).
+private func firstRepeat<ID: FixedWidthInteger>(
+  in ids: UnsafePointer<ID>, runs: Int, count: Int
+) -> Int? {
+  var start = 0
+  while start < count {
+    for place in start..<start + runs {
+      var earlier = start
+      while earlier < place, ids[earlier] != ids[place] { earlier &+= 1 }
+      if earlier < place { return place }
+    }
+    start &+= runs
+  }
+  return nil
+}

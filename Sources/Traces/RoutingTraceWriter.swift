@@ -89,7 +89,15 @@ public final class RoutingTraceWriter {
 
   private func check(_ ids: ExpertIDs, count: Int) throws(TraceError) {
     precondition(count % shape.selectionsPerToken == 0, "whole tokens are appended")
-    guard let place = ids.firstIndex(notBelow: shape.experts, count: count) else { return }
+    guard let place = ids.firstIndex(notBelow: shape.experts, count: count) else {
+      if let place = ids.firstRepeated(of: shape.topK, count: count) {
+        throw .expertTwice(
+          file: source ?? output.file,
+          token: tokens - sourceStart + place / shape.selectionsPerToken,
+          layer: place % shape.selectionsPerToken / shape.topK, expert: ids[place])
+      }
+      return
+    }
     throw .expertOutOfRange(
       file: source ?? output.file, token: tokens - sourceStart + place / shape.selectionsPerToken,
       layer: place % shape.selectionsPerToken / shape.topK, expert: ids[place],

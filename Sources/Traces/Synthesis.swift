@@ -24,6 +24,9 @@ public struct SynthesisRequest: Sendable {
   }
 }
 
+/// A sequence is drawn in memory, two bytes a selection.
+private let mostSelectionsOfASequence = 1 << 30
+
 /// Draws a trace of another shape from the statistics of a recorded one, and writes it.
 ///
 /// Taken from the recorded trace: each layer's popularity of experts, what the experts of a layer
@@ -44,6 +47,10 @@ public func synthesizeTrace(
   else {
     throw .impossibleShape(
       detail: "\(request.sequences) sequences of \(tokens) tokens; at least one of each is needed")
+  }
+  guard tokens <= mostSelectionsOfASequence / request.shape.selectionsPerToken else {
+    throw .impossibleShape(
+      detail: "a sequence of \(tokens) tokens has more than 2^30 selections; draw shorter ones")
   }
   let generator = try TraceGenerator.fitted(to: recorded, request)
   let writer = try RoutingTraceWriter(

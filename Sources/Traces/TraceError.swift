@@ -13,6 +13,8 @@ public enum TraceError: Error, Hashable, Sendable {
   case damagedSelections(file: String)
   /// `token` and `layer` are positions in the trace, not the model's layer id.
   case expertOutOfRange(file: String, token: Int, layer: Int, expert: Int, experts: Int)
+  /// A token that chose one expert of a layer more than once.
+  case expertTwice(file: String, token: Int, layer: Int, expert: Int)
   case noTokens(file: String)
   /// A file to import says something that cannot be right; `line` counts from 1.
   case malformed(file: String, line: Int?, detail: String)
@@ -44,6 +46,9 @@ public enum TraceError: Error, Hashable, Sendable {
     case .expertOutOfRange(let file, let token, let layer, let expert, let experts):
       "\(file): expert \(expert) at token \(token), layer \(layer) is out of range; "
         + "the model has experts 0 to \(experts - 1)"
+    case .expertTwice(let file, let token, let layer, let expert):
+      "\(file): token \(token) chose expert \(expert) twice at layer \(layer) (both counted from 0); "
+        + "a router's choices are distinct"
     case .noTokens(let file): "\(file): holds no tokens; a trace needs at least one"
     case .malformed(let file, let line?, let detail): "\(file):\(line): \(detail)"
     case .malformed(let file, nil, let detail): "\(file): \(detail)"

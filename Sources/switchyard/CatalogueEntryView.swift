@@ -119,6 +119,8 @@ extension CatalogueEntryView {
       values["attention.value-dimension"] = attention.valueDimension
     }
     var texts = values.mapValues(String.init)
+    let expertLayers = ranges(of: (0..<model.layers).filter { model.hasExperts(layer: $0) })
+    for key in ["", ".after", ".every", ".offset"] { texts["experts.layers" + key] = expertLayers }
     texts["published.parameters"] = entry.publishedParameters.map { billions(Int($0)) }
     texts["published.active-parameters"] = entry.publishedActiveParameters.map {
       billions(Int($0))

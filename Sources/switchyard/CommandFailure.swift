@@ -23,7 +23,8 @@ struct CommandFailure: Error {
     case let problems as Problems: self.init(problems.description)
     case let error as ServingError:
       self.init(error.sentence, exitCode: error.isInputError ? 2 : 1)
-    case let error as ResultsError: self.init(error.sentence)
+    case let error as ResultsError:
+      self.init(error.sentence, exitCode: error.isInputError ? 2 : 1)
     case let error as TraceError: self.init(error.sentence)
     case let error as HardwareError: self.init(error.sentence)
     case let error as UnknownModel: self.init(error.sentence)

@@ -47,7 +47,9 @@ struct RecordedRun: IterationObserver {
     description.cluster = "\(cluster.nodeCount) x \(cluster.node.name)"
     description.policies = scenario.policies.map { "\($0.slot): \($0.choice)" }
       .joined(separator: "\n")
-    description.trace = scenario.workload.trace.shape.model
+    let trace = scenario.workload.trace
+    let file = trace.file.split(separator: "/").last.map(String.init) ?? trace.file
+    description.trace = "\(file) (\(trace.shape.model))"
     description.traceIsSynthetic = scenario.workload.trace.origin == .synthetic
     description.phase = scenario.workload.phase.rawValue
     description.sequences = scenario.sequences

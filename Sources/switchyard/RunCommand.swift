@@ -74,6 +74,7 @@ struct RunCommand: ParsableCommand {
       let result = try RecordedRun.result(
         of: loaded, threads: threads,
         spans: timeline == nil ? .none : .firstIterations(Self.timelineIterations))
+      // The database last: a run is in it only if everything that was asked for was written.
       if let csv { try result.writeCSV(toDirectory: csv) }
       if let timeline { try result.writeTimeline(to: timeline) }
       if let database { try database.append(result) }

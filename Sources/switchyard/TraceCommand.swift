@@ -337,7 +337,7 @@ private func printTable(_ rows: [(String, String)]) throws {
 }
 
 /// `1-26`, `0, 4-7`.
-private func ranges(of ids: [Int]) -> String {
+func ranges(of ids: [Int]) -> String {
   var runs: [ClosedRange<Int>] = []
   for id in ids {
     if let last = runs.last, id == last.upperBound + 1 {

@@ -119,6 +119,40 @@ private func run(
   #expect(log.order == Array(0..<50))
 }
 
+@Test func aVoidEndDoesNotPutOffSharing() throws {
+  // A and B serve 1 a second. On B: D (0.5) and E (1) share from 0, so D ends at 1 s with 0.5 of E
+  // left, which has B to itself from then on: E ends at 1.5 s. On A: X (0.9, from 0.1 s) was to end
+  // at 1 s until Y came at 0.5 s; that void end falls on the instant at which D ends.
+  var resources = ResourceTable()
+  let a = resources.add("a", capacity: Bandwidth(1))
+  let b = resources.add("b", capacity: Bandwidth(1))
+  var graph = TaskGraph()
+  for (amount, resource, milliseconds) in [(0.5, b, 0), (1, b, 0), (0.9, a, 100), (1, a, 500)] {
+    graph.addTask(anyLabel, latency: SimTime(microseconds: Int64(milliseconds) * 1000))
+    graph.demand(Bytes(amount), of: resource)
+  }
+  let log = try run(graph, on: resources)
+  #expect(log.end[0] == SimTime(roundingUp: 1.0))
+  #expect(log.end[1] == SimTime(roundingUp: 1.5))
+}
+
+@Test func aTaskThatWouldOutliveSimulatedTimeEndsTheRunWithItsName() throws {
+  var resources = ResourceTable()
+  let link = resources.add("link", capacity: Bandwidth(1))
+  var graph = TaskGraph()
+  graph.addTask(TaskLabel(stage: 0, layer: 2, device: 1))
+  graph.demand(Bytes(1e12), of: link)
+  do {
+    _ = try run(graph, on: resources)
+    Issue.record("the run ended")
+  } catch let error as EngineError {
+    #expect(
+      error.sentence
+        == "stage 0 of layer 2 on device 1 would end more than 106 days into the run; is a "
+        + "capacity too small?")
+  }
+}
+
 // MARK: Laws, on random graphs
 
 /// A graph of layers of tasks with random demands, each waiting for some of the layer before.

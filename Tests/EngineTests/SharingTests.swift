@@ -110,8 +110,8 @@ private func expectEqual(_ found: [Double], _ expected: [Double]) {
 
 @Test func allToAllOnTwoNodesIsBoundByTheNetworkCards() {
   // 2 nodes x 8 devices, ports of 300 GB/s, one 25 GB/s card a device. A card carries 8 flows out:
-  // 25 / 8 = 3.125. A port carries 8 of those and 7 inside the node: (300 - 25) / 7 = 39.29.
-  // (facts/network.md case 4 counts only inner flows on the port: 300 / 7 = 42.857.)
+  // 25 / 8 = 3.125 GB/s; a port the 7 flows inside the node: 300 / 7 = 42.857 (facts/network.md,
+  // reference case 4).
   var problem = SharingProblem()
   for _ in 0..<16 { problem.addResource(capacity: 300) }  // out
   for _ in 0..<16 { problem.addResource(capacity: 300) }  // in

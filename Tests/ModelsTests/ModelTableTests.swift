@@ -121,3 +121,9 @@ extension ModelCatalogue {
     }
   }
 }
+
+@Test func jambaKeepsAStateForEachSequenceInItsMambaLayers() throws {
+  // 28 of 32 layers; 8192 channels x (16 states + 4 of the convolution) x 2 bytes = 327,680 B each.
+  let jamba = try ModelCatalogue.load().named("jamba-v0.1").architecture
+  #expect(jamba.stateBytes(Precisions(.bf16)) == Bytes(28 * 327_680))
+}

@@ -49,8 +49,8 @@ import Testing
       == "9 redundant experts in a layer; 0 to 8 are possible here")
   #expect(
     sentence(experts: 8, groups: 8, redundant: 8)
-      == "16 copies in a row on 8 expert groups put expert 0 twice on group 0; place them "
-      + "round-robin or by a file")
+      == "16 copies in a row on 8 expert groups put expert 0 twice on group 0; take another "
+      + "number of them, another kind of placement, or a file")
 }
 
 private func temporaryFile(_ text: String) throws -> String {

@@ -33,7 +33,8 @@ struct CSVTests {
       try text("iterations.csv")
         == "iteration,start_ps,end_ps,tokens\n0,0,1000000,4\n1,1000000,2000000,4\n")
     #expect(
-      try text("layer_load.csv") == "layer,device,tokens,bytes_sent\n1,0,4,256\n1,1,14,128\n")
+      try text("layer_load.csv")
+        == "layer,device,token_expert_pairs,bytes_sent\n1,0,4,256\n1,1,14,128\n")
     #expect(
       try text("resources.csv").hasPrefix(
         "resource,name,kind,device,unit,capacity_per_s,served,utilisation\n"

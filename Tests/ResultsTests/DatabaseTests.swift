@@ -76,7 +76,7 @@ struct DatabaseTests {
     let shares = try answers(path, "SELECT share FROM stage_shares").compactMap(Double.init)
     #expect(shares.count == 6 && abs(shares.reduce(0, +) - 1) < 1e-12)
     #expect(try answers(path, "SELECT kind FROM utilisation") == ["HBM", "switch"])
-    #expect(try answers(path, "SELECT tokens FROM layer_imbalance") == ["18"])
+    #expect(try answers(path, "SELECT token_expert_pairs FROM layer_imbalance") == ["18"])
     let bound = "SELECT bound FROM bounds WHERE stage = 'experts' AND share = 1"
     #expect(try answers(path, bound) == ["memory"])
     // The law, from the file alone: every device's parts add up to the run's time.

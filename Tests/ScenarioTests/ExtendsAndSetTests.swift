@@ -159,9 +159,18 @@ struct SettingTests {
   @Test("is refused where its path leads through something that is no mapping")
   func throughAWord() throws {
     #expect(
-      try folder.problems(settings: ["policies.placement.redundant=8"]) == [
-        "--set policies.placement.redundant=8:1:1: 'policies.placement' is 'contiguous', "
-          + "not a mapping; there is no 'policies.placement.redundant' to set"
+      try folder.problems(settings: ["workload.batch.size=8"]) == [
+        "--set workload.batch.size=8:1:1: 'workload.batch' is '4', "
+          + "not a mapping; there is no 'workload.batch.size' to set"
+      ])
+  }
+
+  @Test("below a policy that is a word sets a key of the policy of that kind")
+  func belowAPolicysWord() throws {
+    #expect(
+      try folder.problems(settings: ["policies.placement.path=p.yaml"]) == [
+        "--set policies.placement.path=p.yaml:1:1: 'path' has no effect with kind 'contiguous'; it is "
+          + "for kind 'file'"
       ])
   }
 }

@@ -68,7 +68,7 @@ struct PolicyMistakeTests {
     try expect(
       "placement: {kind: contiguous, redundant: 8}",
       "scenario.yaml:12:44: 16 copies in a row on 8 expert groups put expert 0 twice on group 0; "
-        + "place them round-robin or by a file")
+        + "take another number of them, another kind of placement, or a file")
     try expect(
       "placement: {kind: round-robin, redundant: 57}",
       "scenario.yaml:12:45: 57 redundant experts in a layer; 0 to 56 are possible here")

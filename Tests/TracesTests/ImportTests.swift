@@ -19,8 +19,10 @@ private func importing(
     try data.write(to: URL(fileURLWithPath: file))
     var options = ImportOptions()
     options.experts = experts
-    options.phase = phase
-    options.gateFormat = .float32
+    let isArray = name.hasSuffix(".npy") || name.hasSuffix(".npz")
+    options.phase = isArray ? phase : nil
+    let mayHaveGates = name.hasSuffix(".jsonl") || format == .jsonl || format == .gptOSSExamples
+    options.gateFormat = mayHaveGates ? .float32 : .none
     do {
       return try imported(file, as: format, options: options)
     } catch let error as TraceError {

@@ -9,7 +9,7 @@ private struct Summary: Decodable {
     var meanDeviceSecondsPerIteration: Double
   }
   struct Iteration: Decodable { var meanSeconds: Double }
-  struct Layer: Decodable { var tokens: Int }
+  struct Layer: Decodable { var tokenExpertPairs: Int }
 
   var stages: [Stage]
   var layers: [Layer]
@@ -76,7 +76,8 @@ struct RunTests {
     #expect(abs(summary.tokensPerSecondPerDevice * 8 / rate - 1) < 1e-12)
     #expect(abs(summary.iteration.meanSeconds * 3 / summary.measuredSeconds - 1) < 1e-12)
     // Every token goes to 6 experts in each of the 8 layers.
-    #expect(summary.layers.map(\.tokens) == Array(repeating: summary.tokens * 6, count: 8))
+    #expect(
+      summary.layers.map(\.tokenExpertPairs) == Array(repeating: summary.tokens * 6, count: 8))
   }
 
   @Test("--layers lists every layer in the place of --json's")

@@ -94,11 +94,12 @@ private let firstSchema = """
     FOREIGN KEY (run, stage) REFERENCES stages (run, stage) ON DELETE CASCADE
   ) STRICT, WITHOUT ROWID;
 
+  -- What a device's experts got, and what the device sent in dispatch and combine.
   CREATE TABLE layer_load (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     layer INTEGER NOT NULL,
     device INTEGER NOT NULL,
-    tokens INTEGER NOT NULL CHECK (tokens >= 0),
+    token_expert_pairs INTEGER NOT NULL CHECK (token_expert_pairs >= 0),
     bytes_sent INTEGER NOT NULL CHECK (bytes_sent >= 0),
     PRIMARY KEY (run, layer, device)
   ) STRICT, WITHOUT ROWID;
@@ -140,7 +141,8 @@ private let firstSchema = """
   ) STRICT;
 
   CREATE VIEW summary AS
-  SELECT id AS run, name, model, cluster, phase, device_count, sequences, measured_iterations,
+  SELECT id AS run, name, model, cluster, phase, policies, trace, seed, device_count, sequences,
+    measured_iterations,
     tokens / (measured_time_ps * 1e-12) AS tokens_per_s,
     tokens / (measured_time_ps * 1e-12) / device_count AS tokens_per_s_per_device,
     measured_time_ps * 1e-12 / measured_iterations AS mean_iteration_s,
@@ -162,7 +164,7 @@ private let firstSchema = """
 
   CREATE VIEW layer_imbalance AS
   SELECT load_balance.run, load_balance.layer, mean_imbalance, worst_imbalance, worst_iteration,
-    sum(layer_load.tokens) AS tokens, sum(bytes_sent) AS bytes_sent
+    sum(token_expert_pairs) AS token_expert_pairs, sum(bytes_sent) AS bytes_sent
   FROM load_balance JOIN layer_load
     ON layer_load.run = load_balance.run AND layer_load.layer = load_balance.layer
   GROUP BY load_balance.run, load_balance.layer
@@ -170,7 +172,7 @@ private let firstSchema = """
 
   CREATE VIEW utilisation AS
   SELECT run, kind, count(*) AS resources, avg(utilisation) AS mean_utilisation,
-    max(utilisation) AS max_utilisation, sum(served) AS served, min(unit) AS unit
+    max(utilisation) AS max_utilisation, sum(served) AS served, min(unit) AS capacity_unit
   FROM resources GROUP BY run, kind ORDER BY run, min(resource);
 
   CREATE VIEW bounds AS

@@ -17,8 +17,11 @@ final class OutputFile {
     let exists = stat(path, &status) == 0
     if exists, status.st_mode & S_IFMT == S_IFDIR { throw .isADirectory(path: path) }
     let isSpecial = exists && status.st_mode & S_IFMT != S_IFREG
-    temporaryPath = isSpecial ? nil : path + ".partial"
-    descriptor = open(temporaryPath ?? path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    // A name of its own, so that neither another run nor somebody's file is written over.
+    temporaryPath =
+      isSpecial ? nil : "\(path).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    let mode = isSpecial ? O_TRUNC : O_EXCL
+    descriptor = open(temporaryPath ?? path, O_WRONLY | O_CREAT | mode | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw .system(errno, path: path) }
     buffer.reserveCapacity(Self.bufferSize + 4096)
   }

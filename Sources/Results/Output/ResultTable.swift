@@ -44,7 +44,7 @@ enum ResultTable: String, CaseIterable {
         "max_wait_before_s",
       ]
     case .devices: ["device", "stage", "time_ps"]
-    case .layerLoad: ["layer", "device", "tokens", "bytes_sent"]
+    case .layerLoad: ["layer", "device", "token_expert_pairs", "bytes_sent"]
     case .loadBalance: ["layer", "mean_imbalance", "worst_imbalance", "worst_iteration"]
     case .resources:
       [

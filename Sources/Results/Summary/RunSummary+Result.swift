@@ -55,7 +55,7 @@ extension RunSummary.Layer {
     meanImbalance = load.meanImbalance
     worstImbalance = load.worstImbalance
     worstIteration = load.worstIteration
-    tokens = load.tokens.reduce(0, +)
+    tokenExpertPairs = load.tokens.reduce(0, +)
     bytesSent = load.bytesSent.reduce(0, +)
   }
 }

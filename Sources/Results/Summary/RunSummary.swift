@@ -37,7 +37,9 @@ public struct RunSummary: Codable, Hashable, Sendable {
     public var meanImbalance: Double
     public var worstImbalance: Double
     public var worstIteration: Int
-    public var tokens: Int
+    /// (token, expert) pairs: each token counts once for each of its experts.
+    public var tokenExpertPairs: Int
+    /// In dispatch and combine.
     public var bytesSent: Int
   }
 

@@ -83,6 +83,9 @@ private struct SelectionStep {
   /// Tokens and top-k, which all layers must share.
   func size(file: String, line: Int) throws(TraceError) -> (tokens: Int, topK: Int) {
     guard let first = layers.first, first.rows > 0 else { return (0, 0) }
+    guard !first.ids.isEmpty else {
+      throw .malformed(file: file, line: line, detail: "a token has no selected experts")
+    }
     guard layers.allSatisfy({ $0.rows == first.rows && $0.ids.count == first.ids.count }) else {
       throw .malformed(
         file: file, line: line, detail: "the layers of a step have selections of other sizes")

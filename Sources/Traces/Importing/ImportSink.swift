@@ -15,6 +15,7 @@ final class ImportSink {
   let options: ImportOptions
   private let output: String
   private var writer: RoutingTraceWriter?
+  private var beganWithGateWeights = false
 
   init(input: String, output: String, options: ImportOptions) {
     self.input = input
@@ -36,7 +37,18 @@ final class ImportSink {
     layerIDs: [Int], topK: Int, experts: Int?, model: String?, origin: TraceOrigin = .recorded,
     provenance: String? = nil, hasGateWeights: Bool = false, file: String, line: Int? = nil
   ) throws(TraceError) -> RoutingTraceWriter {
+    if let experts, let said = options.experts, said != experts {
+      throw .malformed(
+        file: file, line: line,
+        detail: "a layer has \(experts) experts, as the input says it; --experts says \(said)")
+    }
     if let writer {
+      guard hasGateWeights == beganWithGateWeights else {
+        throw .malformed(
+          file: file, line: line,
+          detail: "some requests have gate weights and others have none; import without "
+            + "--gate-weights")
+      }
       guard writer.shape.layerIDs == layerIDs, writer.shape.topK == topK else {
         let found = "\(layerIDs.count) MoE layers, top-\(topK)"
         throw .malformed(
@@ -63,6 +75,7 @@ final class ImportSink {
       provenance: options.provenance ?? provenance ?? "imported from \(lastComponent(of: input))",
       gateFormat: hasGateWeights ? options.gateFormat : .none, replacing: options.isReplacing)
     self.writer = writer
+    beganWithGateWeights = hasGateWeights
     return writer
   }
 

@@ -18,7 +18,10 @@ func forEachRequestFile(
   }
   guard isFolder(input) else {
     if input.hasSuffix(".xz") {
-      let bytes = try openSource(input).read(largestRequestFile)
+      let bytes = try openSource(input).read(largestRequestFile + 1)
+      guard bytes.count <= largestRequestFile else {
+        throw .cannotRead(file: input, reason: "it is larger than 1 GiB; decompress it first")
+      }
       return try visit(bytes, lastComponent(of: String(input.dropLast(3))), body)
     }
     return try withMappedFile(input) { bytes throws(TraceError) in
@@ -52,7 +55,7 @@ func forFirstRequestFile(of input: String, _ body: RequestFileReader) throws(Tra
     file += "/" + first
   }
   if file.hasSuffix(".xz") {
-    let bytes = try openSource(file).read(largestRequestFile)
+    let bytes = try openSource(file).read(4096)
     return try visit(bytes, file, body)
   }
   try withMappedFile(file) { bytes throws(TraceError) in try body(file, bytes) }

@@ -129,11 +129,13 @@ extension RoutingTrace {
 func detectFormat(of input: String) throws(TraceError) -> ImportFormat {
   let unknown = TraceError.unknownFormat(
     file: input, known: ImportFormat.allCases.map(\.rawValue))
-  let plain = input.hasSuffix(".xz") ? String(input.dropLast(3)) : input
-  if plain.hasSuffix(".npy") { return .npy }
-  if plain.hasSuffix(".npz") { return .npz }
-  if plain.hasSuffix(".bin") || input.hasSuffix(".meta.json") { return .uint8 }
-  if plain.hasSuffix(".jsonl") { return .jsonl }
+  if input.hasSuffix(".npy") { return .npy }
+  if input.hasSuffix(".npz") { return .npz }
+  if [".bin", ".bin.xz", ".meta.json"].contains(where: input.hasSuffix) { return .uint8 }
+  if input.hasSuffix(".jsonl") { return .jsonl }
+  for suffix in [".npy.xz", ".npz.xz", ".jsonl.xz", ".csv.xz"] where input.hasSuffix(suffix) {
+    throw .cannotRead(file: input, reason: "decompress it first (xz -dk)")
+  }
   var format: ImportFormat?
   // Any file of a folder or an archive tells: they are all alike.
   try forFirstRequestFile(of: input) { _, bytes throws(TraceError) in
