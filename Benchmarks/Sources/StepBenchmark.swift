@@ -31,7 +31,7 @@ func stepBenchmark(quick: Bool) throws -> [BenchmarkRow] {
     Serving.Measurement(warmup: 2, iterations: quick ? 5 : 20), seed: 1)
   var watch = IterationWatch()
   try simulation.run(observer: &watch)
-  let simulated = simulation.measuredTime.seconds / Double(watch.milliseconds.count)
+  let simulated = simulation.measuredTime.seconds / Double(watch.iterations)
   return [
     BenchmarkRow(
       "step: DeepSeek-V3 decode on 320 devices", watch.milliseconds, unit: "ms",
@@ -55,7 +55,9 @@ private func synthesizedTrace() throws -> RoutingTrace {
 
 /// Notes the wall time between the ends of iterations.
 private struct IterationWatch: IterationObserver {
+  /// One fewer than iterations: the first has no end before it.
   var milliseconds: [Double] = []
+  var iterations = 0
   var tasks = 0
   private var lastEnd: ContinuousClock.Instant?
 
@@ -69,6 +71,7 @@ private struct IterationWatch: IterationObserver {
 
   mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) {
     let now = ContinuousClock().now
+    iterations += 1
     if let lastEnd { milliseconds.append((now - lastEnd) / .milliseconds(1)) }
     lastEnd = now
   }
