@@ -2,6 +2,7 @@ import Foundation
 
 /// The bytes of a file, mapped into memory, or of a block of memory of our own. They never change;
 /// a file that somebody shortens while it is mapped ends the process, as with every mapped file.
+/// Sendable because nothing is written after `init`.
 final class FileBytes: @unchecked Sendable {
   private let bytes: UnsafeRawBufferPointer
   private let isMapped: Bool

@@ -11,7 +11,7 @@
 private let blockTokens = 128
 
 /// The devices of all experts, with rows of a power of two, so that masking an id keeps even a
-/// damaged one within its row.
+/// damaged one within its row. Sendable because nothing is written after `init`.
 final class ReplayTables: @unchecked Sendable {
   let slots: ExpertSlots
   /// The row length: experts rounded up to a power of two.
@@ -51,7 +51,8 @@ struct ReplayResults {
   let copies: UnsafeMutablePointer<UInt32>?
 }
 
-/// What one thread counts.
+/// What one thread counts. Sendable because `RoutingCounts` gives each to one thread at a time and
+/// never shares one with a copy of itself.
 final class ReplayWorkspace: @unchecked Sendable {
   /// `[class][layer][stride]`
   let expertTokens: UnsafeMutablePointer<UInt32>

@@ -91,6 +91,10 @@ public struct RoutingCounts: Sendable {
     zero(&copies, count: keepsMatrix ? slots.ranks * slots.layers * slots.devices : 0)
     let shares = shareOut(batch, among: max(1, min(threads, slots.ranks)))
     while workspaces.count < shares.count { workspaces.append(ReplayWorkspace(tables)) }
+    // A copy of these counts may be at work on another thread: it keeps the workspaces they shared.
+    for index in workspaces.indices where !isKnownUniquelyReferenced(&workspaces[index]) {
+      workspaces[index] = ReplayWorkspace(tables)
+    }
     replay(shares, of: batch, trace)
     addUp(shares.count)
   }

@@ -160,7 +160,7 @@ private func drawWeights(shares: [Double], topK: Int) -> [Double] {
 
 /// Alias tables, `[layer][class][expert]`, of 16-bit thresholds (lower half) and aliases (upper half):
 /// a layer of 256 experts and 22 classes takes 22 KiB. A probability is met to 2^-16 of an expert's
-/// even share.
+/// even share. Sendable because nothing is written after `init`.
 private final class PackedTables: @unchecked Sendable {
   private let experts: Int
   private let classes: Int

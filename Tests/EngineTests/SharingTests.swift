@@ -36,8 +36,9 @@ private func expectEqual(_ found: [Double], _ expected: [Double]) {
 }
 
 @Test func tenLinksAndElevenFlowsAgreeWithSimGrid() {
-  // Filling by hand: link 6 and 7 have five flows each... the answer is SimGrid's for its test 3
-  // with all capacities 10 (facts/network.md, reference case 2).
+  // SimGrid's test 3, all capacities 10 (facts/network.md, reference case 2). By hand: link 7 has five
+  // flows and fills first, at 2 (flows 2, 4, 6, 9, 10). Link 5 has 10 - 4 left for flows 0 and 3: 3 each.
+  // Link 1 gives flows 1, 7 and 8 a third of 10 each; link 9 leaves 10 - 4 = 6 to flow 5.
   let flowsOnLink: [[Int]] = [
     [1, 7], [1, 7, 8], [1, 8], [8], [0, 3, 9], [0, 3, 4, 9], [0, 4, 9, 10], [2, 4, 6, 9, 10],
     [2, 10], [5, 6, 9],

@@ -1,3 +1,4 @@
+import Dispatch
 import Statistics
 import Testing
 
@@ -227,4 +228,30 @@ func everyCountIsWhatItsDefinitionSays(
   #expect(
     sentence { _ = try ExpertSlots(devices: 2, homeDevice: [0], hosts: [[[0], [1]], [[0]]]) }
       == "layer 1 places 1 experts, layer 0 2")
+}
+
+@Test func copiesOfCountsReplayOnTheirOwn() throws {
+  // Copied after a replay, so that they begin with the same workspaces; then both at once.
+  let trace = try randomTrace(layers: 4, experts: 64, topK: 6, sequences: 20)
+  let slots = try ExpertSlots.contiguous(
+    layers: 4, experts: 64, devices: 8, homeDevice: Array(0..<8))
+  let batches = [1, 3].map { step in
+    ReplayBatch(
+      ranks: (0..<8).map { rank in (0..<500).map { ($0 * step + rank) % trace.tokens } })
+  }
+  var first = RoutingCounts(slots: slots)
+  try first.replay(batches[0], of: trace)
+  let expected = try batches.map { batch in
+    var counts = RoutingCounts(slots: slots)
+    try counts.replay(batch, of: trace)
+    return counts.copies
+  }
+  let original = first
+  DispatchQueue.concurrentPerform(iterations: 8) { index in
+    var copy = original
+    for _ in 0..<5 {
+      do { try copy.replay(batches[index % 2], of: trace) } catch { Issue.record(error) }
+      #expect(copy.copies == expected[index % 2])
+    }
+  }
 }
