@@ -33,7 +33,7 @@ public struct Device: Hashable, Sendable {
   public var notes: String
 
   public enum Kind: String, CaseIterable, Hashable, Sendable {
-    case gpu, cpu
+    case gpu, cpu, npu
   }
 
   public init(

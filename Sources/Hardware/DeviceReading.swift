@@ -24,6 +24,8 @@ extension CatalogueEntry {
     let bandwidth: Bandwidth? = entry.quantity("bandwidth")
     let measured: Bandwidth? = entry.optionalQuantity("measured")
     let latency = entry.latency("latency")
+    let hopLatency = entry.optionalLatency("hop-latency")
+    let messages = entry.optionalNumber("messages-per-second", in: 1...1e15)
     let notes = entry.reader.optionalText("notes") ?? ""
     if let measured, let bandwidth, measured > bandwidth {
       problems.add(
@@ -34,7 +36,8 @@ extension CatalogueEntry {
     guard let fullName, let kind, let bandwidth, let latency else { return nil }
     return Link(
       name: name, fullName: fullName, kind: kind, bandwidth: bandwidth, measuredBandwidth: measured,
-      latency: latency, facts: entry.facts(of: sources), notes: notes)
+      latency: latency, hopLatency: hopLatency, messagesPerSecond: messages,
+      facts: entry.facts(of: sources), notes: notes)
   }
 
   func memoryKind(_ problems: ProblemCollector) -> MemoryKind? {

@@ -12,6 +12,10 @@ public struct Link: Hashable, Sendable {
   public var measuredBandwidth: Bandwidth?
   /// From the first byte's departure to its arrival.
   public var latency: SimTime
+  /// What each switch on the way adds, where links of this kind meet in switches; nil where unknown.
+  public var hopLatency: SimTime?
+  /// Messages that one port can begin in a second; nil where nobody knows.
+  public var messagesPerSecond: Double?
   /// Every number of the entry with its source.
   public var facts: [SourcedFact]
   /// Protocols and measurements beside the two bandwidths; empty where nothing.
@@ -31,8 +35,8 @@ public struct Link: Hashable, Sendable {
 
   public init(
     name: String, fullName: String, kind: Kind, bandwidth: Bandwidth,
-    measuredBandwidth: Bandwidth? = nil, latency: SimTime, facts: [SourcedFact] = [],
-    notes: String = ""
+    measuredBandwidth: Bandwidth? = nil, latency: SimTime, hopLatency: SimTime? = nil,
+    messagesPerSecond: Double? = nil, facts: [SourcedFact] = [], notes: String = ""
   ) {
     self.name = name
     self.fullName = fullName
@@ -40,6 +44,8 @@ public struct Link: Hashable, Sendable {
     self.bandwidth = bandwidth
     self.measuredBandwidth = measuredBandwidth
     self.latency = latency
+    self.hopLatency = hopLatency
+    self.messagesPerSecond = messagesPerSecond
     self.facts = facts
     self.notes = notes
   }

@@ -12,6 +12,9 @@ public struct Node: Hashable, Sendable {
   public var host: Host
   /// Between one device and the host; all devices' together where they share nothing on the way.
   public var hostLink: Port
+  /// PCIe switches between the devices and their network cards on the one side and the host on the
+  /// other, each with one uplink like a device's; nil where every device has lanes of its own.
+  public var hostSwitches: Int?
   /// Nil where the machine is not meant to be one of several.
   public var network: Network?
   public var facts: [SourcedFact]
@@ -19,7 +22,7 @@ public struct Node: Hashable, Sendable {
 
   public init(
     name: String, fullName: String, device: Device, deviceCount: Int, scaleUp: ScaleUp,
-    host: Host, hostLink: Port, network: Network? = nil, facts: [SourcedFact] = [],
+    host: Host, hostLink: Port, hostSwitches: Int? = nil, network: Network? = nil, facts: [SourcedFact] = [],
     notes: String = ""
   ) {
     self.name = name
@@ -29,6 +32,7 @@ public struct Node: Hashable, Sendable {
     self.scaleUp = scaleUp
     self.host = host
     self.hostLink = hostLink
+    self.hostSwitches = hostSwitches
     self.network = network
     self.facts = facts
     self.notes = notes
@@ -38,7 +42,9 @@ public struct Node: Hashable, Sendable {
   /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
     var all = device.remarks + facts.unverifiedRemarks(of: name)
-    for link in [scaleUp.port.link, hostLink.link, network?.port.link].compactMap({ $0 }) {
+    let socketLink = scaleUp.kind == .host ? host.socketLink?.link : nil
+    let links = [scaleUp.port.link, hostLink.link, network?.port.link, socketLink]
+    for link in links.compactMap({ $0 }) {
       for remark in link.remarks where !all.contains(remark) { all.append(remark) }
     }
     return all
@@ -70,6 +76,8 @@ extension Node {
     public var port: Port
     /// Between two devices of a `mesh`, each direction, nominal; nil elsewhere.
     public var pairBandwidth: Bandwidth?
+    /// Of `planes`; nil elsewhere.
+    public var planes: Planes?
     /// What a collective takes before and beside its bytes: launch and protocol.
     public var collectiveLatency: SimTime
 
@@ -80,14 +88,31 @@ extension Node {
       case mesh
       /// Through the host's PCIe only.
       case host
+      /// Through parallel switches that reach beyond the node: a device's port is divided among
+      /// them, and each plane's switch in the node has an uplink to the plane's other nodes.
+      case planes
+    }
+
+    /// The switch planes of a scale-up network of several nodes.
+    public struct Planes: Hashable, Sendable {
+      public var count: Int
+      /// From one plane's switch in a node to the rest of the plane, each direction, nominal.
+      public var uplink: Bandwidth
+
+      public init(count: Int, uplink: Bandwidth) {
+        self.count = count
+        self.uplink = uplink
+      }
     }
 
     public init(
-      kind: Kind, port: Port, pairBandwidth: Bandwidth? = nil, collectiveLatency: SimTime
+      kind: Kind, port: Port, pairBandwidth: Bandwidth? = nil, planes: Planes? = nil,
+      collectiveLatency: SimTime
     ) {
       self.kind = kind
       self.port = port
       self.pairBandwidth = pairBandwidth
+      self.planes = planes
       self.collectiveLatency = collectiveLatency
     }
   }
@@ -99,11 +124,16 @@ extension Node {
     public var sockets: Int
     /// Of all sockets together.
     public var memoryCapacity: Bytes
+    /// Between two sockets; nil where nothing is known to limit traffic between them.
+    public var socketLink: Port?
 
-    public init(processor: Device, sockets: Int, memoryCapacity: Bytes) {
+    public init(
+      processor: Device, sockets: Int, memoryCapacity: Bytes, socketLink: Port? = nil
+    ) {
       self.processor = processor
       self.sockets = sockets
       self.memoryCapacity = memoryCapacity
+      self.socketLink = socketLink
     }
 
     /// Peak, of all sockets together.

@@ -23,12 +23,13 @@ struct NodeReader {
     let hostLink = port("host-link", entry, standard: device.hostLink)
     let scaleUp = scaleUp(entry, device, hostLink)
     let network = network(entry, device)
+    let hostSwitches = entry.optionalInteger("host-switches", in: 1...4096)
     entry.finish()
     guard let fullName, let count, let scaleUp, let host, let hostLink else { return nil }
     return Node(
       name: written.name, fullName: fullName, device: device, deviceCount: count, scaleUp: scaleUp,
-      host: host, hostLink: hostLink, network: network, facts: entry.facts(of: written.sources),
-      notes: notes)
+      host: host, hostLink: hostLink, hostSwitches: hostSwitches, network: network,
+      facts: entry.facts(of: written.sources), notes: notes)
   }
 
   private func device(_ key: String, of reader: MappingReader) -> Device? {
@@ -73,11 +74,14 @@ struct NodeReader {
         at: own.reader.location)
       return nil
     }
-    guard let link = links.first(where: { $0.name == name }) else {
-      reject(name, kind: "link", among: links.map(\.name), at: own.reader.place(ofValue: "link"))
-      return nil
-    }
-    return Node.Port(link: link, bandwidth: bandwidth)
+    return link(named: name, at: own.reader.place(ofValue: "link"))
+      .map { Node.Port(link: $0, bandwidth: bandwidth) }
+  }
+
+  private func link(named name: String, at place: Location) -> Link? {
+    if let link = links.first(where: { $0.name == name }) { return link }
+    reject(name, kind: "link", among: links.map(\.name), at: place)
+    return nil
   }
 
   private func scaleUp(
@@ -90,9 +94,19 @@ struct NodeReader {
     var port = hostLink
     if kind != .host { port = self.port(own, "scale-up", standard: device.scaleUp) }
     if kind == .mesh { pair = own.quantity("pair") }
+    let planes = kind == .planes ? planes(own) : nil
     own.finish()
-    guard let port, let latency, kind != .mesh || pair != nil else { return nil }
-    return Node.ScaleUp(kind: kind, port: port, pairBandwidth: pair, collectiveLatency: latency)
+    guard let port, let latency, kind != .mesh || pair != nil, kind != .planes || planes != nil
+    else { return nil }
+    return Node.ScaleUp(
+      kind: kind, port: port, pairBandwidth: pair, planes: planes, collectiveLatency: latency)
+  }
+
+  private func planes(_ own: SourcedReader) -> Node.ScaleUp.Planes? {
+    let count = own.integer("planes", in: 1...1024)
+    let uplink: Bandwidth? = own.quantity("uplink")
+    guard let count, let uplink else { return nil }
+    return Node.ScaleUp.Planes(count: count, uplink: uplink)
   }
 
   private func host(_ entry: SourcedReader) -> Node.Host? {
@@ -100,6 +114,9 @@ struct NodeReader {
     let processor = device("processor", of: own.reader)
     let sockets = own.integer("sockets", in: 1...1024)
     let memory: Bytes? = own.quantity("memory")
+    let socketLink = own.reader.optionalText("between-sockets")
+      .flatMap { link(named: $0, at: own.reader.place(ofValue: "between-sockets")) }
+      .map { Node.Port(link: $0, bandwidth: $0.bandwidth) }
     own.finish()
     guard let processor, let sockets, let memory else { return nil }
     guard processor.kind == .cpu else {
@@ -108,7 +125,7 @@ struct NodeReader {
         at: own.reader.place(ofValue: "processor"))
       return nil
     }
-    return Node.Host(processor: processor, sockets: sockets, memoryCapacity: memory)
+    return Node.Host(processor: processor, sockets: sockets, memoryCapacity: memory, socketLink: socketLink)
   }
 
   private func network(_ entry: SourcedReader, _ device: Device) -> Node.Network? {

@@ -1,0 +1,27 @@
+import Units
+
+/// Why a network cannot be built or used.
+public enum FabricError: Error, Hashable, Sendable {
+  case noRoute(from: String, to: String)
+  case zeroCapacity(link: String)
+  /// A topology that does not suit the cluster: the sentence says why.
+  case topology(String)
+  case unknownPart(String, known: [String])
+  case tooManyMessages(steps: Double, bytes: Double, limit: Double)
+
+  public var sentence: String {
+    switch self {
+    case .noRoute(let source, let target):
+      "there is no way from \(source) to \(target)"
+    case .zeroCapacity(let link):
+      "the link \(link) has no bandwidth; give it one, or leave it out"
+    case .topology(let reason):
+      reason
+    case .unknownPart(let name, let known):
+      "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
+    case .tooManyMessages(let steps, let bytes, let limit):
+      "that is \(fourDigits(steps)) messages, which take \(Bytes(bytes)) of memory; "
+        + "at most \(Bytes(limit)) are used"
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/// How a flow uses the shortest ways there are.
+public enum Spread: String, CaseIterable, Hashable, Sendable {
+  /// The first in the order of the links: in meshes the x direction before the y direction.
+  case ordered
+  /// One of them, by a hash of the two ends, as switches with ECMP choose.
+  case ecmp
+  /// All of them, in equal parts, as switches that spray packets do.
+  case spray
+  /// At each branch the link that has the least to carry for its bandwidth so far, in the order in
+  /// which flows are placed.
+  case adaptive
+}
+
+/// Which ways count as routes.
+public enum Detour: String, CaseIterable, Hashable, Sendable {
+  /// The shortest.
+  case minimal
+  /// The shortest to a switch drawn at random, and from there the shortest (Valiant and Brebner,
+  /// "Universal schemes for parallel communication", STOC 1981): twice the load in exchange for
+  /// no hot spot.
+  case valiant
+}
+
+/// The links of a flow, each with the share of the flow's bytes that it carries.
+public struct Route: Hashable, Sendable {
+  public struct Hop: Hashable, Sendable {
+    public var link: Int
+    /// In (0, 1]; 1 unless the flow is spread.
+    public var share: Double
+  }
+
+  public var hops: [Hop] = []
+
+  public init(hops: [Hop] = []) { self.hops = hops }
+}
+
+/// Finds routes in a network, some of whose links may be down.
+///
+/// Distances to one target are kept between calls, so ask target by target: O(links) for each new
+/// target and O(length) for each route.
+public struct RouteFinder: Sendable {
+  public let network: Network
+  public let spread: Spread
+  public let detour: Detour
+  private let isDown: [Bool]
+  private var distances = DistanceTable()
+  /// What adaptive spreading has given each link so far, in bytes.
+  private var loads: [Double]
+  private let salt: UInt64
+
+  /// - Parameter isDown: For each link; nil where all are up.
+  public init(
+    _ network: Network, spread: Spread? = nil, detour: Detour = .minimal, isDown: [Bool]? = nil,
+    seed: UInt64 = 0
+  ) {
+    self.network = network
+    self.spread = spread ?? network.standardSpread
+    self.detour = detour
+    self.isDown = isDown ?? [Bool](repeating: false, count: network.links.count)
+    loads = [Double](repeating: 0, count: network.links.count)
+    salt = seed
+  }
+
+  /// - Parameters:
+  ///   - source: A vertex; devices have their own numbers.
+  ///   - bytes: What the flow carries, for adaptive spreading.
+  /// - Throws: ``FabricError/noRoute(from:to:)``.
+  public mutating func route(
+    from source: Int, to target: Int, bytes: Double = 1
+  ) throws(FabricError) -> Route {
+    guard source != target else { return Route() }
+    let pair = mixed(UInt64(source) << 32 | UInt64(target), salt)
+    guard detour == .valiant, let middle = middle(pair, source, target) else {
+      return try leg(from: source, to: target, bytes, pair)
+    }
+    let first = try leg(from: source, to: middle, bytes, pair)
+    let second = try leg(from: middle, to: target, bytes, pair)
+    return Route(hops: first.hops + second.hops)
+  }
+
+  /// A switch on which neither end hangs by itself.
+  private func middle(_ pair: UInt64, _ source: Int, _ target: Int) -> Int? {
+    guard !network.detours.isEmpty,
+      network.vertices[source].node == nil
+        || network.vertices[source].node != network.vertices[target].node
+    else { return nil }
+    return network.detours[Int(mixed(pair, 1) % UInt64(network.detours.count))]
+  }
+
+  private mutating func leg(
+    from source: Int, to target: Int, _ bytes: Double, _ pair: UInt64
+  ) throws(FabricError) -> Route {
+    distances.update(network, to: target, isDown)
+    guard distances.isReached(source) else {
+      throw .noRoute(from: network.vertices[source].name, to: network.vertices[target].name)
+    }
+    return spread == .spray
+      ? sprayed(from: source, to: target) : single(from: source, to: target, bytes, pair)
+  }
+
+  private mutating func single(
+    from source: Int, to target: Int, _ bytes: Double, _ pair: UInt64
+  ) -> Route {
+    var route = Route()
+    var vertex = source
+    while vertex != target {
+      let link = nextLink(at: vertex, pair, step: route.hops.count, source)
+      if spread == .adaptive { loads[link] += bytes }
+      route.hops.append(Route.Hop(link: link, share: 1))
+      vertex = network.links[link].target
+    }
+    return route
+  }
+
+  private func nextLink(at vertex: Int, _ pair: UInt64, step: Int, _ source: Int) -> Int {
+    var count = 0
+    var chosen = -1
+    var least = Double.infinity
+    for link in network.outgoing[vertex] where leads(link, from: source) {
+      count += 1
+      switch spread {
+      case .ordered, .spray:
+        return link
+      case .ecmp:
+        // Each of the `count` links seen so far is kept with the same probability.
+        if mixed(pair, UInt64(step) << 16 | UInt64(count)) % UInt64(count) == 0 { chosen = link }
+      case .adaptive:
+        let load = loads[link] / network.links[link].bandwidth.value
+        if load < least {
+          least = load
+          chosen = link
+        }
+      }
+    }
+    return chosen
+  }
+
+  /// Whether a link is the next of a shortest way to the target.
+  private func leads(_ link: Int, from source: Int) -> Bool {
+    let ends = network.links[link]
+    guard !isDown[link], distances.isReached(ends.target) else { return false }
+    guard distances[ends.target] + ends.length == distances[ends.source] else { return false }
+    return distances.isTarget(ends.target) || network.vertices[ends.target].forwards
+  }
+
+  /// Splits the flow evenly at every branch. Vertices are visited from far to near.
+  private func sprayed(from source: Int, to target: Int) -> Route {
+    var route = Route()
+    var front: [(vertex: Int, share: Double)] = [(source, 1)]
+    while let far = front.indices.max(by: { closer(front[$0].vertex, front[$1].vertex) }) {
+      let (vertex, share) = front.remove(at: far)
+      guard vertex != target else { continue }
+      let next = network.outgoing[vertex].filter { leads($0, from: source) }
+      for link in next {
+        let part = share / Double(next.count)
+        route.hops.append(Route.Hop(link: link, share: part))
+        let end = network.links[link].target
+        if let known = front.firstIndex(where: { $0.vertex == end }) {
+          front[known].share += part
+        } else {
+          front.append((end, part))
+        }
+      }
+    }
+    return route
+  }
+
+  private func closer(_ a: Int, _ b: Int) -> Bool {
+    (distances[a], -a) < (distances[b], -b)
+  }
+}
+
+/// Lengths of the shortest ways from everywhere to one vertex.
+struct DistanceTable: Sendable {
+  private var target = -1
+  private var lengths: [Int32] = []
+  private var queue: [[Int32]] = []
+
+  private static let unreached = Int32.max
+
+  subscript(vertex: Int) -> Int { Int(lengths[vertex]) }
+  func isReached(_ vertex: Int) -> Bool { lengths[vertex] != Self.unreached }
+  func isTarget(_ vertex: Int) -> Bool { vertex == target }
+
+  /// Dial's buckets: lengths are small whole numbers. O(links + longest way).
+  mutating func update(_ network: Network, to newTarget: Int, _ isDown: [Bool]) {
+    guard newTarget != target else { return }
+    target = newTarget
+    lengths.removeAll(keepingCapacity: true)
+    lengths.append(contentsOf: repeatElement(Self.unreached, count: network.vertices.count))
+    lengths[target] = 0
+    put(target, at: 0)
+    var length = 0
+    while length < queue.count {
+      while let vertex = queue[length].popLast() {
+        guard lengths[Int(vertex)] == Int32(length) else { continue }
+        relax(network, Int(vertex), isDown)
+      }
+      length += 1
+    }
+  }
+
+  private mutating func relax(_ network: Network, _ vertex: Int, _ isDown: [Bool]) {
+    guard vertex == target || network.vertices[vertex].forwards else { return }
+    for link in network.incoming[vertex] where !isDown[link] {
+      let ends = network.links[link]
+      let length = lengths[vertex] + Int32(ends.length)
+      if length < lengths[ends.source] {
+        lengths[ends.source] = length
+        put(ends.source, at: Int(length))
+      }
+    }
+  }
+
+  private mutating func put(_ vertex: Int, at length: Int) {
+    while queue.count <= length { queue.append([]) }
+    queue[length].append(Int32(vertex))
+  }
+}
+
+/// A well-mixed function of two numbers (the finaliser of SplitMix64 over their combination).
+func mixed(_ a: UInt64, _ b: UInt64) -> UInt64 {
+  var z = a &+ 0x9E37_79B9_7F4A_7C15 &* (b &+ 1)
+  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+  return z ^ (z >> 31)
+}
