@@ -22,12 +22,12 @@ public struct Network: Sendable {
       case device
       /// A processor socket with its memory.
       case host
-      case card
       case `switch`
     }
   }
 
   public struct Link: Hashable, Sendable {
+    public var name: String
     public var source: Int
     public var target: Int
     public var kind: LinkKind
@@ -94,14 +94,16 @@ public struct Network: Sendable {
   }
 
   /// Adds one direction.
+  ///
+  /// - Parameter name: `device 3 -> node 0 switch` where nil.
   @discardableResult
   public mutating func addLink(
     _ kind: LinkKind, from source: Int, to target: Int, _ bandwidth: Bandwidth,
-    latency: SimTime = .zero, messageRate: Double? = nil, length: Int = 1
+    latency: SimTime = .zero, messageRate: Double? = nil, length: Int = 1, name: String? = nil
   ) -> Int {
     links.append(
       Link(
-        source: source, target: target, kind: kind, bandwidth: bandwidth, latency: latency,
+        name: name ?? "\(vertices[source].name) -> \(vertices[target].name)", source: source, target: target, kind: kind, bandwidth: bandwidth, latency: latency,
         messageRate: messageRate, length: length))
     outgoing[source].append(links.count - 1)
     incoming[target].append(links.count - 1)
@@ -111,17 +113,15 @@ public struct Network: Sendable {
   /// Adds both directions, the way from `a` to `b` first.
   mutating func connect(
     _ kind: LinkKind, _ a: Int, _ b: Int, _ bandwidth: Bandwidth, latency: SimTime = .zero,
-    messageRate: Double? = nil, length: Int = 1
+    length: Int = 1
   ) {
-    addLink(
-      kind, from: a, to: b, bandwidth, latency: latency, messageRate: messageRate, length: length)
-    addLink(
-      kind, from: b, to: a, bandwidth, latency: latency, messageRate: messageRate, length: length)
+    addLink(kind, from: a, to: b, bandwidth, latency: latency, length: length)
+    addLink(kind, from: b, to: a, bandwidth, latency: latency, length: length)
   }
 
-  /// `device 3 -> node 0 switch`.
-  public func name(ofLink link: Int) -> String {
-    "\(vertices[links[link].source].name) -> \(vertices[links[link].target].name)"
+  /// Lets traffic between others pass through the devices.
+  mutating func letDevicesForward() {
+    for device in 0..<deviceCount { vertices[device].forwards = true }
   }
 
   public func links(between source: Int, and target: Int) -> [Int] {
