@@ -8,10 +8,14 @@ struct Claims: ~Copyable {
   private(set) var owner = FlatArray<Int32>()
   /// Resources whose users changed since rates were last solved; may name one twice.
   private var changed = FlatArray<Int32>()
+  private var shared = FlatArray<Bool>()
 
   private static var none: Int32 { -1 }
 
-  init(resourceCount: Int) { head.fill(resourceCount, with: Self.none) }
+  init(_ resources: ResourceTable) {
+    head.fill(resources.count, with: Self.none)
+    for isShared in resources.isShared { shared.append(isShared) }
+  }
 
   /// O(demands).
   mutating func prepare(_ graph: borrowing TaskGraph) {
@@ -28,6 +32,7 @@ struct Claims: ~Copyable {
 
   var resourceCount: Int { head.count }
   func isIdle(_ resource: Int) -> Bool { head[resource] == Self.none }
+  func isShared(_ resource: Int) -> Bool { shared[resource] }
 
   mutating func link(_ entry: Int, to resource: Int) {
     let first = head[resource]

@@ -10,7 +10,7 @@ import Units
 /// bottleneck-max-fair (``BottleneckFairSolver``); for tasks that ask equal amounts of everything
 /// they ask for, that is max-min (``MaxMinSolver``). Rates are solved anew only for the connected
 /// component of tasks and resources that a change touches, once an instant; a task that has its
-/// resources to itself costs O(its demands).
+/// resources to itself costs O(its demands). Resources that are not shared connect nobody.
 ///
 /// Time never goes back, and the same graphs give the same times on every run: events are ordered by
 /// (time, priority class, sequence), and every sum is taken in the order of the graph.
@@ -22,14 +22,29 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   private var tasks = TaskStates()
   private var claims: Claims
   private var sharing = Sharing()
-  /// Demand served since ``resetTotals()``, in the resource's base unit.
-  private var served: [Double]
-  private var totalsSince = SimTime.zero
+  private var capacitySchedule = CapacitySchedule()
+  /// What each resource gives per second now, in its base unit; starts as the table says.
+  public private(set) var capacities: [Double]
+  /// Resources whose capacity became zero at this instant while somebody used them.
+  private var lostCapacities: [Int] = []
+  private var totals: ResourceTotals
 
   public init(resources: ResourceTable) {
     self.resources = resources
-    served = [Double](repeating: 0, count: resources.count)
-    claims = Claims(resourceCount: resources.count)
+    capacities = resources.capacities
+    totals = ResourceTotals(resourceCount: resources.count)
+    claims = Claims(resources)
+  }
+
+  /// Gives resources other capacities at given times, whatever runs then.
+  ///
+  /// Changes that a run does not reach wait for the next one, and prolong none; one for a time that
+  /// is past happens when the next run begins. Who uses the resource at that moment gets another
+  /// rate from then on; where the capacity becomes zero, the run ends with an error. Changes of one
+  /// instant happen in the order in which they were scheduled, before anything else of that instant.
+  /// O(changes x log changes).
+  public mutating func schedule(_ changes: [CapacityChange]) {
+    capacitySchedule.add(changes)
   }
 
   /// Runs the graph to its end.
@@ -42,14 +57,20 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   ) throws(EngineError) -> SimTime {
     tasks.prepare(graph)
     claims.prepare(graph)
+    sharing.prepare(graph, resourceCount: resources.count)
     queue.removeAll(keepingCapacity: true)
+    lostCapacities.removeAll()
     var unfinished = graph.taskCount
+    changeCapacities(graph)
     for task in 0..<graph.taskCount where tasks.waitsFor[task] == 0 {
       try release(task, graph, &observer)
     }
-    while let event = queue.pop() {
+    while unfinished > 0, let event = queue.pop() {
       let task = Int(event.payload & 0xffff_ffff)
-      if event.priority == .activation {
+      if event.priority == .capacityChange {
+        now = event.time
+        changeCapacities(graph)
+      } else if event.priority == .activation {
         now = event.time
         try activate(task, graph)
       } else if UInt32(event.payload >> 32) == tasks.generation[task] {
@@ -86,37 +107,64 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     return SimTime(picoseconds: sum)
   }
 
+  /// Takes the changes that are due, and makes an event of the one after them.
+  private mutating func changeCapacities(_ graph: borrowing TaskGraph) {
+    while let change = capacitySchedule.take(dueBy: now) {
+      let resource = change.resource.position
+      totals.endCapacity(capacities[resource], of: resource, at: now)
+      capacities[resource] = change.capacity > 0 ? change.capacity : 0
+      if claims.isIdle(resource) { continue }
+      claims.noteChange(resource)
+      if capacities[resource] == 0 { lostCapacities.append(resource) }
+    }
+    if let next = capacitySchedule.nextTime { queue.push(next, .capacityChange, payload: 0) }
+  }
+
   /// The task claims its share of what it demands.
   private mutating func activate(_ task: Int, _ graph: borrowing TaskGraph) throws(EngineError) {
-    var longest = 0.0
+    var longest = graph.shortest[task]
     var isAlone = true
     for entry in graph.demands(of: task) {
       let resource = Int(graph.demandResource[entry])
-      let capacity = resources.capacities[resource]
+      let capacity = capacities[resource]
       guard capacity > 0 else {
         throw .noCapacity(task: graph.labels[task], resource: resources.names[resource])
       }
       longest = max(longest, graph.demandAmount[entry] / capacity)
-      if !claims.isIdle(resource) { isAlone = false }
+      if claims.isIdle(resource) {
+        totals.beginUse(of: resource, at: now)
+      } else if claims.isShared(resource) {
+        isAlone = false
+      }
       claims.link(entry, to: resource)
     }
     tasks.remaining[task] = 1
     tasks.updatedAt[task] = now
     if isAlone {
-      tasks.rate[task] = 1 / longest
-      try scheduleEnd(of: task, after: SimTime(roundingUp: longest), graph)
+      try setRate(1 / longest, of: task, untilDone: longest, graph)
+      scheduleEnd(of: task)
     } else {
       tasks.rate[task] = 0
-      for entry in graph.demands(of: task) { claims.noteChange(Int(graph.demandResource[entry])) }
+      for entry in graph.demands(of: task) {
+        let resource = Int(graph.demandResource[entry])
+        if claims.isShared(resource) { claims.noteChange(resource) }
+      }
     }
   }
 
-  private mutating func scheduleEnd(
-    of task: Int, after span: SimTime, _ graph: borrowing TaskGraph
+  private mutating func setRate(
+    _ rate: Double, of task: Int, untilDone seconds: Double, _ graph: borrowing TaskGraph
   ) throws(EngineError) {
+    tasks.rate[task] = rate
     tasks.generation[task] &+= 1
-    let payload = UInt64(tasks.generation[task]) << 32 | UInt64(task)
-    queue.push(try end(of: span, task, graph), .completion, payload: payload)
+    tasks.endsAt[task] = try end(of: SimTime(roundingUp: seconds), task, graph)
+  }
+
+  private mutating func scheduleEnd(of task: Int) {
+    let generation = tasks.generation[task]
+    tasks.scheduledGeneration[task] = generation
+    queue.push(
+      tasks.endsAt[task], .completion, payload: UInt64(generation) << 32 | UInt64(task))
   }
 
   /// The task gives its shares back and releases those that waited only for it.
@@ -124,11 +172,16 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
   ) throws(EngineError) {
     tasks.generation[task] &+= 1
+    let activeSince = tasks.releasedAt[task] + graph.latencies[task]
     for entry in graph.demands(of: task) {
       let resource = Int(graph.demandResource[entry])
-      served[resource] += graph.demandAmount[entry]
+      totals.add(graph.demandAmount[entry], after: now - activeSince, to: resource)
       claims.unlink(entry, from: resource)
-      if !claims.isIdle(resource) { claims.noteChange(resource) }
+      if claims.isIdle(resource) {
+        totals.endUse(of: resource, at: now)
+      } else if claims.isShared(resource) {
+        claims.noteChange(resource)
+      }
     }
     observer.taskFinished(
       TaskID(index: task), graph.labels[task], from: tasks.releasedAt[task], to: now,
@@ -141,21 +194,44 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   }
 
   /// Solves the rates of every component that changed at this instant.
+  ///
+  /// Of a component's ends only the earliest are made events. The others cannot be missed: whatever
+  /// is connected with the task that ends first gets new rates when it ends, and until then the
+  /// component only changes together with all its rates.
   private mutating func share(_ graph: borrowing TaskGraph) throws(EngineError) {
+    try checkLostCapacities(graph)
     while sharing.collectComponent(&claims, graph) {
-      guard sharing.solve(graph, resources) else {
+      guard sharing.solve(graph, claims, capacities: capacities) else {
         throw .unfairSharing(tasks: sharing.component.prefix(5).map { graph.labels[$0] })
       }
+      var earliest = SimTime.never
       for (index, task) in sharing.component.enumerated() {
         let rate = sharing.rates[index]
-        guard rate != tasks.rate[task] else { continue }
-        let elapsed = (now - tasks.updatedAt[task]).seconds
-        let left = max(0, tasks.remaining[task] - tasks.rate[task] * elapsed)
-        tasks.remaining[task] = left
-        tasks.rate[task] = rate
-        tasks.updatedAt[task] = now
-        try scheduleEnd(of: task, after: SimTime(roundingUp: left / rate), graph)
+        if rate != tasks.rate[task] {
+          let elapsed = (now - tasks.updatedAt[task]).seconds
+          let left = max(0, tasks.remaining[task] - tasks.rate[task] * elapsed)
+          tasks.remaining[task] = left
+          tasks.updatedAt[task] = now
+          try setRate(rate, of: task, untilDone: left / rate, graph)
+        }
+        earliest = min(earliest, tasks.endsAt[task])
       }
+      for task in sharing.component where tasks.endsAt[task] == earliest {
+        if tasks.scheduledGeneration[task] != tasks.generation[task] { scheduleEnd(of: task) }
+      }
+    }
+  }
+
+  /// Ends the run where a capacity became zero that somebody still needs when this instant is over.
+  private mutating func checkLostCapacities(_ graph: borrowing TaskGraph) throws(EngineError) {
+    while let resource = lostCapacities.popLast() {
+      guard capacities[resource] == 0, var claim = claims.firstClaim(on: resource) else { continue }
+      var task = claims.owner[claim]
+      while let next = claims.claim(after: claim) {
+        claim = next
+        task = min(task, claims.owner[claim])
+      }
+      throw .noCapacity(task: graph.labels[Int(task)], resource: resources.names[resource])
     }
   }
 
@@ -172,32 +248,48 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
 
 extension Engine where Queue: ~Copyable {
   /// What a resource has served since ``resetTotals()``, as a share of what it could have: 0 to 1.
+  /// One that is not shared gives all it has to each of its users, and may exceed 1.
   public func utilisation(of resource: ResourceID) -> Double {
-    let elapsed = (now - totalsSince).seconds
-    guard elapsed > 0, resources.capacities[resource.position] > 0 else { return 0 }
-    return served[resource.position] / (resources.capacities[resource.position] * elapsed)
+    let most = amountOffered(by: resource.position)
+    return most > 0 ? totals.amountServed(by: resource.position) / most : 0
   }
 
   /// What a resource has served since ``resetTotals()``, in its base unit.
-  public func amountServed(by resource: ResourceID) -> Double { served[resource.position] }
-
-  /// The same for every resource, in the order of the table.
-  public var amountsServed: [Double] { served }
-
-  /// Starts the totals anew, after a warm-up.
-  public mutating func resetTotals() {
-    reset(&served, resources.count, 0)
-    totalsSince = now
+  public func amountServed(by resource: ResourceID) -> Double {
+    totals.amountServed(by: resource.position)
   }
 
-  /// No resource serves more than its capacity times the time that passed.
+  /// The same for every resource, in the order of the table. O(resources), as are the others below.
+  public var amountsServed: [Double] { totals.amountsServed }
+
+  /// What each resource could have served since ``resetTotals()``: the integral of its capacity over
+  /// time, in its base unit.
+  public var amountsOffered: [Double] { capacities.indices.map { amountOffered(by: $0) } }
+
+  /// Seconds since ``resetTotals()`` in which each resource had a user. Complete between runs.
+  public var busySeconds: [Double] { totals.busySeconds }
+
+  /// The seconds that tasks held a claim on each resource since ``resetTotals()``, summed over tasks:
+  /// busy seconds times the mean number of users. A task that has it to itself claims it for
+  /// served / capacity; what is above that was spent waiting for others, or on the task's other
+  /// resources. Complete between runs.
+  public var claimSeconds: [Double] { totals.claimSeconds }
+
+  /// Starts the totals anew, after a warm-up.
+  public mutating func resetTotals() { totals.reset(at: now) }
+
+  private func amountOffered(by resource: Int) -> Double {
+    totals.amountOffered(by: resource, at: now, capacity: capacities[resource])
+  }
+
+  /// No resource that is shared serves more than its capacity times the time that passed.
   private func checkLaws() throws(EngineError) {
-    let elapsed = (now - totalsSince).seconds
-    for resource in 0..<resources.count {
-      let most = resources.capacities[resource] * elapsed
-      guard served[resource] <= most * (1 + 1e-9) + 1e-300 else {
+    for resource in 0..<resources.count where claims.isShared(resource) {
+      let most = amountOffered(by: resource)
+      let served = totals.amountServed(by: resource)
+      guard served <= most * (1 + 1e-9) + 1e-300 else {
         throw .lawBroken(
-          "'\(resources.names[resource])' served \(served[resource]) of at most \(most)")
+          "'\(resources.names[resource])' served \(served) of at most \(most)")
       }
     }
   }

@@ -4,7 +4,7 @@ import Units
 public struct ResourceID: Hashable, Sendable, BitwiseCopyable {
   let index: Int32
 
-  /// Position in the order of ``ResourceTable/add(_:capacity:)``.
+  /// Position in the order of ``ResourceTable/add(_:capacity:isShared:)``.
   public var position: Int { Int(index) }
 }
 
@@ -18,6 +18,8 @@ public struct ResourceTable: Sendable {
   public private(set) var unitSymbols: [String] = []
   /// In base units per second.
   public private(set) var capacities: [Double] = []
+  /// Whether the users of a resource divide its capacity among them.
+  public private(set) var isShared: [Bool] = []
 
   public init() {}
 
@@ -25,12 +27,17 @@ public struct ResourceTable: Sendable {
 
   /// Adds a resource. A capacity of zero is allowed (a failed link): what demands it never finishes,
   /// and the run says so.
+  ///
+  /// - Parameter isShared: False for a resource of which each user may take all there is, whoever
+  ///   else uses it: a core that does not block. It limits a task's rate and makes nobody wait for
+  ///   anybody.
   public mutating func add<Unit>(
-    _ name: String, capacity: Quantity<PerSecond<Unit>>
+    _ name: String, capacity: Quantity<PerSecond<Unit>>, isShared: Bool = true
   ) -> ResourceID {
     names.append(name)
     unitSymbols.append(PerSecond<Unit>.symbol)
     capacities.append(max(0, capacity.value))
+    self.isShared.append(isShared)
     return ResourceID(index: Int32(names.count - 1))
   }
 

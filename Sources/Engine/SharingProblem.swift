@@ -22,6 +22,7 @@ struct SharingProblem {
   /// What a task's rate is measured by when rates are compared, positive.
   private(set) var weight: [Double] = []
   private(set) var cap: [Double] = []
+  private(set) var hasCaps = false
 
   var taskCount: Int { weight.count }
   var resourceCount: Int { capacity.count }
@@ -35,6 +36,7 @@ struct SharingProblem {
     amount.removeAll(keepingCapacity: true)
     weight.removeAll(keepingCapacity: true)
     cap.removeAll(keepingCapacity: true)
+    hasCaps = false
   }
 
   mutating func addResource(capacity limit: Double, isShared shared: Bool = true) {
@@ -48,10 +50,17 @@ struct SharingProblem {
     amount.append(demand)
   }
 
+  /// Adds a demand on a resource that nobody else uses.
+  mutating func addDemand(_ demand: Double, onNewResourceWithCapacity limit: Double) {
+    addDemand(demand, on: resourceCount)
+    addResource(capacity: limit)
+  }
+
   mutating func endTask(weight taskWeight: Double = 1, cap limit: Double = .infinity) {
     rowStart.append(column.count)
     weight.append(taskWeight)
     cap.append(limit)
+    if limit < .infinity { hasCaps = true }
   }
 
   func row(_ task: Int) -> Range<Int> { rowStart[task]..<rowStart[task + 1] }

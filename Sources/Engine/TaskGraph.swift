@@ -45,6 +45,8 @@ public struct TaskGraph: ~Copyable {
   var labels = FlatArray<TaskLabel>()
   var latencies = FlatArray<SimTime>()
   var joules = FlatArray<Double>()
+  /// Seconds that the task takes at least once it is active.
+  var shortest = FlatArray<Double>()
   /// Demands of task i are entries `demandStart[i]..<demandStart[i + 1]`.
   var demandStart = FlatArray<Int32>()
   var demandResource = FlatArray<Int32>()
@@ -70,6 +72,7 @@ public struct TaskGraph: ~Copyable {
     labels.append(label)
     latencies.append(latency)
     joules.append(energy.value)
+    shortest.append(0)
     demandStart.append(Int32(demandResource.count))
     return id
   }
@@ -83,6 +86,14 @@ public struct TaskGraph: ~Copyable {
     demandStart[labels.count] = Int32(demandResource.count)
   }
 
+  /// Lets the task that was added last take no less than `span` once it is active, whatever its
+  /// resources would give it: a cap on its rate. A flow that its sender's threads drive at 25 GB/s at
+  /// most takes at least `bytes / Bandwidth(25e9)`. The longest span given counts. O(1).
+  public mutating func takeAtLeast(_ span: Seconds) {
+    guard labels.count > 0, span.value > shortest[labels.count - 1] else { return }
+    shortest[labels.count - 1] = span.value
+  }
+
   /// Makes `task` wait until `other` is done. Amortised O(1).
   public mutating func add(_ task: TaskID, after other: TaskID) {
     edgeFrom.append(other.index)
@@ -94,6 +105,7 @@ public struct TaskGraph: ~Copyable {
     labels.removeAll()
     latencies.removeAll()
     joules.removeAll()
+    shortest.removeAll()
     demandStart.removeAll()
     demandStart.append(0)
     demandResource.removeAll()
@@ -106,9 +118,9 @@ public struct TaskGraph: ~Copyable {
   public func energy(of task: TaskID) -> Joules { Joules(joules[task.position]) }
 
   /// The time the task takes when nothing else runs: latency + max over resources of
-  /// demand / capacity. This is its roofline. O(demands).
+  /// demand / capacity, or what it takes at least. This is its roofline. O(demands).
   public func timeAlone(_ task: TaskID, on resources: ResourceTable) -> SimTime {
-    var longest = 0.0
+    var longest = shortest[task.position]
     for entry in Int(demandStart[task.position])..<Int(demandStart[task.position + 1]) {
       let capacity = resources.capacities[Int(demandResource[entry])]
       longest = max(longest, demandAmount[entry] / capacity)

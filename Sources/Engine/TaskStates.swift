@@ -10,8 +10,12 @@ struct TaskStates: ~Copyable {
   /// Share of the task done per second.
   var rate = FlatArray<Double>()
   var updatedAt = FlatArray<SimTime>()
-  /// Counts the ends that were scheduled: an end event of an earlier generation is void.
+  /// When the task is done if its rate stays what it is.
+  var endsAt = FlatArray<SimTime>()
+  /// Counts changes of the rate: an end event of an earlier generation is void.
   var generation = FlatArray<UInt32>()
+  /// The generation that has an end event in the queue.
+  var scheduledGeneration = FlatArray<UInt32>()
   /// Tasks that wait for task i are entries `successorStart[i]..<successorStart[i + 1]`.
   private var successorStart = FlatArray<Int32>()
   private(set) var successor = FlatArray<Int32>()
@@ -24,7 +28,9 @@ struct TaskStates: ~Copyable {
     remaining.fill(count, with: 1)
     rate.fill(count, with: 0)
     updatedAt.fill(count, with: .zero)
+    endsAt.fill(count, with: .never)
     generation.fill(count, with: 0)
+    scheduledGeneration.fill(count, with: 0)
     sortDependencies(graph)
   }
 
