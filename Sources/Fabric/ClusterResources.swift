@@ -2,7 +2,7 @@ import Engine
 import Hardware
 import Units
 
-/// What one device of a cluster brings to a run.
+/// What one device of a cluster brings to a run besides its links.
 public struct DeviceResources: Sendable {
   /// All compute units together: one second of the whole device per second. A kernel claims the
   /// time it takes alone, so kernels that run beside each other share the device, whatever part of
@@ -11,120 +11,97 @@ public struct DeviceResources: Sendable {
   /// The arithmetic units at their data-sheet rate: one second of peak work per second.
   public var tensor: ResourceID
   public var memory: ResourceID
-  /// The port to the other devices of the node, each way.
-  public var scaleUpOut: ResourceID
-  public var scaleUpIn: ResourceID
-  /// The lanes to the host, each way. Network cards hang behind them.
-  public var hostOut: ResourceID
-  public var hostIn: ResourceID
-  /// The network card, each way; nil in a cluster of one node without network traffic.
-  public var networkOut: ResourceID?
-  public var networkIn: ResourceID?
 }
 
-/// A kind of resource, for tables that average over devices.
-public enum ResourceKind: String, CaseIterable, Sendable {
+/// A kind of resource, for tables that average over devices or links.
+public enum ResourceKind: Hashable, Sendable {
   case cores
-  case tensor = "tensor units"
+  case tensor
   case memory
-  case scaleUp = "scale-up ports"
-  case hostLink = "host links"
-  case network = "network cards"
-  case pairLink = "device-to-device links"
+  case link(Network.LinkKind)
+  /// Messages that a link's port can begin.
+  case messages
+
+  public var name: String {
+    switch self {
+    case .cores: "cores"
+    case .tensor: "tensor units"
+    case .memory: "memory"
+    case .link(let kind): kind.rawValue
+    case .messages: "message rates"
+    }
+  }
 }
 
-/// A cluster's devices and ports as resources of the engine.
+/// A cluster's devices and the links of its network as resources of the engine.
 ///
-///     let resources = ClusterResources(cluster)
+///     let resources = ClusterResources(cluster, try Network(NetworkPlan(cluster)))
 ///     var engine = Engine<FourAryHeap>(resources: resources.table)
-///
-/// Devices of a node reach each other through switched ports (each has one way out and one way in,
-/// and the switch between them does not block), through point-to-point links (a mesh: the ports and,
-/// for each ordered pair, its own link), or through their host lanes. Nodes reach each other through
-/// a network card for each device or a few, behind the device's host lanes, over a fabric that does
-/// not block.
 public struct ClusterResources: Sendable {
-  public let cluster: Cluster
+  public let network: Network
   public private(set) var table = ResourceTable()
   public private(set) var devices: [DeviceResources] = []
+  /// In the order of the network's links.
+  public private(set) var links: [ResourceID] = []
+  /// For each link, the messages its port can begin; nil where only bytes limit.
+  public private(set) var messages: [ResourceID?] = []
   /// For each resource of the table, in its order.
   public private(set) var kinds: [ResourceKind] = []
-  /// The device that a resource belongs to, in the order of the table; the sender of a link, the
-  /// first device of a card that several share.
-  public private(set) var owners: [Int] = []
-  /// `[device][position of the other device in the node]`, where the node is a mesh.
-  private var pairLinks: [[ResourceID]] = []
+  /// The device that a resource belongs to, in the order of the table; nil where several share it.
+  public private(set) var owners: [Int?] = []
 
-  public init(_ cluster: Cluster) {
-    self.cluster = cluster
-    for device in cluster.deviceIndices { addDevice(device) }
-    if cluster.nodeCount > 1 { addNetworkCards() }
-    if cluster.node.scaleUp.kind == .mesh { addPairLinks() }
+  /// - Parameter devices: Of each device of the network, in order.
+  public init(_ devices: [Device], _ network: Network) {
+    precondition(devices.count == network.deviceCount, "each device of the network is one")
+    self.network = network
+    for (number, device) in devices.enumerated() { addDevice(number, device) }
+    addLinks()
   }
 
-  /// The link from one device to another of its node, where the node is a mesh.
-  public func pairLink(from device: Int, to other: Int) -> ResourceID? {
-    pairLinks.isEmpty ? nil : pairLinks[device][cluster.localIndex(of: other)]
+  public init(_ cluster: Cluster, _ network: Network) {
+    self.init([Device](repeating: cluster.device, count: cluster.deviceCount), network)
   }
 
   private mutating func add<Unit>(
-    _ kind: ResourceKind, of device: Int, _ suffix: String, _ capacity: Quantity<PerSecond<Unit>>
+    _ kind: ResourceKind, of device: Int?, _ name: String, _ capacity: Quantity<PerSecond<Unit>>
   ) -> ResourceID {
     kinds.append(kind)
     owners.append(device)
-    return table.add("device \(device) \(suffix)", capacity: capacity)
+    return table.add(name, capacity: capacity)
   }
 
-  private mutating func addDevice(_ device: Int) {
+  private mutating func addDevice(_ number: Int, _ device: Device) {
     let wholeDevice = Quantity<PerSecond<Second>>(1)
-    let node = cluster.node
-    let lanes = node.hostLink.effectiveBandwidth
-    let hostOut = add(.hostLink, of: device, "host link out", lanes)
-    let hostIn = add(.hostLink, of: device, "host link in", lanes)
-    let hasPorts = node.scaleUp.kind != .host
-    let port = node.scaleUp.port.effectiveBandwidth
+    let name = "device \(number)"
     devices.append(
       DeviceResources(
-        cores: add(.cores, of: device, "cores", wholeDevice),
-        tensor: add(.tensor, of: device, "tensor units", wholeDevice),
-        memory: add(.memory, of: device, "memory", node.device.memory.bandwidth),
-        scaleUpOut: hasPorts ? add(.scaleUp, of: device, "scale-up out", port) : hostOut,
-        scaleUpIn: hasPorts ? add(.scaleUp, of: device, "scale-up in", port) : hostIn,
-        hostOut: hostOut, hostIn: hostIn))
+        cores: add(.cores, of: number, "\(name) cores", wholeDevice),
+        tensor: add(.tensor, of: number, "\(name) tensor units", wholeDevice),
+        memory: add(.memory, of: number, "\(name) memory", device.memory.bandwidth)))
   }
 
-  private mutating func addNetworkCards() {
-    guard let network = cluster.node.network else { return }
-    for node in 0..<cluster.nodeCount {
-      var cards: [Int: (out: ResourceID, in: ResourceID)] = [:]
-      for device in cluster.devices(ofNode: node) {
-        guard let number = cluster.networkCard(of: device) else { continue }
-        let bandwidth = network.port.effectiveBandwidth
-        let card =
-          cards[number] ?? (
-            out: add(.network, of: device, "network card out", bandwidth),
-            in: add(.network, of: device, "network card in", bandwidth)
-          )
-        cards[number] = card
-        devices[device].networkOut = card.out
-        devices[device].networkIn = card.in
+  private mutating func addLinks() {
+    let users = network.ports.map { usersOfLinks($0) }
+    for (index, link) in network.links.enumerated() {
+      let end = [link.source, link.target].first { network.vertices[$0].kind == .device }
+      let owner = end ?? users.flatMap { $0[index].count == 1 ? $0[index][0] : nil }
+      links.append(add(.link(link.kind), of: owner, link.name, link.bandwidth))
+      messages.append(
+        link.messageRate.map {
+          add(
+            .messages, of: owner, link.name + " messages", Quantity<PerSecond<Message>>($0))
+        })
+    }
+  }
+
+  /// For each link, the devices whose traffic passes it.
+  private func usersOfLinks(_ ports: [DevicePorts]) -> [[Int]] {
+    var users = [[Int]](repeating: [], count: network.links.count)
+    for (device, ports) in ports.enumerated() {
+      for link in Set(ports.innerOut + ports.innerIn + ports.outerOut + ports.outerIn).sorted() {
+        users[link].append(device)
       }
     }
-  }
-
-  private mutating func addPairLinks() {
-    guard let bandwidth = cluster.pairBandwidth else { return }
-    for device in cluster.deviceIndices {
-      let others = cluster.devices(ofNode: cluster.node(of: device))
-      pairLinks.append(others.map { add(.pairLink, of: device, "link to \($0)", bandwidth) })
-    }
-  }
-}
-
-extension Cluster {
-  /// What the link between two devices of a mesh reaches each way; its nominal bandwidth times what
-  /// its kind of link was measured to reach.
-  var pairBandwidth: Bandwidth? {
-    node.scaleUp.pairBandwidth.map { $0 * node.scaleUp.port.link.efficiency }
+    return users
   }
 }

@@ -3,22 +3,29 @@ import Units
 /// Why a network cannot be built or used.
 public enum FabricError: Error, Hashable, Sendable {
   case noRoute(from: String, to: String)
+  case failedDevice(Int)
   case zeroCapacity(link: String)
   /// A topology that does not suit the cluster: the sentence says why.
   case topology(String)
   case unknownPart(String, known: [String])
+  case tooManyRoutes(devices: Int, bytes: Double, limit: Double)
   case tooManyMessages(steps: Double, bytes: Double, limit: Double)
 
   public var sentence: String {
     switch self {
     case .noRoute(let source, let target):
       "there is no way from \(source) to \(target)"
+    case .failedDevice(let device):
+      "device \(device) fails, and its experts and sequences live nowhere else"
     case .zeroCapacity(let link):
       "the link \(link) has no bandwidth; give it one, or leave it out"
     case .topology(let reason):
       reason
     case .unknownPart(let name, let known):
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
+    case .tooManyRoutes(let devices, let bytes, let limit):
+      "the routes between \(devices) devices take \(Bytes(bytes)) of memory; "
+        + "at most \(Bytes(limit)) are used"
     case .tooManyMessages(let steps, let bytes, let limit):
       "that is \(fourDigits(steps)) messages, which take \(Bytes(bytes)) of memory; "
         + "at most \(Bytes(limit)) are used"

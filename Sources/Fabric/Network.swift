@@ -103,7 +103,8 @@ public struct Network: Sendable {
   ) -> Int {
     links.append(
       Link(
-        name: name ?? "\(vertices[source].name) -> \(vertices[target].name)", source: source, target: target, kind: kind, bandwidth: bandwidth, latency: latency,
+        name: name ?? "\(vertices[source].name) -> \(vertices[target].name)", source: source,
+        target: target, kind: kind, bandwidth: bandwidth, latency: latency,
         messageRate: messageRate, length: length))
     outgoing[source].append(links.count - 1)
     incoming[target].append(links.count - 1)

@@ -96,7 +96,8 @@ extension Network {
     for (number, machine) in plan.machines.enumerated() where machine.node.scaleUp.kind != .planes {
       guard !cards.contains(where: { $0.node == number }) else { continue }
       throw .topology(
-        "'\(machine.node.name)' has no network, so it cannot be one of \(plan.machines.count) nodes")
+        "'\(machine.node.name)' has no network, so it cannot be one of \(plan.machines.count) nodes"
+      )
     }
   }
 }

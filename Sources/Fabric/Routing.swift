@@ -1,3 +1,5 @@
+import Units
+
 /// How a flow uses the shortest ways there are.
 public enum Spread: String, CaseIterable, Hashable, Sendable {
   /// The first in the order of the links: in meshes the x direction before the y direction.
@@ -32,6 +34,28 @@ public struct Route: Hashable, Sendable {
   public var hops: [Hop] = []
 
   public init(hops: [Hop] = []) { self.hops = hops }
+
+  /// Of the longest of the ways that the flow takes, where it is spread.
+  public func latency(_ network: Network) -> SimTime {
+    guard hops.contains(where: { $0.share < 1 }) else {
+      return hops.reduce(.zero) { $0 + network.links[$1.link].latency }
+    }
+    // Hops stand in the order of their distance, so that each vertex is reached before it is left.
+    var arrivals: [(vertex: Int, time: SimTime)] = []
+    var last = SimTime.zero
+    for hop in hops {
+      let link = network.links[hop.link]
+      let start = arrivals.first { $0.vertex == link.source }?.time ?? .zero
+      let time = start + link.latency
+      last = max(last, time)
+      if let known = arrivals.firstIndex(where: { $0.vertex == link.target }) {
+        arrivals[known].time = max(arrivals[known].time, time)
+      } else {
+        arrivals.append((link.target, time))
+      }
+    }
+    return last
+  }
 }
 
 /// Finds routes in a network, some of whose links may be down.

@@ -1,3 +1,4 @@
+import Fabric
 import Hardware
 import Models
 import Placement
@@ -33,6 +34,9 @@ public struct Deployment: Sendable {
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
   public var exchange: Exchange
+  public let fabric: FabricPlan
+  /// The cluster's network, whole.
+  public let network: Network
 
   /// How tokens get to their experts and back.
   public struct Exchange: Hashable, Sendable {
@@ -59,7 +63,7 @@ public struct Deployment: Sendable {
   ///   model.
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
-    placement: ExpertPlacement, exchange: Exchange
+    placement: ExpertPlacement, exchange: Exchange, fabric: FabricPlan = FabricPlan()
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -93,6 +97,11 @@ public struct Deployment: Sendable {
     self.parallelism = parallelism
     self.placement = placement
     self.exchange = exchange
+    self.fabric = fabric
+    do {
+      network = try Network(NetworkPlan(cluster, topology: fabric.topology))
+      try network.check(fabric.changes)
+    } catch { throw .fabric(error) }
   }
 
   /// The expert group of a device.

@@ -25,9 +25,10 @@ struct LayerTraffic {
   }
 
   /// Whether the sums that a replay keeps for each rank and device do not say it all: sliced experts
-  /// need their copies on several devices, and a mesh has a link for each pair.
+  /// need their copies on several devices, and not every network is only its ports.
   var needsMatrix: Bool {
-    deployment.parallelism.experts.tensor > 1 || deployment.cluster.node.scaleUp.kind == .mesh
+    deployment.parallelism.experts.tensor > 1
+      || !deployment.fabric.portsSuffice(deployment.network)
   }
 
   /// Adds up the ports from a replay. O(devices x layers), and with a matrix O(devices x layers x
@@ -116,10 +117,11 @@ struct LayerTraffic {
       fillPairs(&traffic, layer: layer, perCopy: perCopy, isReturn: isReturn, counts)
       return
     }
+    traffic.removeAll()
     for device in 0..<devices {
       let index = layer * devices + device
       func bytes(_ copies: [Int]) -> Bytes { perCopy * Double(copies[index]) }
-      traffic.setPorts(
+      traffic.addPorts(
         of: device, innerOut: bytes(isReturn ? innerIn : innerOut),
         innerIn: bytes(isReturn ? innerOut : innerIn),
         outerOut: bytes(isReturn ? outerIn : outerOut),

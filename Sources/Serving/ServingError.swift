@@ -1,4 +1,5 @@
 import Engine
+import Fabric
 import Hardware
 import Traces
 import Units
@@ -17,12 +18,16 @@ public enum ServingError: Error, Sendable {
   case hardware(HardwareError)
   case trace(TraceError)
   case engine(EngineError)
+  /// A network that cannot be built, or changes of parts it does not have.
+  case fabric(FabricError)
+  /// The network broke apart while the run went on.
+  case disconnected(FabricError, at: SimTime)
   case lawBroken(String)
 
   /// Whether what was asked for is at fault (exit code 2) or the run (exit code 1).
   public var isInputError: Bool {
     switch self {
-    case .engine, .lawBroken: false
+    case .engine, .disconnected, .lawBroken: false
     default: true
     }
   }
@@ -51,6 +56,10 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
+    case .fabric(let error):
+      error.sentence
+    case .disconnected(let error, let time):
+      "at \(time) \(error.sentence)"
     case .lawBroken(let law):
       "a law of the simulation does not hold (please report this): \(law)"
     }

@@ -41,6 +41,7 @@ public struct Simulation: ~Copyable {
   private var graph: TaskGraph
   private var engine: Engine<DefaultEventQueue>
   private var measuredSince = SimTime.zero
+  private var changesFollowed: Int
 
   /// - Parameter threads: How many may count routing at a time; results do not depend on it.
   /// - Throws: ``ServingError`` where the deployment does not fit its devices, a device cannot compute
@@ -56,7 +57,9 @@ public struct Simulation: ~Copyable {
     replayed.trace = trace
     let source = try TokenSource(
       replayed, groups: deployment.parallelism.attention.data, seed: seed)
-    let resources = ClusterResources(deployment.cluster)
+    let resources = ClusterResources(deployment.cluster, deployment.network)
+    let routes = try Self.routes(deployment, at: .zero)
+    let changes = try Self.capacityChanges(deployment, resources)
     self.deployment = deployment
     self.workload = workload
     self.measurement = measurement
@@ -67,9 +70,38 @@ public struct Simulation: ~Copyable {
     drawsWithReplacement = source.drawsWithReplacement
     traffic = LayerTraffic(deployment)
     counts = RoutingCounts(slots: slots, keepsMatrix: traffic.needsMatrix)
-    planner = StepPlanner(deployment, workload, resources)
+    planner = StepPlanner(deployment, workload, resources, routes)
+    changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
     engine = Engine(resources: resources.table)
+    engine.schedule(changes)
+  }
+
+  private static func capacityChanges(
+    _ deployment: Deployment, _ resources: ClusterResources
+  ) throws(ServingError) -> [CapacityChange] {
+    do {
+      return try resources.capacityChanges(deployment.fabric.changes)
+    } catch { throw .fabric(error) }
+  }
+
+  /// The ways between devices at a moment; nil where the network's ports say all.
+  private static func routes(
+    _ deployment: Deployment, at time: SimTime
+  ) throws(ServingError) -> RouteTable? {
+    let fabric = deployment.fabric
+    guard !fabric.portsSuffice(deployment.network) else { return nil }
+    do throws(FabricError) {
+      let state = try deployment.network.state(after: fabric.changes, at: time)
+      if let device = state.failedDevices.first {
+        throw FabricError.failedDevice(device)
+      }
+      return try RouteTable(
+        RouteFinder(
+          deployment.network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown))
+    } catch {
+      throw time == .zero ? .fabric(error) : .disconnected(error, at: time)
+    }
   }
 
   private static func checkDevice(
@@ -132,6 +164,7 @@ public struct Simulation: ~Copyable {
 
   /// Draws the next iteration's tokens, counts their routing and builds the graph.
   private mutating func plan() throws(ServingError) {
+    try followChanges()
     source.nextBatch(
       into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
     do {
@@ -140,6 +173,14 @@ public struct Simulation: ~Copyable {
     try checkTokens()
     try traffic.count(counts)
     planner.plan(counts, traffic, into: &graph)
+  }
+
+  /// New traffic takes the ways that are there when its iteration begins.
+  private mutating func followChanges() throws(ServingError) {
+    let passed = deployment.fabric.changes.count { $0.time <= engine.now }
+    guard passed != changesFollowed else { return }
+    changesFollowed = passed
+    planner.follow(try Self.routes(deployment, at: engine.now))
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {

@@ -46,6 +46,8 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   case latency
   case scaleUp
   case network
+  case hostLinks
+  case switchLinks
 
   public var name: String {
     switch self {
@@ -54,6 +56,8 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
     case .latency: "latency"
     case .scaleUp: "scale-up ports"
     case .network: "network cards"
+    case .hostLinks: "host links"
+    case .switchLinks: "switch links"
     }
   }
 
@@ -68,8 +72,10 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   init(_ bound: ExchangeTraffic.Bound) {
     switch bound {
     case .latency: self = .latency
-    case .scaleUp: self = .scaleUp
-    case .network: self = .network
+    case .link(.scaleUp), .link(.pair): self = .scaleUp
+    case .link(.card): self = .network
+    case .link(.hostLane), .link(.hostUplink), .link(.socket): self = .hostLinks
+    case .link(.core): self = .switchLinks
     }
   }
 }

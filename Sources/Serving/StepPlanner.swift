@@ -29,16 +29,22 @@ struct StepPlanner {
   private var last: [TaskID?]
   private var lastExchange: TaskID?
 
-  init(_ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources) {
+  init(
+    _ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources,
+    _ routes: RouteTable?
+  ) {
     self.deployment = deployment
     self.resources = resources
     costs = StageCosts(deployment, workload)
     let hidden = Double(deployment.model.hidden)
     dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
     combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
-    traffic = ExchangeTraffic(deployment.cluster)
+    traffic = ExchangeTraffic(resources, routes)
     last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
   }
+
+  /// Lets new traffic take other ways.
+  mutating func follow(_ routes: RouteTable?) { traffic = ExchangeTraffic(resources, routes) }
 
   private var devices: Range<Int> { deployment.cluster.deviceIndices }
 
@@ -143,10 +149,12 @@ struct StepPlanner {
     _ stage: Stage, layer: Int, to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
+    let startUp = deployment.cluster.node.scaleUp.collectiveLatency
+    let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
-      stage: stage.rawValue, bound: TaskBound(traffic.bound).rawValue, layer: layer,
+      stage: stage.rawValue, bound: bound.rawValue, layer: layer,
       device: Int(TaskLabel.everyDevice))
-    let exchange = traffic.appendTask(label, to: &graph, on: resources)
+    let exchange = traffic.appendTask(label, startUp: startUp, to: &graph)
     for device in devices {
       if let previous = last[device] { graph.add(exchange, after: previous) }
     }

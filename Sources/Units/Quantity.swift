@@ -25,6 +25,7 @@ public typealias Bandwidth = Quantity<PerSecond<Byte>>
 public typealias ComputeRate = Quantity<PerSecond<FLOP>>
 public typealias Power = Quantity<PerSecond<Joule>>
 public typealias Tokens = Quantity<Token>
+public typealias Messages = Quantity<Message>
 public typealias TokenRate = Quantity<PerSecond<Token>>
 /// Joules per byte moved, per FLOP done.
 public typealias EnergyPerByte = Quantity<JoulePer<Byte>>

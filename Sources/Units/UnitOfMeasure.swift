@@ -56,6 +56,14 @@ public enum Token: UnitOfMeasure {
   public static let takesPrefixes = false
 }
 
+public enum Message: UnitOfMeasure {
+  public static let quantityName = "a number of messages"
+  public static let symbol = "messages"
+  public static let example = "1024 messages"
+  public static let spellings = [("messages", 1.0), ("message", 1.0)]
+  public static let takesPrefixes = false
+}
+
 /// The rate of something: `PerSecond<Byte>` is a bandwidth, `PerSecond<Joule>` is power.
 public enum PerSecond<Base: RateBase>: UnitOfMeasure {
   public static var quantityName: String { Base.rateName }
@@ -96,6 +104,12 @@ extension Token: RateBase {
   public static let rateName = "a token rate"
   public static let rateExample = "1200 tokens/s"
   public static let rateSpellings = [("tokens/s", 1.0)]
+}
+
+extension Message: RateBase {
+  public static let rateName = "a message rate"
+  public static let rateExample = "215000000 messages/s"
+  public static let rateSpellings = [("messages/s", 1.0)]
 }
 
 extension Second: RateBase {

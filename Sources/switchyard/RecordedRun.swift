@@ -58,7 +58,7 @@ struct RecordedRun: IterationObserver {
     description.remarks = scenario.remarks
     description.resources = resources.table.names.indices.map { index in
       ResourceDescription(
-        name: resources.table.names[index], kind: resources.kinds[index].rawValue,
+        name: resources.table.names[index], kind: resources.kinds[index].name,
         unit: resources.table.unitSymbols[index], capacity: resources.table.capacities[index],
         device: resources.owners[index])
     }

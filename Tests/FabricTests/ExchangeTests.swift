@@ -9,12 +9,19 @@ private func cluster(_ node: String, count: Int = 1, devices: Int? = nil) throws
   try Cluster(HardwareCatalogue.load().node(named: node), count: count, devicesPerNode: devices)
 }
 
+extension ExchangeTraffic {
+  fileprivate init(_ cluster: Cluster) throws {
+    let network = try Network(NetworkPlan(cluster))
+    self.init(
+      ClusterResources(cluster, network),
+      network.ports == nil ? try RouteTable(RouteFinder(network)) : nil)
+  }
+}
+
 private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
-  let resources = ClusterResources(traffic.cluster)
   var graph = TaskGraph()
-  _ = traffic.appendTask(
-    TaskLabel(stage: 0, device: Int(TaskLabel.everyDevice)), to: &graph, on: resources)
-  var engine = Engine<FourAryHeap>(resources: resources.table)
+  traffic.appendTask(TaskLabel(stage: 0, device: Int(TaskLabel.everyDevice)), to: &graph)
+  var engine = Engine<FourAryHeap>(resources: traffic.resources.table)
   var nobody = NoObserver()
   return try engine.run(graph, observer: &nobody)
 }
@@ -23,15 +30,15 @@ private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
   // 8 H100 behind switches: device 0 gets 10 MB from each other, everybody else nothing. Its way in
   // carries 70 MB at NVLink 4's measured bandwidth.
   let cluster = try cluster("dgx-h100")
-  var traffic = ExchangeTraffic(cluster)
+  var traffic = try ExchangeTraffic(cluster)
   for source in 1..<8 { traffic.add(Bytes(10e6), from: source, to: 0) }
   let port = cluster.node.scaleUp.port.effectiveBandwidth
-  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(70e6) / port))
-  #expect(traffic.bound == .scaleUp)
+  #expect(try time(traffic) == traffic.wayLatency + SimTime(roundingUp: Bytes(70e6) / port))
+  #expect(traffic.bound(latency: traffic.wayLatency) == .link(.scaleUp))
 }
 
 @Test func whatIsSentIsReceived() throws {
-  var traffic = ExchangeTraffic(try cluster("dgx-a100", count: 2))
+  var traffic = try ExchangeTraffic(cluster("dgx-a100", count: 2))
   for source in 0..<16 {
     for target in 0..<16 {
       traffic.add(Bytes(Double(1 + source * target)), from: source, to: target)
@@ -42,7 +49,7 @@ private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
 }
 
 @Test func bytesThatStayOnADeviceCostNothing() throws {
-  var traffic = ExchangeTraffic(try cluster("dgx-h100"))
+  var traffic = try ExchangeTraffic(cluster("dgx-h100"))
   traffic.add(Bytes(1e9), from: 3, to: 3)
   #expect(traffic.isEmpty)
 }
@@ -56,49 +63,49 @@ private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
     latency: .zero)
   node.network = Node.Network(
     cardCount: 8, port: Node.Port(link: card, bandwidth: Bandwidth(25e9)))
-  var traffic = ExchangeTraffic(try Cluster(node, count: 2))
+  var traffic = try ExchangeTraffic(Cluster(node, count: 2))
   let each = Bytes(Double(1 << 30) / 16)
   for source in 0..<16 { for target in 0..<16 { traffic.add(each, from: source, to: target) } }
-  let transfer = try time(traffic) - traffic.latency
+  let transfer = try time(traffic) - traffic.wayLatency
   #expect(transfer == SimTime(roundingUp: 0.021_474_836_48))
-  #expect(traffic.bound == .network)
+  #expect(traffic.bound(latency: traffic.wayLatency) == .link(.card))
 }
 
 @Test func sharedCardsAreTheBoundOfWhatTheyCarryTogether() throws {
   // Eight A40 behind one HDR card: each sends as much inside the node as to the other one. A lane
   // carries 2 MB, the card 8 MB at a like bandwidth.
-  var traffic = ExchangeTraffic(try cluster("8x-a40", count: 2))
+  var traffic = try ExchangeTraffic(cluster("8x-a40", count: 2))
   for device in 0..<8 {
     traffic.add(Bytes(100e6), from: device, to: device + 8)
     traffic.add(Bytes(100e6), from: device, to: (device + 1) % 8)
   }
-  #expect(traffic.bound == .network)
+  #expect(traffic.bound(latency: traffic.wayLatency) == .link(.card))
 }
 
 @Test func inAMeshEachPairHasItsOwnLink() throws {
   // MI300X: one peer sends 64 MB to one other. The port could take more than the pair's own link.
   let cluster = try cluster("8x-mi300x")
-  var traffic = ExchangeTraffic(cluster)
+  var traffic = try ExchangeTraffic(cluster)
   traffic.add(Bytes(64e6), from: 0, to: 1)
   let scaleUp = cluster.node.scaleUp
   let pair = try #require(scaleUp.pairBandwidth) * scaleUp.port.link.efficiency
   #expect(pair < cluster.node.scaleUp.port.effectiveBandwidth)
-  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(64e6) / pair))
+  #expect(try time(traffic) == traffic.wayLatency + SimTime(roundingUp: Bytes(64e6) / pair))
 }
 
 @Test func withoutPortsExchangesUseTheHostLanes() throws {
   let cluster = try cluster("8x-a40")
-  var traffic = ExchangeTraffic(cluster)
+  var traffic = try ExchangeTraffic(cluster)
   traffic.add(Bytes(25e6), from: 0, to: 1)
   let lane = cluster.node.hostLink.effectiveBandwidth
-  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(25e6) / lane))
+  #expect(try time(traffic) == traffic.wayLatency + SimTime(roundingUp: Bytes(25e6) / lane))
 }
 
 @Test func devicesThatShareANetworkCardShareItsBandwidth() throws {
   // Eight A40 behind one card: all eight send 1 MB to the other node; the card carries 8 MB.
   let cluster = try cluster("8x-a40", count: 2)
-  var traffic = ExchangeTraffic(cluster)
+  var traffic = try ExchangeTraffic(cluster)
   for device in 0..<8 { traffic.add(Bytes(1e6), from: device, to: device + 8) }
   let card = try #require(cluster.node.network).port.effectiveBandwidth
-  #expect(try time(traffic) == traffic.latency + SimTime(roundingUp: Bytes(8e6) / card))
+  #expect(try time(traffic) == traffic.wayLatency + SimTime(roundingUp: Bytes(8e6) / card))
 }

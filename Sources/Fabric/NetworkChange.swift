@@ -1,0 +1,126 @@
+import Engine
+import Hardware
+import Units
+
+/// A part of the network that is slow, down or back from a moment on.
+public struct NetworkChange: Hashable, Sendable {
+  public var time: SimTime
+  public var part: Part
+  /// What is left of its data-sheet bandwidth: 0 for a part that failed, 1 for one that is back.
+  public var factor: Double
+
+  public enum Part: Hashable, Sendable {
+    /// A link by its name, one direction: `node 0 card 3 out`.
+    case link(String)
+    /// A switch by its name, with every link that begins or ends there.
+    case vertex(String)
+    /// A device with all its links; slowed, it computes more slowly as well.
+    case device(Int)
+  }
+
+  public init(at time: SimTime, _ part: Part, factor: Double) {
+    self.time = time
+    self.part = part
+    self.factor = factor
+  }
+}
+
+/// What state the links of a network are in at a moment.
+public struct NetworkState: Hashable, Sendable {
+  /// What is left of each link's bandwidth.
+  public var factors: [Double]
+  public var failedDevices: [Int] = []
+
+  public var isDown: [Bool] { factors.map { $0 == 0 } }
+}
+
+extension Network {
+  /// The links that a part consists of.
+  ///
+  /// - Throws: ``FabricError/unknownPart(_:known:)``.
+  public func links(of part: NetworkChange.Part) throws(FabricError) -> [Int] {
+    switch part {
+    case .link(let name):
+      let found = links.indices.filter { links[$0].name == name }
+      guard !found.isEmpty else {
+        throw .unknownPart(name, known: examples(of: links.map(\.name)))
+      }
+      return found
+    case .vertex(let name):
+      guard let vertex = vertex(named: name) else {
+        throw .unknownPart(
+          name, known: examples(of: vertices.filter { $0.kind == .switch }.map(\.name)))
+      }
+      return outgoing[vertex] + incoming[vertex]
+    case .device(let number):
+      guard (0..<deviceCount).contains(number) else {
+        throw .unknownPart(
+          "device \(number)", known: ["devices 0 to \(deviceCount - 1)"])
+      }
+      return outgoing[number] + incoming[number]
+    }
+  }
+
+  /// - Throws: ``FabricError/unknownPart(_:known:)`` where a change names what is not there.
+  public func check(_ changes: [NetworkChange]) throws(FabricError) {
+    for change in changes { _ = try links(of: change.part) }
+  }
+
+  private func examples(of names: [String]) -> [String] {
+    names.count <= 8 ? names : names.prefix(7) + ["\(names.count - 7) more"]
+  }
+
+  /// The state after all changes up to and at `time`. Where several concern one link, the last one
+  /// for each part holds, and the parts' factors are multiplied.
+  public func state(
+    after changes: [NetworkChange], at time: SimTime
+  ) throws(FabricError) -> NetworkState {
+    var state = NetworkState(factors: [Double](repeating: 1, count: links.count))
+    var parts: [NetworkChange.Part] = []
+    let ordered = changes.enumerated().sorted {
+      ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
+    }
+    for (_, change) in ordered.reversed()
+    where change.time <= time && !parts.contains(change.part) {
+      parts.append(change.part)
+      for link in Set(try links(of: change.part)).sorted() {
+        state.factors[link] *= change.factor
+      }
+      if case .device(let number) = change.part, change.factor == 0 {
+        state.failedDevices.append(number)
+      }
+    }
+    return state
+  }
+}
+
+extension ClusterResources {
+  /// What the changes make of capacities. A link that fails keeps what it has for what is under way
+  /// on it: new traffic finds another way.
+  ///
+  /// - Throws: ``FabricError/unknownPart(_:known:)``.
+  public func capacityChanges(
+    _ changes: [NetworkChange]
+  ) throws(FabricError) -> [CapacityChange] {
+    var result: [CapacityChange] = []
+    for time in Set(changes.map(\.time)).sorted() {
+      let state = try network.state(after: changes, at: time)
+      for link in network.links.indices where state.factors[link] > 0 {
+        result.append(
+          CapacityChange(
+            at: time, resource: links[link],
+            capacity: network.links[link].bandwidth * state.factors[link]))
+      }
+      for change in changes where change.time == time && change.factor > 0 {
+        guard case .device(let number) = change.part else { continue }
+        for resource in [devices[number].cores, devices[number].tensor, devices[number].memory] {
+          result.append(
+            CapacityChange(
+              at: time, resource: resource,
+              capacity: table.capacities[resource.position] * change.factor))
+        }
+      }
+    }
+    return result
+  }
+}
