@@ -5,25 +5,34 @@
 /// x_i / w_i can be raised without lowering that of a task whose x / w is no larger. All x_i / w_i rise
 /// together; whenever a resource is full, or a cap reached, the tasks concerned stay where they are.
 /// A resource that is not shared is full, for all its users, when the first of them takes all of it.
-/// O(rounds x (resources + demands)), with at most one round a resource or cap.
+///
+/// O(demands + rounds x resources that are not full), with at most one round a resource or cap: a
+/// task is looked at when it stops rising and not before. Caps add a sort of the tasks that have one.
 struct MaxMinSolver {
-  /// The x / w at which a task meets its own cap.
-  private var ownLevel: [Double] = []
   private var used: [Double] = []
   /// How fast resource j fills while x / w rises: the sum (shared) or the largest (not shared) of
   /// a_ij w_i over the tasks that still rise.
   private var pressure: [Double] = []
-  private var rising: [Int] = []
-  private var risingOn: [Int] = []
-  private var isFull: [Bool] = []
+  private var risingOn: [Int32] = []
+  /// Resources that some rising task uses.
+  private var live: [Int32] = []
+  /// The level at which each of them is full, in the same order.
+  private var levelOfLive: [Double] = []
+  /// Users of resource j are entries `userStart[j]..<userStart[j + 1]`.
+  private var userStart: [Int32] = []
+  private var user: [Int32] = []
+  private var isRising: [Bool] = []
+  /// The tasks with a cap, by the x / w at which they meet it; the first `capsMet` have met theirs
+  /// or stopped before.
+  private var capped: [(level: Double, task: Int32)] = []
+  private var capsMet = 0
 
   mutating func solve(_ problem: SharingProblem, into rates: inout [Double]) {
     prepare(problem)
-    rates.removeAll(keepingCapacity: true)
-    rates.append(contentsOf: repeatElement(.infinity, count: problem.taskCount))
-    while !rising.isEmpty {
+    // Tasks without a demand or cap are limited by nothing.
+    reset(&rates, problem.taskCount, .infinity)
+    while true {
       let level = nextLevel(problem)
-      // Tasks without a demand or cap are limited by nothing.
       guard level < .infinity else { return }
       fix(problem, at: level, into: &rates)
     }
@@ -33,15 +42,34 @@ struct MaxMinSolver {
     reset(&used, problem.resourceCount, 0)
     reset(&pressure, problem.resourceCount, 0)
     reset(&risingOn, problem.resourceCount, 0)
-    reset(&isFull, problem.resourceCount, false)
-    reset(&ownLevel, problem.taskCount, .infinity)
-    rising.removeAll(keepingCapacity: true)
-    rising.append(contentsOf: 0..<problem.taskCount)
+    reset(&isRising, problem.taskCount, true)
+    capped.removeAll(keepingCapacity: true)
+    capsMet = 0
     for task in 0..<problem.taskCount {
-      ownLevel[task] = problem.cap[task] / problem.weight[task]
+      let level = problem.cap[task] / problem.weight[task]
+      if level < .infinity { capped.append((level, Int32(task))) }
       for entry in problem.row(task) {
         risingOn[problem.column[entry]] += 1
         press(entry, of: task, problem)
+      }
+    }
+    capped.sort { ($0.level, $0.task) < ($1.level, $1.task) }
+    listUsers(problem)
+    live.removeAll(keepingCapacity: true)
+    for resource in 0..<problem.resourceCount { live.append(Int32(resource)) }
+  }
+
+  /// Counting sort of the demands by resource.
+  private mutating func listUsers(_ problem: SharingProblem) {
+    reset(&userStart, problem.resourceCount + 2, 0)
+    reset(&user, problem.column.count, 0)
+    for resource in problem.column { userStart[resource + 2] += 1 }
+    for resource in 0..<problem.resourceCount { userStart[resource + 2] += userStart[resource + 1] }
+    for task in 0..<problem.taskCount {
+      for entry in problem.row(task) {
+        let slot = userStart[problem.column[entry] + 1]
+        user[Int(slot)] = Int32(task)
+        userStart[problem.column[entry] + 1] = slot + 1
       }
     }
   }
@@ -53,18 +81,21 @@ struct MaxMinSolver {
       problem.isShared[resource] ? pressure[resource] + own : max(pressure[resource], own)
   }
 
-  private func levelWhenFull(_ resource: Int, _ problem: SharingProblem) -> Double {
-    guard risingOn[resource] > 0 else { return .infinity }
-    return max(0, problem.capacity[resource] - used[resource]) / pressure[resource]
-  }
-
   /// The level x / w at which the next resource is full or the next task meets its own cap.
-  private func nextLevel(_ problem: SharingProblem) -> Double {
-    var level = Double.infinity
-    for resource in 0..<problem.resourceCount {
-      level = min(level, levelWhenFull(resource, problem))
+  private mutating func nextLevel(_ problem: SharingProblem) -> Double {
+    while capsMet < capped.count, !isRising[Int(capped[capsMet].task)] { capsMet += 1 }
+    var level = capsMet < capped.count ? capped[capsMet].level : .infinity
+    var kept = 0
+    levelOfLive.removeAll(keepingCapacity: true)
+    for resource in live where risingOn[Int(resource)] > 0 {
+      let left = problem.capacity[Int(resource)] - used[Int(resource)]
+      let full = max(0, left) / pressure[Int(resource)]
+      live[kept] = resource
+      kept += 1
+      levelOfLive.append(full)
+      level = min(level, full)
     }
-    for task in rising { level = min(level, ownLevel[task]) }
+    live.removeLast(live.count - kept)
     return level
   }
 
@@ -72,38 +103,41 @@ struct MaxMinSolver {
   private mutating func fix(_ problem: SharingProblem, at level: Double, into rates: inout [Double])
   {
     let reached = level * (1 + 1e-12)
-    for resource in 0..<problem.resourceCount {
-      isFull[resource] = levelWhenFull(resource, problem) <= reached
+    while capsMet < capped.count, capped[capsMet].level <= reached {
+      stop(Int(capped[capsMet].task), at: level, problem, &rates)
+      capsMet += 1
     }
-    var kept = 0
-    for task in rising {
-      let row = problem.row(task)
-      let stops = ownLevel[task] <= reached || row.contains { isFull[problem.column[$0]] }
-      if !stops {
-        rising[kept] = task
-        kept += 1
-        continue
-      }
-      rates[task] = level * problem.weight[task]
-      for entry in row {
-        let resource = problem.column[entry]
-        risingOn[resource] -= 1
-        guard problem.isShared[resource] else { continue }
-        used[resource] += problem.amount[entry] * rates[task]
-        pressure[resource] -= problem.amount[entry] * problem.weight[task]
+    for (index, resource) in live.enumerated() where levelOfLive[index] <= reached {
+      for entry in userStart[Int(resource)]..<userStart[Int(resource) + 1] {
+        stop(Int(user[Int(entry)]), at: level, problem, &rates)
       }
     }
-    rising.removeLast(rising.count - kept)
     pressAnewWhereNotShared(problem)
+  }
+
+  private mutating func stop(
+    _ task: Int, at level: Double, _ problem: SharingProblem, _ rates: inout [Double]
+  ) {
+    guard isRising[task] else { return }
+    isRising[task] = false
+    let rate = level * problem.weight[task]
+    rates[task] = rate
+    for entry in problem.row(task) {
+      let resource = problem.column[entry]
+      risingOn[resource] -= 1
+      guard problem.isShared[resource] else { continue }
+      used[resource] += problem.amount[entry] * rate
+      pressure[resource] -= problem.amount[entry] * problem.weight[task]
+    }
   }
 
   /// The largest of what is left cannot be had by subtraction.
   private mutating func pressAnewWhereNotShared(_ problem: SharingProblem) {
-    guard problem.isShared.contains(false) else { return }
+    guard problem.hasUnshared else { return }
     for resource in 0..<problem.resourceCount where !problem.isShared[resource] {
       pressure[resource] = 0
     }
-    for task in rising {
+    for task in 0..<problem.taskCount where isRising[task] {
       for entry in problem.row(task) where !problem.isShared[problem.column[entry]] {
         press(entry, of: task, problem)
       }

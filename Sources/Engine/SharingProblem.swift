@@ -23,6 +23,7 @@ struct SharingProblem {
   private(set) var weight: [Double] = []
   private(set) var cap: [Double] = []
   private(set) var hasCaps = false
+  private(set) var hasUnshared = false
 
   var taskCount: Int { weight.count }
   var resourceCount: Int { capacity.count }
@@ -37,11 +38,13 @@ struct SharingProblem {
     weight.removeAll(keepingCapacity: true)
     cap.removeAll(keepingCapacity: true)
     hasCaps = false
+    hasUnshared = false
   }
 
   mutating func addResource(capacity limit: Double, isShared shared: Bool = true) {
     capacity.append(limit)
     isShared.append(shared)
+    if !shared { hasUnshared = true }
   }
 
   /// Adds a demand to the task that the next ``endTask(weight:cap:)`` closes.

@@ -16,6 +16,18 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
     self.capacity = capacity
   }
 
+  /// O(count).
+  init(repeating element: Element, count: Int) {
+    self.init(capacity: count)
+    fill(0..<count, with: element)
+  }
+
+  /// O(elements).
+  init(_ elements: [Element]) {
+    self.init(capacity: elements.count)
+    for (index, element) in elements.enumerated() { self[index] = element }
+  }
+
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   subscript(index: Int) -> Element {
