@@ -4,13 +4,13 @@ import Units
 /// network carries.
 ///
 ///     var schedule = MessageSchedule()
+///     let parts = (1..<8).map { schedule.send(Bytes(1e6), from: $0, to: 0) }
 ///     let gather = schedule.join()                        // done when all that it waits for is
-///     for rank in 1..<8 {
-///       schedule.add(gather, after: schedule.send(Bytes(1e6), from: rank, to: 0))
-///     }
+///     for part in parts { schedule.add(gather, after: part) }
 ///     schedule.send(Bytes(7e6), from: 0, to: 8, after: gather)
 ///
-/// Ranks are numbers from 0; the schedule knows no links. Steps lie in flat arrays, 32 bytes a step and
+/// Ranks are numbers from 0; the schedule knows no links. A step waits only for steps added before it,
+/// so the order of the steps is one in which they can be done. Steps lie in flat arrays, 32 bytes a step and
 /// 8 bytes for each wait. Where every rank of a group waits for every message of the others, a join
 /// between them makes n + m waits of n x m.
 public struct MessageSchedule: Sendable {

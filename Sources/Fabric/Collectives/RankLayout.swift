@@ -36,4 +36,9 @@ public struct RankLayout: Hashable, Sendable {
   public func rank(at place: Int, ofNode node: Int) -> Int {
     nodes[node].lowerBound + place % nodes[node].count
   }
+
+  /// The rank of a node that speaks for another rank's place: itself in its own node.
+  public func rank(inPlaceOf other: Int, ofNode node: Int) -> Int {
+    rank(at: localIndex(of: other), ofNode: node)
+  }
 }

@@ -34,6 +34,15 @@ public struct TrafficMatrix: Sendable {
     set { bytes[source * ranks + target] = newValue.value }
   }
 
+  /// The sum of what several ranks have for several others. O(sources x targets).
+  public func bytes(from sources: Range<Int>, to targets: Range<Int>) -> Bytes {
+    var sum = 0.0
+    for source in sources {
+      for target in targets { sum += bytes[source * ranks + target] }
+    }
+    return Bytes(sum)
+  }
+
   /// What a source has for a node, each token once where that is known.
   public func bytes(from source: Int, toNode node: Int, _ layout: RankLayout) -> Bytes {
     if let toNode { return Bytes(toNode[source * layout.nodes.count + node]) }
