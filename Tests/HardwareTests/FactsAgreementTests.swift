@@ -62,6 +62,7 @@ struct FactsAgreementTests {
     "xeon-8462y": "Xeon Platinum 8462Y+ (socket)", "xeon-8562y": "Xeon Platinum 8562Y+ (socket)",
     "xeon-8480": "Xeon Platinum 8480+ (socket)", "epyc-7763": "EPYC 7763",
     "epyc-9654": "EPYC 9654", "grace": "Grace",
+    "ascend-910c-die": "Ascend 910C die", "kunpeng-920": "Kunpeng 920 (CM384)",
   ]
 
   private func expect(

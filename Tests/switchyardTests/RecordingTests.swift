@@ -51,7 +51,9 @@ struct RecordingTests {
       #expect(one[name] != two[name])
       #expect(one[name]?.split(separator: "\n").count == two[name]?.split(separator: "\n").count)
     }
-    #expect(one["resources.csv"]?.count(where: \.isNewline) == 1 + 8 * 7)
+    // Each device: cores, tensor units, memory, and both ways of its port, its lanes and its PCIe
+    // switch's uplink; then the link between the two sockets.
+    #expect(one["resources.csv"]?.count(where: \.isNewline) == 1 + 8 * 9 + 2)
   }
 
   @Test("--out appends: the rows of the earlier run stay, and the file opens read-only")
