@@ -20,12 +20,12 @@ import Units
 /// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q) from
 /// there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
 public struct CollectiveCost: Hashable, Sendable {
-  public var name: String
-  public var library: CollectiveLibrary
-  public var operation: CollectiveOperation
-  public var algorithm: CollectiveAlgorithm
+  public var name = ""
+  public var library = CollectiveLibrary.nccl
+  public var operation = CollectiveOperation.allToAll
+  public var algorithm = CollectiveAlgorithm.ranks
   /// Names of the catalogue's links; the second is nil where the measurements stayed in a node.
-  public var scaleUp: String
+  public var scaleUp = ""
   public var scaleOut: String?
 
   /// From the call to the first byte, with one rank and one node.
@@ -46,16 +46,19 @@ public struct CollectiveCost: Hashable, Sendable {
   /// At which a rank copies its own part; nil where that was not seen.
   public var copyBandwidth: Bandwidth?
   /// Of the scale-up port's nominal bandwidth, in (0, 1].
-  public var share: Double
+  public var share = 1.0
   /// Of the scale-out port's nominal bandwidth, by number of nodes, ascending; empty in one node.
   public var networkShares: [NetworkShare] = []
   /// Of one multiprocessor that copies; nil where it was not seen.
   public var multiprocessorBandwidth: Bandwidth?
   /// A staged byte's work over a copied byte's.
   public var staging: Double = 0
-  public var range: Range
-  public var fit: Fit
+  public var range = Range()
+  public var fit = Fit()
+  /// Every number of the entry with its source.
   public var facts: [SourcedFact] = []
+  /// The data set that the numbers were fitted to.
+  public var citation = ""
 
   public struct NetworkShare: Hashable, Sendable {
     public var nodes: Int
@@ -74,7 +77,10 @@ public struct CollectiveCost: Hashable, Sendable {
     public var ranks: ClosedRange<Int>
     public var nodes: ClosedRange<Int>
 
-    public init(bytes: ClosedRange<Bytes>, ranks: ClosedRange<Int>, nodes: ClosedRange<Int>) {
+    public init(
+      bytes: ClosedRange<Bytes> = .zero ... .zero, ranks: ClosedRange<Int> = 1...1,
+      nodes: ClosedRange<Int> = 1...1
+    ) {
       self.bytes = bytes
       self.ranks = ranks
       self.nodes = nodes
@@ -94,8 +100,8 @@ public struct CollectiveCost: Hashable, Sendable {
     public var heldOutMedian: Double
 
     public init(
-      date: String, rows: Int, heldOut: Int, median: Double, ninetieth: Double, worst: Double,
-      heldOutMedian: Double
+      date: String = "", rows: Int = 0, heldOut: Int = 0, median: Double = 0,
+      ninetieth: Double = 0, worst: Double = 0, heldOutMedian: Double = 0
     ) {
       self.date = date
       self.rows = rows
@@ -107,22 +113,8 @@ public struct CollectiveCost: Hashable, Sendable {
     }
   }
 
-  public init(
-    name: String, library: CollectiveLibrary, operation: CollectiveOperation,
-    algorithm: CollectiveAlgorithm = .ranks, scaleUp: String, scaleOut: String? = nil,
-    launch: Seconds, share: Double, range: Range, fit: Fit
-  ) {
-    self.name = name
-    self.library = library
-    self.operation = operation
-    self.algorithm = algorithm
-    self.scaleUp = scaleUp
-    self.scaleOut = scaleOut
-    self.launch = launch
-    self.share = share
-    self.range = range
-    self.fit = fit
-  }
+  /// A form of which only the launch is known; nothing else costs.
+  public init(launch: Seconds) { self.launch = launch }
 }
 
 extension CollectiveCost {

@@ -4,7 +4,7 @@ import Units
 /// handle, and the counts that its start-up depends on.
 ///
 ///     let load = CollectiveLoad(.allReduce, buffer: Bytes(64e6), ranks: 8)
-///     let tokens = CollectiveLoad.lowLatency(batch, .dispatch)
+///     let tokens = exchange.load(.dispatch, .deepEPLowLatency)         // an ExpertExchange
 ///
 /// Every amount is that of one rank; where ranks differ, that of the busiest.
 public struct CollectiveLoad: Hashable, Sendable {
