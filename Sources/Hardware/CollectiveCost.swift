@@ -15,7 +15,7 @@ import Units
 ///
 ///     t = launch + perRank (n - 1) + perDoubling log2 g + perExpert (experts of a rank)
 ///       + min(m / protocolBandwidth, protocolCeiling) + m / copyBandwidth + ramp sqrt(W / 1 MiB)
-///       + max(W / (share P), N / (networkShare(g) Q), (C + staging A) / (M multiprocessorBandwidth))
+///       + max(W / (share P), N / (networkShare(g) Q), (C / copyingBandwidth + A / stagingBandwidth) / M)
 ///
 /// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q) from
 /// there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
@@ -49,10 +49,10 @@ public struct CollectiveCost: Hashable, Sendable {
   public var share = 1.0
   /// Of the scale-out port's nominal bandwidth, by number of nodes, ascending; empty in one node.
   public var networkShares: [NetworkShare] = []
-  /// Of one multiprocessor that copies; nil where it was not seen.
-  public var multiprocessorBandwidth: Bandwidth?
-  /// A staged byte's work over a copied byte's.
-  public var staging: Double = 0
+  /// At which one multiprocessor makes copies for devices; nil where that was not seen to cost.
+  public var copyingBandwidth: Bandwidth?
+  /// At which one multiprocessor takes in or adds up what is staged; nil where that was not seen.
+  public var stagingBandwidth: Bandwidth?
   public var range = Range()
   public var fit = Fit()
   /// Every number of the entry with its source.
@@ -164,9 +164,10 @@ extension CollectiveCost {
 
   /// What the multiprocessors take to handle the copies.
   public func handlingTime(of load: CollectiveLoad) -> Seconds {
-    guard let multiprocessorBandwidth, load.multiprocessors > 0 else { return .zero }
-    return (load.copiedBytes + load.stagedBytes * staging)
-      / (multiprocessorBandwidth * Double(load.multiprocessors))
+    guard load.multiprocessors > 0 else { return .zero }
+    let copying = copyingBandwidth.map { load.copiedBytes / $0 } ?? .zero
+    let staging = stagingBandwidth.map { load.stagedBytes / $0 } ?? .zero
+    return (copying + staging) / Double(load.multiprocessors)
   }
 
   /// The fitted time.

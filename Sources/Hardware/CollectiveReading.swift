@@ -62,8 +62,8 @@ extension SourcedReader {
       own.finish()
     }
     if let own = optionalMapping("multiprocessors", context: "'multiprocessors'") {
-      cost.multiprocessorBandwidth = own.quantity("bandwidth")
-      cost.staging = own.optionalNumber("staging", in: 0...1000) ?? 0
+      cost.copyingBandwidth = own.optionalQuantity("copying")
+      cost.stagingBandwidth = own.optionalQuantity("staging")
       own.finish()
     }
     if let own = optionalMapping("network-shares", context: "'network-shares'") {
