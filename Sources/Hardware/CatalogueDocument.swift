@@ -6,6 +6,7 @@ struct CatalogueDocument {
   var memoryKinds: [CatalogueEntry] = []
   var devices: [CatalogueEntry] = []
   var nodes: [CatalogueEntry] = []
+  var collectives: [CatalogueEntry] = []
 
   /// Takes the entries of one file; its sources hold for its own entries only.
   mutating func add(_ file: Value, _ problems: ProblemCollector) {
@@ -41,6 +42,7 @@ struct CatalogueDocument {
     add("memory-kinds", to: &memoryKinds, word: "memory kind")
     add("devices", to: &devices, word: "device")
     add("nodes", to: &nodes, word: "node")
+    add("collectives", to: &collectives, word: "collective")
     reader.finish()
   }
 

@@ -12,12 +12,14 @@ public struct HardwareCatalogue: Sendable {
   public private(set) var devices: [Device]
   public private(set) var links: [Link]
   public private(set) var nodes: [Node]
+  /// What collectives cost beside their bytes, by library, operation and links.
+  public private(set) var collectives: [CollectiveCost]
 
   /// Reads the catalogue that ships with the program and then `extraFiles`.
   ///
-  /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices` and `nodes`, each
-  /// optional, and may refer to the program's links and devices. It cannot replace an entry: a name
-  /// that stands twice is an error.
+  /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices`, `nodes` and
+  /// `collectives`, each optional, and may refer to the program's links and devices. It cannot
+  /// replace an entry: a name that stands twice is an error.
   ///
   /// - Throws: ``Problems``: everything wrong with any of the files.
   public static func load(extraFiles: [String] = []) throws(Problems) -> HardwareCatalogue {
@@ -38,7 +40,7 @@ public struct HardwareCatalogue: Sendable {
   private static var shippedFiles: [String] {
     let folder = (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
       .appendingPathComponent("Catalogue")
-    return ["links", "devices", "nodes"].map {
+    return ["links", "devices", "nodes", "collectives"].map {
       folder.appendingPathComponent($0 + ".yaml").path
     }
   }
@@ -51,10 +53,12 @@ public struct HardwareCatalogue: Sendable {
     let drafts = document.devices.compactMap { $0.deviceDraft(context, problems) }
     devices = DeviceDraft.resolved(drafts, problems)
     nodes = []
+    collectives = []
     let reader = NodeReader(
       devices: devices, links: links, problems: problems,
       unreadableNames: Set(document.devices.map(\.name) + document.links.map(\.name)))
     nodes = document.nodes.compactMap { reader.node($0) }
+    collectives = document.collectives.compactMap { $0.collectiveCost(reader.links, problems) }
   }
 
   /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.

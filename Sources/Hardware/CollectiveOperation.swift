@@ -1,0 +1,37 @@
+/// What a group of devices does together.
+public enum CollectiveOperation: String, CaseIterable, Hashable, Sendable {
+  /// Every rank sends a part of its own to every other one.
+  case allToAll = "all-to-all"
+  /// Every rank ends with the sum of all ranks' buffers.
+  case allReduce = "all-reduce"
+  /// Every rank ends with all ranks' parts.
+  case allGather = "all-gather"
+  /// Every rank ends with one part of the sum of all ranks' buffers.
+  case reduceScatter = "reduce-scatter"
+  case broadcast
+  /// One rank to another.
+  case send
+  /// Tokens to the ranks of the experts they chose.
+  case dispatch
+  /// The experts' results back to the tokens' ranks, which add them up.
+  case combine
+}
+
+/// The software that carries a collective; its launch and protocol are a part of what it costs.
+public enum CollectiveLibrary: String, CaseIterable, Hashable, Sendable {
+  case nccl
+  /// DeepEP's kernels for many tokens: one copy of a token to each node, forwarded inside it once
+  /// to each device, by as many multiprocessors as the caller gives.
+  case deepEPNormal = "deepep-normal"
+  /// DeepEP's kernels for few tokens: one copy of a token to each of its experts, straight from
+  /// device to device.
+  case deepEPLowLatency = "deepep-low-latency"
+}
+
+/// Who adds up what a collective reduces.
+public enum CollectiveAlgorithm: String, CaseIterable, Hashable, Sendable {
+  /// The ranks themselves.
+  case ranks
+  /// The switch between them (NCCL's NVLS), which adds floating-point numbers only.
+  case inSwitch = "in-switch"
+}
