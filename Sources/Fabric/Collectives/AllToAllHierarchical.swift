@@ -16,16 +16,15 @@ extension PhasedTransfers {
   /// Copies take the whole that a rank holds, its own part included. With one node, or one rank a
   /// node, nothing needs sorting and it is the flat exchange.
   mutating func addHierarchicalExchange(_ matrix: TrafficMatrix, _ layout: RankLayout) {
-    let needsSorting = layout.nodes.count > 1 && layout.nodes.contains { $0.count > 1 }
     let all = 0..<rankCount
-    if needsSorting {
+    if layout.needsSorting {
       for rank in all {
         add(matrix.bytes(from: rank..<rank + 1, to: all).value, from: rank, to: rank)
       }
       endPhase()
     }
     let held = addExchangeByPlace(matrix, layout)
-    if needsSorting {
+    if layout.needsSorting {
       for rank in all { add(held[rank], from: rank, to: rank) }
       endPhase()
     }
@@ -59,4 +58,10 @@ extension PhasedTransfers {
     endPhase()
     return held
   }
+}
+
+extension RankLayout {
+  /// Whether there are several nodes and one of several ranks, so that hierarchical all-to-all is not
+  /// flat.
+  var needsSorting: Bool { nodes.count > 1 && nodes.contains { $0.count > 1 } }
 }

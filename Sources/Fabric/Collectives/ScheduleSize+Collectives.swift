@@ -46,18 +46,20 @@ extension MessageSchedule {
 
   /// The size of what ``append(_:chunks:)`` makes of phases of such shapes.
   private static func size(of shapes: [PhaseShape], chunks: SaturatingCount) -> ScheduleSize {
-    // A transfer waits for its source's front, of one or two steps, and in later chunks for that of the
-    // chunk before. In one chunk, nothing comes before the first phase or after the last.
+    // Phases without transfers are none.
+    let shapes = shapes.filter { $0.transfers > 0 }
     let isWhole = chunks == 1
-    let fronts: SaturatingCount = isWhole ? 2 : 4
     var steps: SaturatingCount = 0
     var waits: SaturatingCount = 0
     for (index, shape) in shapes.enumerated() {
+      // A source's front is one or two steps, and in later chunks as many of the chunk before.
+      let fromBefore: SaturatingCount = isWhole ? 0 : 2
+      let isFirst = index == 0
       steps += shape.transfers
-      let waiting = isWhole && index == 0 ? shape.transfersAfterFirstPhase : shape.transfers
-      waits += fronts * waiting
+      waits += shape.waitsToBegin(
+        inFirstPhase: isFirst ? fromBefore : 2 + fromBefore, 2 + fromBefore)
       let isAlone = shape.transfersAfterFirstPhase == 0
-      if !(isWhole && isAlone && index == 0) { steps += shape.joiningEnds }
+      if !(isWhole && isAlone && isFirst) { steps += shape.joiningEnds }
       if !(isWhole && isAlone && index == shapes.count - 1), shape.joiningEnds > 0 {
         steps += shape.joiningEnds
         waits += 2 * (shape.transfers + shape.joiningEnds)
@@ -70,23 +72,41 @@ extension MessageSchedule {
 /// How many transfers one or several phases have.
 private struct PhaseShape {
   var transfers: SaturatingCount
-  var transfersAfterFirstPhase: SaturatingCount
+  var transfersAfterFirstPhase: SaturatingCount = 0
   /// How many ends take part in so many transfers of a phase that they may need joins, summed over
   /// the phases.
   var joiningEnds: SaturatingCount
+  /// Whether those are all ends.
+  var isAmongJoiningEnds = false
 
-  /// One phase.
+  /// One phase, of many transfers at some ends and at most two at others.
   init(_ transfers: SaturatingCount, joiningEnds: SaturatingCount) {
     self.transfers = transfers
-    transfersAfterFirstPhase = 0
     self.joiningEnds = joiningEnds
+  }
+
+  /// One phase, in which any end may take part in many transfers.
+  init(_ transfers: SaturatingCount, among ends: SaturatingCount) {
+    self.init(transfers, joiningEnds: ends)
+    isAmongJoiningEnds = true
   }
 
   /// Phases in which no end takes part in more than two transfers, so that none needs a join.
   init(_ transfers: SaturatingCount, afterFirstPhase: SaturatingCount) {
-    self.transfers = transfers
+    self.init(transfers, joiningEnds: 0)
     transfersAfterFirstPhase = afterFirstPhase
-    joiningEnds = 0
+  }
+
+  /// A transfer waits for each step of its source's front, or for a join of them.
+  func waitsToBegin(inFirstPhase first: SaturatingCount, _ later: SaturatingCount)
+    -> SaturatingCount
+  {
+    if transfersAfterFirstPhase > 0 {
+      let inFirst = SaturatingCount(transfers.value - transfersAfterFirstPhase.value)
+      return first * inFirst + later * transfersAfterFirstPhase
+    }
+    let each = first * transfers
+    return isAmongJoiningEnds && first > 0 ? min(each, transfers + first * joiningEnds) : each
   }
 }
 
@@ -101,6 +121,9 @@ private struct LayoutCounts {
   let otherNodes: SaturatingCount
   /// Ordered pairs of different ranks of one node.
   let pairsInside: SaturatingCount
+  /// Nodes of several ranks, and their ranks.
+  let nodesOfSeveral: SaturatingCount
+  let ranksWithOthers: SaturatingCount
 
   init(_ layout: RankLayout) {
     self.layout = layout
@@ -108,6 +131,9 @@ private struct LayoutCounts {
     nodes = SaturatingCount(layout.nodes.count)
     otherRanks = SaturatingCount(layout.rankCount - 1)
     otherNodes = SaturatingCount(layout.nodes.count - 1)
+    let several = layout.nodes.map(\.count).filter { $0 > 1 }
+    nodesOfSeveral = SaturatingCount(several.count)
+    ranksWithOthers = SaturatingCount(several.reduce(0, +))
     pairsInside = layout.nodes.reduce(0) {
       $0 + SaturatingCount($1.count) * SaturatingCount($1.count - 1)
     }
@@ -125,7 +151,7 @@ private struct LayoutCounts {
   }
 
   var biLevelShapes: [PhaseShape] {
-    [PhaseShape(n * otherNodes, joiningEnds: n), PhaseShape(pairsInside, joiningEnds: n)]
+    [PhaseShape(n * otherNodes, among: n), PhaseShape(pairsInside, among: n)]
   }
 
   /// Of one of the two trees. Only ranks that speak for nodes have more than one child: they may need a
@@ -141,25 +167,26 @@ private struct LayoutCounts {
   ) -> [PhaseShape] {
     switch (operation, algorithm) {
     case (.allToAll, .hierarchical):
-      let copies = PhaseShape(n, afterFirstPhase: 0)
-      let inside = PhaseShape(pairsInside, joiningEnds: n)
-      let outside = PhaseShape(n * otherNodes, joiningEnds: n)
+      let copies = PhaseShape(layout.needsSorting ? n : 0, afterFirstPhase: 0)
+      let inside = PhaseShape(pairsInside, among: n)
+      let outside = PhaseShape(n * otherNodes, among: n)
       return [copies, inside, copies, outside]
     case (.allToAll, .leader):
-      let inside = PhaseShape(SaturatingCount(layout.rankCount - nodes.value), joiningEnds: n)
-      let copies = PhaseShape(nodes, afterFirstPhase: 0)
+      let inside = PhaseShape(
+        SaturatingCount(layout.rankCount - nodes.value), joiningEnds: nodesOfSeveral)
+      let copies = PhaseShape(nodesOfSeveral, afterFirstPhase: 0)
       return [
-        inside, copies, PhaseShape(nodes * otherNodes, joiningEnds: nodes), copies, inside,
+        inside, copies, PhaseShape(nodes * otherNodes, among: nodes), copies, inside,
       ]
     case (.allToAll, .tensorCoordinated):
       let groups = SaturatingCount(layout.rankCount / width - 1)
       return [
-        PhaseShape(n * groups, joiningEnds: n),
-        PhaseShape(n * SaturatingCount(width - 1), joiningEnds: n),
+        PhaseShape(n * groups, among: n),
+        PhaseShape(groups > 0 ? n * SaturatingCount(width - 1) : 0, among: n),
       ]
     case (.allToAll, _), (_, .direct):
       return operation == .send
-        ? [PhaseShape(1, afterFirstPhase: 0)] : [PhaseShape(n * otherRanks, joiningEnds: n)]
+        ? [PhaseShape(1, afterFirstPhase: 0)] : [PhaseShape(n * otherRanks, among: n)]
     case (.broadcast, .inSwitch):
       return [PhaseShape(1, joiningEnds: 1), PhaseShape(n, joiningEnds: 1)]
     case (.broadcast, _):
@@ -197,12 +224,14 @@ private struct LayoutCounts {
 
   /// Up to the switches and down again. Ranks do one thing at a time; the switches do not.
   private var switchShapes: [PhaseShape] {
-    [PhaseShape(n, joiningEnds: nodes), PhaseShape(n, joiningEnds: nodes)]
+    let shape = PhaseShape(ranksWithOthers, joiningEnds: nodesOfSeveral)
+    return [shape, shape]
   }
 
   /// Rings inside all nodes at once.
   private var insideRing: PhaseShape {
-    PhaseShape(pairsInside, afterFirstPhase: pairsInside)
+    PhaseShape(
+      pairsInside, afterFirstPhase: SaturatingCount(pairsInside.value - ranksWithOthers.value))
   }
 
   /// Rings across nodes, one for each place. Where nodes differ in size, a rank may speak for several.
