@@ -46,7 +46,7 @@ let package = Package(
     room(
       "Hardware", sees: ["Units", "StrictYAML", "Models"],
       resources: [.copy("Catalogue")]),
-    room("Fabric", sees: ["Units", "Engine", "Hardware"]),
+    room("Fabric", sees: ["Units", "StrictYAML", "Engine", "Hardware"]),
     room("Traces", sees: ["Units", "Statistics", "CLZMA", "CZlib"]),
     // Floor 3
     room("Placement", sees: ["StrictYAML"]),
@@ -59,7 +59,7 @@ let package = Package(
     room(
       "Scenario",
       sees: [
-        "Units", "StrictYAML", "Hardware", "Models", "Traces", "Placement", "Serving",
+        "Units", "StrictYAML", "Hardware", "Fabric", "Models", "Traces", "Placement", "Serving",
       ]),
     room("Results", sees: ["Units", "Engine", grdb]),
     // Floor 6
@@ -88,7 +88,8 @@ let package = Package(
     tests("Placement"),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(
-      "Scenario", sees: ["Hardware", "Models", "Placement", "Serving", "StrictYAML", "Traces"]),
+      "Scenario",
+      sees: ["Fabric", "Hardware", "Models", "Placement", "Serving", "StrictYAML", "Traces"]),
     tests("Results"),
     .testTarget(
       name: "switchyardTests", dependencies: ["switchyard", "Scenario", "Traces", "Results"],

@@ -38,7 +38,7 @@ public enum ResourceKind: Hashable, Sendable {
 ///     let resources = ClusterResources(cluster, try Network(NetworkPlan(cluster)))
 ///     var engine = Engine<FourAryHeap>(resources: resources.table)
 public struct ClusterResources: Sendable {
-  public let network: Network
+  public internal(set) var network: Network
   public private(set) var table = ResourceTable()
   public private(set) var devices: [DeviceResources] = []
   /// In the order of the network's links.

@@ -13,23 +13,47 @@ import Units
 /// link is never idle.
 public struct ExchangeTraffic: Sendable {
   public let resources: ClusterResources
-  /// Bytes on each link.
+  /// Bytes on each link, with what the protocol adds.
   public private(set) var loads: [Double]
   /// Messages that begin on each link; kept where a link has a message rate.
   private var messages: [Double] = []
+  /// Bytes that a device copies within its memory, by device.
+  private var copies: [Double]
+  private let wireFactors: [Double]
+  /// Every pair's flow by itself, where that is asked for.
+  private var flows: SimultaneousFlows?
   public private(set) var bytesSent = Bytes.zero
   public private(set) var bytesReceived = Bytes.zero
   /// Of the longest way that is used.
   public private(set) var wayLatency = SimTime.zero
+  private var switched = false
   private let routes: RouteTable?
   private let portLatency: PortLatencies
 
-  /// - Parameter routes: Nil only where the network's ports say all: ``Network/ports``.
-  public init(_ resources: ClusterResources, _ routes: RouteTable? = nil) {
+  /// - Parameters:
+  ///   - routes: Nil only where the network's ports say all: ``Network/ports``.
+  ///   - protocolShares: What the library's protocol leaves of links.
+  ///   - fidelity: With flows the exchange takes at least what its flows take that begin together
+  ///     and share links max-min fairly. It needs routes.
+  ///   - factors: What is left of each link's bandwidth.
+  public init(
+    _ resources: ClusterResources, _ routes: RouteTable? = nil,
+    protocolShares: ProtocolShares = ProtocolShares(), fidelity: FabricPlan.Fidelity = .ports,
+    factors: [Double]? = nil
+  ) {
     precondition(routes != nil || resources.network.ports != nil, "ways are known")
+    if fidelity == .flows && routes != nil {
+      var flows = SimultaneousFlows()
+      for (index, link) in resources.network.links.enumerated() {
+        _ = flows.addLink(capacity: link.bandwidth * (factors?[index] ?? 1))
+      }
+      self.flows = flows
+    }
     self.resources = resources
     self.routes = routes
     loads = [Double](repeating: 0, count: resources.network.links.count)
+    copies = [Double](repeating: 0, count: resources.devices.count)
+    wireFactors = resources.network.links.map { protocolShares.wireFactor(of: $0.kind) }
     if resources.messages.contains(where: { $0 != nil }) { messages = loads }
     portLatency = PortLatencies(resources.network)
   }
@@ -43,9 +67,12 @@ public struct ExchangeTraffic: Sendable {
   public mutating func removeAll() {
     for link in loads.indices { loads[link] = 0 }
     for link in messages.indices { messages[link] = 0 }
+    for device in copies.indices { copies[device] = 0 }
     bytesSent = .zero
     bytesReceived = .zero
     wayLatency = .zero
+    switched = false
+    flows?.removeFlows()
   }
 
   /// Adds bytes from one device to another; bytes that stay on a device cost nothing here.
@@ -56,8 +83,10 @@ public struct ExchangeTraffic: Sendable {
     bytesSent = bytesSent + bytes
     bytesReceived = bytesReceived + bytes
     if let routes {
+      flows?.addFlow(bytes)
       routes.forEachHop(from: source, to: target) { link, share in
         put(bytes.value * share, count * share, on: link)
+        flows?.cross(link, amount: share * wireFactors[link])
       }
       wayLatency = max(wayLatency, routes.latency(from: source, to: target))
     } else if let ports = network.ports {
@@ -73,8 +102,42 @@ public struct ExchangeTraffic: Sendable {
   }
 
   private mutating func put(_ bytes: Double, _ count: Double, on link: Int) {
-    loads[link] += bytes
+    loads[link] += bytes * wireFactors[link]
     if !messages.isEmpty { messages[link] += count }
+  }
+
+  /// Adds a step of a schedule whose ranks are devices.
+  ///
+  /// - Throws: ``FabricError/noSwitch(device:)``.
+  public mutating func add(_ step: MessageSchedule.Step) throws(FabricError) {
+    let bytes = Bytes(step.bytes)
+    switch step.kind {
+    case .join: break
+    case .copy: addCopy(bytes, on: Int(step.source))
+    case .message where step.source == MessageSchedule.network:
+      try addSwitched(bytes, .outOf, at: Int(step.target))
+    case .message where step.target == MessageSchedule.network:
+      try addSwitched(bytes, .into, at: Int(step.source))
+    case .message:
+      add(bytes, from: Int(step.source), to: Int(step.target), messages: step.messages)
+    }
+  }
+
+  /// Adds a copy of bytes within a device's memory: each is read once and written once.
+  public mutating func addCopy(_ bytes: Bytes, on device: Int) { copies[device] += bytes.value }
+
+  /// Adds what a device sends into the switch of its node, which consumes it, or gets out of it.
+  ///
+  /// - Throws: ``FabricError/noSwitch(device:)``.
+  public mutating func addSwitched(
+    _ bytes: Bytes, _ direction: SwitchDirection, at device: Int
+  ) throws(FabricError) {
+    let link = try network.switchLink(direction, of: device)
+    put(bytes.value, 1, on: link)
+    flows?.addFlow(bytes)
+    flows?.cross(link, amount: wireFactors[link])
+    wayLatency = max(wayLatency, network.links[link].latency)
+    switched = true
   }
 
   /// Adds what a device sends and gets, where nobody needs to know between which pairs.
@@ -92,7 +155,9 @@ public struct ExchangeTraffic: Sendable {
     if outerOut.value > 0 { wayLatency = max(wayLatency, portLatency.outer) }
   }
 
-  public var isEmpty: Bool { bytesSent.value == 0 }
+  public var isEmpty: Bool {
+    bytesSent.value == 0 && !switched && !copies.contains { $0 > 0 }
+  }
 
   /// What bounds the exchange when it runs alone.
   public enum Bound: Hashable, Sendable {
@@ -116,7 +181,7 @@ public struct ExchangeTraffic: Sendable {
     return .link(network.links[busiest.link].kind)
   }
 
-  /// Appends the exchange to a graph. O(links).
+  /// Appends the exchange to a graph. O(links), and with flows what solving them takes.
   ///
   /// - Parameters:
   ///   - startUp: What the exchange takes before and beside its bytes and their way.
@@ -128,9 +193,13 @@ public struct ExchangeTraffic: Sendable {
     for (link, load) in loads.enumerated() where load > 0 {
       graph.demand(Bytes(load), of: resources.links[link])
     }
+    for (device, bytes) in copies.enumerated() where bytes > 0 {
+      graph.demand(Bytes(2 * bytes), of: resources.devices[device].memory)
+    }
     for (link, count) in messages.enumerated() where count > 0 {
       if let rate = resources.messages[link] { graph.demand(Messages(count), of: rate) }
     }
+    if let flows { graph.takeAtLeast(Seconds(flows.completions().ends.max() ?? 0)) }
     return task
   }
 }

@@ -1,9 +1,13 @@
+import Engine
 import Units
 
 /// Why a network cannot be built or used.
-public enum FabricError: Error, Hashable, Sendable {
+public enum FabricError: Error, Sendable {
   case noRoute(from: String, to: String)
   case failedDevice(Int)
+  case noSwitch(device: Int)
+  case ranks(Int, devices: Int)
+  case engine(EngineError)
   case zeroCapacity(link: String)
   /// A topology that does not suit the cluster: the sentence says why.
   case topology(String)
@@ -17,6 +21,12 @@ public enum FabricError: Error, Hashable, Sendable {
       "there is no way from \(source) to \(target)"
     case .failedDevice(let device):
       "device \(device) fails, and its experts and sequences live nowhere else"
+    case .noSwitch(let device):
+      "device \(device) has no switch to its neighbours that could add or copy for it"
+    case .ranks(let ranks, let devices):
+      "there are \(devices) devices, so there cannot be \(ranks) ranks; ask for 1 to \(devices)"
+    case .engine(let error):
+      error.sentence { _ in "message" }
     case .zeroCapacity(let link):
       "the link \(link) has no bandwidth; give it one, or leave it out"
     case .topology(let reason):

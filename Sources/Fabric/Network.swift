@@ -120,6 +120,10 @@ public struct Network: Sendable {
     addLink(kind, from: b, to: a, bandwidth, latency: latency, length: length)
   }
 
+  mutating func dropLatency(_ isDropped: (LinkKind) -> Bool) {
+    for link in links.indices where isDropped(links[link].kind) { links[link].latency = .zero }
+  }
+
   /// Lets traffic between others pass through the devices.
   mutating func letDevicesForward() {
     for device in 0..<deviceCount { vertices[device].forwards = true }

@@ -44,6 +44,15 @@ public enum Topology: Hashable, Sendable {
   /// The devices meet their neighbours; there are no switches and no network cards.
   case grid(Grid)
   case fullMesh(FullMesh)
+  case linkByLink(LinkList)
+
+  /// Whether devices meet by it, and not only the network cards of several machines.
+  public var joinsDevices: Bool {
+    switch self {
+    case .grid, .linkByLink: true
+    case .nonBlocking, .railOptimised, .fatTree, .dragonfly, .fullMesh: false
+    }
+  }
 
   public var word: String {
     switch self {
@@ -53,6 +62,7 @@ public enum Topology: Hashable, Sendable {
     case .dragonfly: "dragonfly"
     case .grid(let grid): grid.wraps ? "torus" : "mesh"
     case .fullMesh: "full-mesh"
+    case .linkByLink: "file"
     }
   }
 }
@@ -65,6 +75,10 @@ extension Network {
     self.init()
     for (number, machine) in plan.machines.enumerated() {
       for _ in 0..<machine.devices { _ = addDevice(node: number) }
+    }
+    if case .linkByLink(let list) = plan.topology {
+      try list.build(&self)
+      return
     }
     var machines = MachineBuilder(self, plan)
     let cards = machines.build()
@@ -87,6 +101,8 @@ extension Network {
       try dragonfly.build(&self, cards)
     case .fullMesh(let mesh):
       try mesh.build(&self, cards, plan)
+    case .linkByLink:
+      return
     }
     if plan.machines.count > 1 { try requireWaysOut(plan, cards) }
   }

@@ -11,10 +11,11 @@ public struct RouteTable: Sendable {
 
   /// O(devices x (links + devices x hops)).
   ///
+  /// - Parameter ranks: Only the first so many devices.
   /// - Throws: ``FabricError/noRoute(from:to:)``, or ``FabricError/tooManyRoutes(devices:bytes:limit:)``.
-  public init(_ finder: RouteFinder) throws(FabricError) {
+  public init(_ finder: RouteFinder, ranks: Int? = nil) throws(FabricError) {
     var finder = finder
-    let devices = finder.network.deviceCount
+    let devices = ranks ?? finder.network.deviceCount
     deviceCount = devices
     let starts = Double(devices) * Double(devices) * 12
     guard starts <= Self.mostBytes else {

@@ -21,6 +21,9 @@ extension CatalogueEntry {
     let entry = reader(problems, "a link")
     let fullName = entry.reader.text("full-name")
     let kind = entry.reader.word("kind", Link.Kind.self)
+    let otherNames =
+      entry.reader.optional("also")?.sequence("also", problems)?
+      .compactMap { $0.text("also", problems) } ?? []
     let bandwidth: Bandwidth? = entry.quantity("bandwidth")
     let measured: Bandwidth? = entry.optionalQuantity("measured")
     let latency = entry.latency("latency")
@@ -34,10 +37,12 @@ extension CatalogueEntry {
     }
     entry.finish()
     guard let fullName, let kind, let bandwidth, let latency else { return nil }
-    return Link(
+    var link = Link(
       name: name, fullName: fullName, kind: kind, bandwidth: bandwidth, measuredBandwidth: measured,
       latency: latency, hopLatency: hopLatency, messagesPerSecond: messages,
       facts: entry.facts(of: sources), notes: notes)
+    link.otherNames = otherNames
+    return link
   }
 
   func memoryKind(_ problems: ProblemCollector) -> MemoryKind? {

@@ -5,6 +5,8 @@ public struct Link: Hashable, Sendable {
   /// The catalogue name: `nvlink4`.
   public var name: String
   public var fullName: String
+  /// Other words for it: `ndr400`.
+  public var otherNames: [String] = []
   public var kind: Kind
   /// The data sheet's, each direction.
   public var bandwidth: Bandwidth

@@ -1,8 +1,9 @@
+import Fabric
 import Hardware
 import Models
 import StrictYAML
 
-/// `cluster: {nodes: 2 x dgx-h100, devices-per-node: 4}` and `precision`.
+/// `cluster: {nodes: 2 x dgx-h100, devices-per-node: 4, network: ndr400}` and `precision`.
 extension ScenarioReader {
   /// More devices than this are refused: replay numbers them in 16 bits.
   static let mostDevices = 65_535
@@ -11,15 +12,22 @@ extension ScenarioReader {
   func cluster(_ catalogue: HardwareCatalogue?) -> Cluster? {
     let example = "{nodes: 1 x dgx-h100}"
     guard let reader = section("cluster", of: root, example: example) else { return nil }
-    let nodes = reader.required("nodes", example: "1 x dgx-h100").flatMap(countAndName)
+    let nodes = reader.required("nodes", example: "1 x dgx-h100").flatMap(nodeGroups)
     let devicesPerNode = reader.optionalInteger("devices-per-node", in: 1...Int.max)
+    let cards = reader.optional("network")
     reader.finish()
     if reader.has("devices-per-node"), devicesPerNode == nil { return nil }
-    guard let nodes, let catalogue else { return nil }
+    guard let groups = nodes, let nodes = groups.first, let catalogue else { return nil }
     let place = self.place("cluster", "nodes")
+    guard groups.count == 1 else {
+      problems.add(
+        "a run has nodes of one kind, and these are \(groups.count); "
+          + "'switchyard network' takes several", at: place)
+      return nil
+    }
     do {
-      let node = try catalogue.node(named: nodes.name)
-      if nodes.count > 1, node.network == nil {
+      guard let node = node(named: nodes.name, cards, catalogue) else { return nil }
+      if nodes.count > 1, node.network == nil, node.scaleUp.kind != .planes {
         problems.add(
           "'\(node.name)' has no network, so there cannot be \(nodes.count) of it; "
             + "use one, or add 'network' to the node", at: place)
@@ -42,7 +50,67 @@ extension ScenarioReader {
     return nil
   }
 
-  /// `2 x dgx-h100`, or `dgx-h100` for one of it.
+  /// A node of the catalogue, with network cards of another kind where the cluster says so.
+  private func node(
+    named name: String, _ cards: Value?, _ catalogue: HardwareCatalogue
+  ) -> Node? {
+    do throws(HardwareError) {
+      var node = try catalogue.node(named: name)
+      guard let cards else { return node }
+      guard let word = cards.text("network", problems) else { return nil }
+      do throws(HardwareError) {
+        let link = try catalogue.link(named: word)
+        guard node.network != nil else {
+          problems.add("'\(name)' has no network cards to replace", at: cards.location)
+          return nil
+        }
+        node.network?.port = Node.Port(link: link, bandwidth: link.bandwidth)
+        return node
+      } catch { problems.add(error.sentence, at: cards.location) }
+    } catch { problems.add(error.sentence, at: place("cluster", "nodes")) }
+    return nil
+  }
+
+  /// The machines of `cluster`, which may be of several kinds: `nodes: [2 x dgx-h100, 8x-a40]`.
+  func machines(_ catalogue: HardwareCatalogue?) -> [NetworkPlan.Machine]? {
+    let example = "{nodes: 2 x dgx-h100}"
+    guard let reader = section("cluster", of: root, example: example) else { return nil }
+    let groups = reader.required("nodes", example: "2 x dgx-h100").flatMap(nodeGroups)
+    let devices = reader.optionalInteger("devices-per-node", in: 1...Int.max)
+    let cards = reader.optional("network")
+    reader.finish()
+    guard let groups, let catalogue, reader.has("devices-per-node") == (devices != nil) else {
+      return nil
+    }
+    var machines: [NetworkPlan.Machine] = []
+    for group in groups {
+      guard let node = node(named: group.name, cards, catalogue) else { return nil }
+      // Held to the same limits as a cluster of this kind alone.
+      do throws(HardwareError) {
+        let cluster = try Cluster(node, count: group.count, devicesPerNode: devices)
+        let machine = NetworkPlan.Machine(node, devices: cluster.devicesPerNode)
+        machines += [NetworkPlan.Machine](repeating: machine, count: cluster.nodeCount)
+      } catch {
+        problems.add(error.sentence, at: place("cluster", "nodes"))
+        return nil
+      }
+    }
+    return machines
+  }
+
+  private func nodeGroups(_ value: Value) -> [(count: Int, name: String)]? {
+    guard case .sequence(let values) = value.content else {
+      return countAndName(value).map { [$0] }
+    }
+    let groups = values.compactMap(countAndName)
+    guard !values.isEmpty else {
+      problems.add("'nodes' is empty; write it like '2 x dgx-h100'", at: value.location)
+      return nil
+    }
+    return groups.count == values.count ? groups : nil
+  }
+
+  /// `2 x dgx-h100`, or `dgx-h100 x 2`, or `dgx-h100` for one of it.
   private func countAndName(_ value: Value) -> (count: Int, name: String)? {
     guard let text = value.text("nodes", problems) else { return nil }
     let parts = text.split(separator: " ").map(String.init)
@@ -52,9 +120,10 @@ extension ScenarioReader {
         "'nodes' is '\(text)'; write it like '2 x dgx-h100'", at: value.location)
       return nil
     }
-    let count = Value(.scalar(parts[0]), at: value.location)
+    let nameFirst = Int(parts[2]) != nil && Int(parts[0]) == nil
+    let count = Value(.scalar(parts[nameFirst ? 2 : 0]), at: value.location)
       .integer("number of nodes", in: Int.min...Int.max, problems)
-    return count.map { ($0, parts[2]) }
+    return count.map { ($0, parts[nameFirst ? 0 : 2]) }
   }
 
   /// `precision: bf16` for everything, or a mapping that says each.

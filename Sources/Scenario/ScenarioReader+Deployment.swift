@@ -1,3 +1,4 @@
+import Fabric
 import Foundation
 import Hardware
 import Models
@@ -9,14 +10,20 @@ import Units
 /// Puts the sections together.
 extension ScenarioReader {
   func deployment(
-    _ model: ModelArchitecture?, _ cluster: Cluster?, _ precisions: Precisions?,
-    _ parallelism: Parallelism?, _ policies: Policies?
+    _ model: ModelArchitecture?, _ cluster: Cluster?, _ fabric: FabricPlan?,
+    _ precisions: Precisions?, _ parallelism: Parallelism?, _ policies: Policies?
   ) -> Deployment? {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
     let placement = placement(policy, model, groups: parallelism.experts.expert)
-    guard let cluster, let precisions, let placement,
+    guard let cluster, let precisions, let placement, let fabric,
       let communication = policies?.communication?.value
     else { return nil }
+    if !fabric.topology.joinsDevices, cluster.nodeCount == 1, fabric.topology != .nonBlocking {
+      problems.add(
+        "'\(fabric.topology.word)' has no effect: it joins nodes, and there is one",
+        at: place("fabric", "topology"))
+      return nil
+    }
     let hasShared = model.sharedExpertParameters() > 0
     if communication.overlap == .sharedExperts, !hasShared {
       problems.add(
@@ -30,7 +37,9 @@ extension ScenarioReader {
         placement: placement,
         exchange: .init(
           dispatch: communication.dispatch ?? precisions.activations,
-          combine: communication.combine ?? .bf16, overlap: communication.overlap))
+          combine: communication.combine ?? .bf16, overlap: communication.overlap,
+          algorithm: communication.algorithm, options: communication.options),
+        fabric: fabric)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil
@@ -44,6 +53,8 @@ extension ScenarioReader {
       place("parallelism", part)
     case .noExperts, .encoderDecoder: place("model")
     case .placementMismatch: place("policies", "placement")
+    case .fabric(.unknownPart): place("fabric", "changes")
+    case .fabric: place("fabric", "topology")
     default: place("cluster")
     }
   }

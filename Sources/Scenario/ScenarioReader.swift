@@ -11,6 +11,7 @@ import StrictYAML
 /// catalogue: [my-devices.yaml]          # optional: files beside the catalogue that ships
 /// model: deepseek-v2-lite               # or a path, or the architecture itself
 /// cluster: {nodes: 1 x dgx-h100}
+/// fabric: {topology: rail-optimised}    # optional
 /// precision: {weights: bf16, activations: bf16, kv-cache: bf16}
 /// parallelism: {attention: {data: 8}, experts: {expert: 8}}
 /// workload:
@@ -42,6 +43,7 @@ struct ScenarioReader {
     let model = model(catalogues.models)
     let cluster = cluster(catalogues.hardware)
     let precisions = precisions(for: cluster?.device)
+    let fabric = fabric(devices: cluster?.deviceCount)
     let parallelism = parallelism(cluster: cluster, model: model?.architecture)
     let workload = workload()
     let policies = policies()
@@ -50,7 +52,8 @@ struct ScenarioReader {
     root.finish()
 
     let trace = workload?.openedTrace(for: model?.architecture, problems)
-    let deployment = deployment(model?.architecture, cluster, precisions, parallelism, policies)
+    let deployment = deployment(
+      model?.architecture, cluster, fabric, precisions, parallelism, policies)
     guard let name, let model, let measurement, let seed, let deployment, let policies,
       let routing = policies.routing, let trace, let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context

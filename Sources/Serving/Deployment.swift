@@ -44,11 +44,19 @@ public struct Deployment: Sendable {
     public var dispatch: Precision
     public var combine: Precision
     public var overlap: Overlap
+    /// Of all-to-all: ``CollectiveKind/algorithms``.
+    public var algorithm: CollectiveAlgorithm
+    public var options: CollectiveOptions
 
-    public init(dispatch: Precision, combine: Precision, overlap: Overlap = .none) {
+    public init(
+      dispatch: Precision, combine: Precision, overlap: Overlap = .none,
+      algorithm: CollectiveAlgorithm = .flat, options: CollectiveOptions = CollectiveOptions()
+    ) {
       self.dispatch = dispatch
       self.combine = combine
       self.overlap = overlap
+      self.algorithm = algorithm
+      self.options = options
     }
   }
 
@@ -98,10 +106,32 @@ public struct Deployment: Sendable {
     self.placement = placement
     self.exchange = exchange
     self.fabric = fabric
-    do {
+    do throws(FabricError) {
       network = try Network(NetworkPlan(cluster, topology: fabric.topology))
       try network.check(fabric.changes)
     } catch { throw .fabric(error) }
+    do throws(CollectiveError) {
+      _ = try MessageSchedule.sizeBound(
+        operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
+        options: exchange.options)
+    } catch { throw .collective(error) }
+  }
+
+  /// Which devices share a node.
+  public var rankLayout: RankLayout {
+    RankLayout(ranks: cluster.deviceCount, perNode: cluster.devicesPerNode)
+  }
+
+  /// Whether what each device sends and gets says what an exchange costs; else who sends to whom is
+  /// needed.
+  var portsSuffice: Bool {
+    exchange.algorithm == .flat && parallelism.experts.tensor == 1
+      && fabric.portsSuffice(network)
+  }
+
+  /// Whether the algorithm sends a token once to a node that several of its experts live in.
+  var sendsOnceToNode: Bool {
+    exchange.algorithm == .twoHop || exchange.algorithm == .biLevel
   }
 
   /// The expert group of a device.

@@ -27,8 +27,7 @@ struct LayerTraffic {
   /// Whether the sums that a replay keeps for each rank and device do not say it all: sliced experts
   /// need their copies on several devices, and not every network is only its ports.
   var needsMatrix: Bool {
-    deployment.parallelism.experts.tensor > 1
-      || !deployment.fabric.portsSuffice(deployment.network)
+    !deployment.portsSuffice
   }
 
   /// Adds up the ports from a replay. O(devices x layers), and with a matrix O(devices x layers x
@@ -108,15 +107,11 @@ struct LayerTraffic {
     return Int((out + back).rounded())
   }
 
-  /// Fills `traffic` with a layer's dispatch, or with its way back.
+  /// Fills `traffic` with a layer's dispatch, or with its way back, port by port.
   func fill(
     _ traffic: inout ExchangeTraffic, layer: Int, perCopy: Bytes, isReturn: Bool,
     _ counts: RoutingCounts
   ) {
-    guard !traffic.needsPairs else {
-      fillPairs(&traffic, layer: layer, perCopy: perCopy, isReturn: isReturn, counts)
-      return
-    }
     traffic.removeAll()
     for device in 0..<devices {
       let index = layer * devices + device
@@ -129,20 +124,31 @@ struct LayerTraffic {
     }
   }
 
-  private func fillPairs(
-    _ traffic: inout ExchangeTraffic, layer: Int, perCopy: Bytes, isReturn: Bool,
-    _ counts: RoutingCounts
-  ) {
-    traffic.removeAll()
+  /// A layer's dispatch, pair by pair.
+  ///
+  /// - Parameter nodeCounts: Of the same batch with nodes in place of devices, where what goes to a
+  ///   node once must be known.
+  func matrix(
+    layer: Int, perCopy: Bytes, _ counts: RoutingCounts, nodeCounts: RoutingCounts?
+  ) -> TrafficMatrix {
+    let layers = deployment.placement.layers
     let groups = deployment.placement.groups
+    var bytes = [Double](repeating: 0, count: devices * devices)
     for source in 0..<devices {
       for target in 0..<devices {
         let group = deployment.expertGroup(of: target)
-        let copies = counts.copies[
-          (source * deployment.placement.layers + layer) * groups + group]
-        let bytes = perCopy * Double(copies)
-        traffic.add(bytes, from: isReturn ? target : source, to: isReturn ? source : target)
+        let copies = counts.copies[(source * layers + layer) * groups + group]
+        bytes[source * devices + target] = perCopy.value * Double(copies)
       }
     }
+    let toNode = nodeCounts.map { counts in
+      let nodes = deployment.cluster.nodeCount
+      return (0..<devices).flatMap { source in
+        (0..<nodes).map { node in
+          perCopy.value * Double(counts.copies[(source * layers + layer) * nodes + node])
+        }
+      }
+    }
+    return TrafficMatrix(ranks: devices, bytes: bytes, toNode: toNode)
   }
 }

@@ -18,6 +18,7 @@ public enum ServingError: Error, Sendable {
   case hardware(HardwareError)
   case trace(TraceError)
   case engine(EngineError)
+  case collective(CollectiveError)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
@@ -56,6 +57,8 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
+    case .collective(let error):
+      error.sentence
     case .fabric(let error):
       error.sentence
     case .disconnected(let error, let time):

@@ -36,6 +36,8 @@ public struct Simulation: ~Copyable {
   private var source: TokenSource
   private var batch = ReplayBatch()
   private var counts: RoutingCounts
+  /// With nodes in place of devices; nil where nobody asks what goes to a node once.
+  private var nodeCounts: RoutingCounts?
   private var traffic: LayerTraffic
   private var planner: StepPlanner
   private var graph: TaskGraph
@@ -53,6 +55,7 @@ public struct Simulation: ~Copyable {
     try Self.checkDevice(deployment, workload)
     let trace = try Self.routedTrace(deployment, workload, seed: seed)
     let slots = try Self.slots(deployment)
+    let nodeSlots = try Self.nodeSlots(deployment)
     var replayed = workload
     replayed.trace = trace
     let source = try TokenSource(
@@ -70,6 +73,7 @@ public struct Simulation: ~Copyable {
     drawsWithReplacement = source.drawsWithReplacement
     traffic = LayerTraffic(deployment)
     counts = RoutingCounts(slots: slots, keepsMatrix: traffic.needsMatrix)
+    nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     planner = StepPlanner(deployment, workload, resources, routes)
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
@@ -142,6 +146,28 @@ public struct Simulation: ~Copyable {
     } catch { throw .trace(error) }
   }
 
+  /// Slots by node in place of device.
+  private static func nodeSlots(
+    _ deployment: Deployment
+  ) throws(ServingError) -> ExpertSlots? {
+    guard deployment.sendsOnceToNode else { return nil }
+    let cluster = deployment.cluster
+    let width = deployment.parallelism.experts.tensor
+    guard cluster.devicesPerNode % width == 0 else {
+      throw .fabric(
+        .topology(
+          "slices of an expert on \(width) devices lie in several nodes, so no token goes to its "
+            + "node once; use another kind of communication"))
+    }
+    do {
+      return try ExpertSlots(
+        devices: cluster.nodeCount, homeDevice: cluster.deviceIndices.map { cluster.node(of: $0) },
+        hosts: deployment.placement.hosts.map { layer in
+          layer.map { groups in groups.map { cluster.node(of: $0 * width) } }
+        })
+    } catch { throw .trace(error) }
+  }
+
   /// Runs warm-up and measured iterations, one after the other without a pause.
   ///
   /// - Throws: ``ServingError``, or what the observer throws.
@@ -169,10 +195,11 @@ public struct Simulation: ~Copyable {
       into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
     do {
       try counts.replay(batch, of: trace, threads: threads)
+      try nodeCounts?.replay(batch, of: trace, threads: threads)
     } catch { throw .trace(error) }
     try checkTokens()
     try traffic.count(counts)
-    planner.plan(counts, traffic, into: &graph)
+    try planner.plan(counts, nodeCounts: nodeCounts, traffic, into: &graph)
   }
 
   /// New traffic takes the ways that are there when its iteration begins.
@@ -180,7 +207,11 @@ public struct Simulation: ~Copyable {
     let passed = deployment.fabric.changes.count { $0.time <= engine.now }
     guard passed != changesFollowed else { return }
     changesFollowed = passed
-    planner.follow(try Self.routes(deployment, at: engine.now))
+    let routes = try Self.routes(deployment, at: engine.now)
+    do {
+      let state = try deployment.network.state(after: deployment.fabric.changes, at: engine.now)
+      planner.follow(routes, factors: state.factors)
+    } catch { throw .fabric(error) }
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {

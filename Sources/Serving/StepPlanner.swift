@@ -28,6 +28,8 @@ struct StepPlanner {
   /// The last task of each device, and the last exchange: what its next task waits for.
   private var last: [TaskID?]
   private var lastExchange: TaskID?
+  private var nodeCounts: RoutingCounts?
+  private let rankLayout: RankLayout
 
   init(
     _ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources,
@@ -39,20 +41,26 @@ struct StepPlanner {
     let hidden = Double(deployment.model.hidden)
     dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
     combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
-    traffic = ExchangeTraffic(resources, routes)
+    rankLayout = deployment.rankLayout
+    traffic = ExchangeTraffic(resources, routes, fidelity: deployment.fabric.fidelity)
     last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
   }
 
-  /// Lets new traffic take other ways.
-  mutating func follow(_ routes: RouteTable?) { traffic = ExchangeTraffic(resources, routes) }
+  /// Lets new traffic take other ways, on links of which `factors` are left.
+  mutating func follow(_ routes: RouteTable?, factors: [Double]) {
+    traffic = ExchangeTraffic(
+      resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
+  }
 
   private var devices: Range<Int> { deployment.cluster.deviceIndices }
 
   /// The graph of an iteration with these counts. Replaces what was in `graph`.
   mutating func plan(
-    _ counts: RoutingCounts, _ layerTraffic: LayerTraffic, into graph: inout TaskGraph
-  ) {
+    _ counts: RoutingCounts, nodeCounts: RoutingCounts?, _ layerTraffic: LayerTraffic,
+    into graph: inout TaskGraph
+  ) throws(ServingError) {
     graph.removeAll()
+    self.nodeCounts = nodeCounts
     lastExchange = nil
     for device in devices { last[device] = nil }
     append(.embedding, layer: -1, costs.embedding, to: &graph)
@@ -61,7 +69,7 @@ struct StepPlanner {
       append(.attention, layer: layer, costs.attention[layer], to: &graph)
       if deployment.model.hasExperts(layer: layer) {
         appendTensorExchange(layer: layer, passes: 1, to: &graph)
-        appendExperts(layer: layer, position: position, counts, layerTraffic, to: &graph)
+        try appendExperts(layer: layer, position: position, counts, layerTraffic, to: &graph)
         appendTensorExchange(layer: layer, passes: 1, to: &graph)
         position += 1
       } else {
@@ -76,17 +84,27 @@ struct StepPlanner {
   private mutating func appendExperts(
     layer: Int, position: Int, _ counts: RoutingCounts, _ layerTraffic: LayerTraffic,
     to graph: inout TaskGraph
-  ) {
+  ) throws(ServingError) {
     append(.gate, layer: layer, costs.gate, to: &graph)
     let overlaps = deployment.exchange.overlap == .sharedExperts
     if !overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
-    layerTraffic.fill(
-      &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
-    let dispatch = appendExchange(.dispatch, layer: layer, to: &graph)
+    var matrix: TrafficMatrix?
+    if !deployment.portsSuffice {
+      matrix = layerTraffic.matrix(
+        layer: position, perCopy: dispatchBytes, counts, nodeCounts: nodeCounts)
+    } else {
+      layerTraffic.fill(
+        &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
+    }
+    let dispatch = try appendRouted(.dispatch, layer: layer, matrix, to: &graph)
     if overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
     appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
-    layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
-    finishExchange(appendExchange(.combine, layer: layer, to: &graph))
+    if let dispatched = matrix {
+      matrix = dispatched.returned(scale: combineBytes / dispatchBytes)
+    } else {
+      layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
+    }
+    finishExchange(try appendRouted(.combine, layer: layer, matrix, to: &graph))
     append(.weightedSum, layer: layer, costs.weightedSum, to: &graph)
   }
 
@@ -143,18 +161,64 @@ struct StepPlanner {
     lastExchange = dispatch
   }
 
+  /// Appends a dispatch or a combine, by the deployment's algorithm; without a matrix, what is in
+  /// `traffic`. Between the phases of an algorithm everybody waits for everybody.
+  private mutating func appendRouted(
+    _ stage: Stage, layer: Int, _ matrix: TrafficMatrix?, to graph: inout TaskGraph
+  ) throws(ServingError) -> TaskID? {
+    guard let matrix else { return appendExchange(stage, layer: layer, to: &graph) }
+    let exchange = deployment.exchange
+    if exchange.algorithm == .flat && exchange.options.chunks == nil {
+      traffic.removeAll()
+      for source in devices {
+        for target in devices { traffic.add(matrix[source, target], from: source, to: target) }
+      }
+      return appendExchange(stage, layer: layer, to: &graph)
+    }
+    do throws(CollectiveError) {
+      let schedule = try MessageSchedule(
+        operation: .allToAll, algorithm: exchange.algorithm, matrix: matrix, layout: rankLayout,
+        options: exchange.options)
+      return try appendPhases(of: schedule, stage, layer: layer, to: &graph)
+    } catch { throw .collective(error) }
+  }
+
+  private mutating func appendPhases(
+    of schedule: MessageSchedule, _ stage: Stage, layer: Int, to graph: inout TaskGraph
+  ) throws(CollectiveError) -> TaskID? {
+    let phases = SchedulePhases(schedule)
+    var last: TaskID?
+    for phase in 0..<phases.count {
+      traffic.removeAll()
+      for index in phases[phase] {
+        // Only reductions in the switches can fail, and an all-to-all has none.
+        do { try traffic.add(schedule.steps[index]) } catch { continue }
+      }
+      let isCall = phase == 0 || deployment.exchange.algorithm.isMadeOfCalls
+      let task = appendExchange(
+        stage, layer: layer, after: last, startsUp: isCall, to: &graph)
+      last = task ?? last
+    }
+    return last
+  }
+
   /// Appends the exchange in `traffic`, which begins when every device is ready; nil where nothing
   /// leaves any device.
   private mutating func appendExchange(
-    _ stage: Stage, layer: Int, to graph: inout TaskGraph
+    _ stage: Stage, layer: Int, after phase: TaskID? = nil, startsUp: Bool = true,
+    to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
-    let startUp = deployment.cluster.node.scaleUp.collectiveLatency
+    let startUp = startsUp ? deployment.cluster.node.scaleUp.collectiveLatency : .zero
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
       stage: stage.rawValue, bound: bound.rawValue, layer: layer,
       device: Int(TaskLabel.everyDevice))
     let exchange = traffic.appendTask(label, startUp: startUp, to: &graph)
+    if let phase {
+      graph.add(exchange, after: phase)
+      return exchange
+    }
     for device in devices {
       if let previous = last[device] { graph.add(exchange, after: previous) }
     }

@@ -1,3 +1,4 @@
+import Fabric
 import Models
 import Serving
 import StrictYAML
@@ -6,6 +7,7 @@ import StrictYAML
 ///
 /// ```yaml
 /// communication: flat                          # every pair of devices for itself
+/// communication: two-hop                       # or hierarchical, leader, bi-level, tensor-coordinated
 /// communication: {kind: flat, model: home, dispatch: fp8, combine: bf16, overlap: shared-experts}
 /// ```
 struct CommunicationPolicy {
@@ -15,13 +17,34 @@ struct CommunicationPolicy {
   var combine: Precision?
 
   var overlap = Deployment.Overlap.none
+  var algorithm = CollectiveAlgorithm.flat
+  var options = CollectiveOptions()
 
   static let flat = CommunicationPolicy()
 
   enum Kind: String, PolicyKind {
     case flat
+    case hierarchical
+    case leader
+    case biLevel = "bi-level"
+    case tensorCoordinated = "tensor-coordinated"
+    case twoHop = "two-hop"
 
-    var keys: [String] { ["model", "dispatch", "combine", "overlap"] }
+    var keys: [String] {
+      ["model", "dispatch", "combine", "overlap", "chunks"]
+        + (self == .tensorCoordinated ? ["tensor-width"] : [])
+    }
+
+    var algorithm: CollectiveAlgorithm {
+      switch self {
+      case .flat: .flat
+      case .hierarchical: .hierarchical
+      case .leader: .leader
+      case .biLevel: .biLevel
+      case .tensorCoordinated: .tensorCoordinated
+      case .twoHop: .twoHop
+      }
+    }
   }
 
   /// Where tokens are between layers.
@@ -31,7 +54,9 @@ struct CommunicationPolicy {
   }
 
   func words(_ exchange: Deployment.Exchange) -> String {
-    "flat, tokens return home, dispatch \(exchange.dispatch), combine \(exchange.combine)"
+    "\(algorithm.rawValue)"
+      + (options.chunks.map { " in \($0) chunks" } ?? "")
+      + ", tokens return home, dispatch \(exchange.dispatch), combine \(exchange.combine)"
       + (exchange.overlap == .none ? "" : ", shared experts beside the dispatch")
   }
 }
@@ -41,16 +66,23 @@ extension ScenarioReader {
     guard let reader = PolicyReader<CommunicationPolicy.Kind>("communication", value, problems)
     else { return nil }
     defer { reader.finish() }
-    guard let mapping = reader.mapping else { return .flat }
+    guard let mapping = reader.mapping else {
+      return CommunicationPolicy(algorithm: reader.kind.algorithm)
+    }
+    let chunks = mapping.optionalInteger("chunks", in: 1...1024)
+    let width = mapping.optionalInteger("tensor-width", in: 1...4096)
     let model = mapping.word("model", CommunicationPolicy.Model.self, default: .home)
     let dispatch = mapping.optional("dispatch")
     let combine = mapping.optional("combine")
     let overlap = mapping.word("overlap", Deployment.Overlap.self, default: Deployment.Overlap.none)
     let policy = CommunicationPolicy(
       dispatch: dispatch?.word("dispatch", Precision.self, problems),
-      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none)
+      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none,
+      algorithm: reader.kind.algorithm,
+      options: CollectiveOptions(chunks: chunks, tensorWidth: width))
     let isWhole =
-      model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
+      mapping.has("chunks") == (chunks != nil) && mapping.has("tensor-width") == (width != nil)
+      && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)
     return isWhole ? policy : nil
   }

@@ -1,0 +1,141 @@
+import Engine
+import Units
+
+/// Carries one schedule over a network, in one of three ways.
+struct CollectiveCarrier {
+  private let schedule: MessageSchedule
+  private let resources: ClusterResources
+  private let routes: RouteTable
+  private let shares: ProtocolShares
+  private let bandwidths: [Bandwidth]
+  /// By phase.
+  private let startUps: [SimTime]
+  private let phases: SchedulePhases
+  private(set) var time = SimTime.zero
+  private var loads: [Double]
+  private var busy: [Double]
+  private var flowSeconds: [Double]
+
+  init(
+    _ schedule: MessageSchedule, _ layout: RankLayout, _ resources: ClusterResources,
+    _ routes: RouteTable, _ collective: CollectiveProtocol, _ algorithm: CollectiveAlgorithm,
+    factors: [Double]
+  ) {
+    self.schedule = schedule
+    self.routes = routes
+    // A fitted start-up holds the latency of the scale-up links.
+    self.resources =
+      collective.isFitted ? resources.withoutScaleUpLatency() : resources
+    shares = collective.shares
+    bandwidths = resources.network.links.indices.map {
+      resources.network.links[$0].bandwidth * factors[$0]
+    }
+    phases = SchedulePhases(schedule)
+    startUps = collective.startUps(
+      of: schedule, phases, layout, perPhase: algorithm.isMadeOfCalls)
+    loads = [Double](repeating: 0, count: bandwidths.count)
+    busy = loads
+    flowSeconds = loads
+  }
+
+  var startUp: SimTime { startUps.first ?? .zero }
+
+  var leastTime: Seconds {
+    Seconds(zip(loads, bandwidths).map { $0 > 0 ? $0 / $1.value : 0 }.max() ?? 0)
+  }
+
+  // MARK: - Ways of carrying
+
+  /// One exchange a phase, each waiting for the one before.
+  mutating func runPhases() throws(FabricError) {
+    var traffic = ExchangeTraffic(resources, routes, protocolShares: shares)
+    var graph = TaskGraph()
+    var last: TaskID?
+    for phase in 0..<phases.count {
+      traffic.removeAll()
+      for index in phases[phase] { try traffic.add(schedule.steps[index]) }
+      let task = traffic.appendTask(Self.label, startUp: startUps[phase], to: &graph)
+      if let last { graph.add(task, after: last) }
+      last = task
+    }
+    try run(graph, [])
+    // A phase's demands are served side by side for as long as the longest of them takes.
+    flowSeconds = loads.indices.map { loads[$0] > 0 ? loads[$0] / bandwidths[$0].value : 0 }
+    busy = flowSeconds
+  }
+
+  /// One task a step.
+  mutating func runTasks(_ changes: [NetworkChange]) throws(FabricError) {
+    var graph = TaskGraph()
+    try schedule.appendTasks(
+      Self.label, startUps: startUps, phases.depths, on: resources, routes, shares, to: &graph)
+    try run(graph, try resources.capacityChanges(changes))
+  }
+
+  private static var label: TaskLabel {
+    TaskLabel(stage: 0, device: Int(TaskLabel.everyDevice))
+  }
+
+  private mutating func run(
+    _ graph: borrowing TaskGraph, _ changes: [CapacityChange]
+  ) throws(FabricError) {
+    var engine = Engine<DefaultEventQueue>(resources: resources.table)
+    engine.schedule(changes)
+    var nobody = NoObserver()
+    do throws(EngineError) {
+      time = try engine.run(graph, observer: &nobody)
+    } catch {
+      throw .engine(error)
+    }
+    for (link, resource) in resources.links.enumerated() {
+      loads[link] = engine.amountServed(by: resource)
+      busy[link] = engine.busySeconds[resource.position]
+      flowSeconds[link] = engine.claimSeconds[resource.position]
+    }
+  }
+
+  /// All messages as flows that begin at the same moment, solved without events. Ways of different
+  /// latency count as the longest.
+  mutating func runTogether() {
+    var flows = SimultaneousFlows()
+    for bandwidth in bandwidths { _ = flows.addLink(capacity: bandwidth) }
+    var latency = SimTime.zero
+    let factors = resources.network.links.map { shares.wireFactor(of: $0.kind) }
+    for step in schedule.steps where step.kind == .message {
+      flows.addFlow(Bytes(step.bytes))
+      let ends = (Int(step.source), Int(step.target))
+      routes.forEachHop(from: ends.0, to: ends.1) { link, share in
+        flows.cross(link, amount: share * factors[link])
+        loads[link] += step.bytes * share * factors[link]
+      }
+      latency = max(latency, routes.latency(from: ends.0, to: ends.1))
+    }
+    let done = flows.completions()
+    time = startUp + latency + SimTime(roundingUp: done.ends.max() ?? 0)
+    busy = done.linkBusySeconds
+    flowSeconds = done.linkFlowSeconds
+  }
+
+  // MARK: - Links
+
+  func linkUses() -> [CollectiveRun.LinkUse] {
+    var uses: [CollectiveRun.LinkUse] = []
+    for (link, load) in loads.enumerated() where load > 0 {
+      let alone = load / bandwidths[link].value
+      uses.append(
+        CollectiveRun.LinkUse(
+          link: link, bytes: Bytes(load), utilisation: time > .zero ? alone / time.seconds : 0,
+          busy: Seconds(busy[link]), waited: Seconds(max(0, flowSeconds[link] - alone))))
+    }
+    return uses.sorted { ($1.utilisation, $0.link) < ($0.utilisation, $1.link) }
+  }
+}
+
+extension ClusterResources {
+  /// The same with scale-up links over which bytes arrive at once.
+  func withoutScaleUpLatency() -> ClusterResources {
+    var copy = self
+    copy.network.dropLatency { $0 == .scaleUp || $0 == .pair }
+    return copy
+  }
+}

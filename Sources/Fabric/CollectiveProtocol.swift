@@ -1,0 +1,101 @@
+import Hardware
+import Units
+
+/// What the library that carries a collective adds to the bytes on the links.
+///
+/// A collective that the library does in one call was measured as a whole: its start-up holds the
+/// latency of the scale-up links as well. An algorithm that is made of calls, one for each phase,
+/// starts up for each.
+public struct CollectiveProtocol: Sendable {
+  public enum StartUp: Sendable {
+    /// As fitted to measurements.
+    case fitted(CollectiveCost)
+    /// The same for every call.
+    case constant(SimTime)
+  }
+
+  public var startUp: StartUp
+  public var shares: ProtocolShares
+
+  public init(startUp: StartUp = .constant(.zero), shares: ProtocolShares = ProtocolShares()) {
+    self.startUp = startUp
+    self.shares = shares
+  }
+
+  /// What was fitted for links of these kinds, on `ranks` ranks of `nodes` nodes.
+  public init(
+    _ cost: CollectiveCost, scaleUp: Link, scaleOut: Link?, ranks: Int, nodes: Int
+  ) {
+    var shares = ProtocolShares(scaleUp: cost.share / scaleUp.efficiency)
+    if cost.algorithm == .inSwitch, ranks > 1 {
+      // Fitted to 2 S (n - 1) / n bytes a port; the switches' own sum takes S (1 + 1 / n) of it.
+      let count = Double(ranks)
+      shares.scaleUp *= (1 + 1 / count) / (2 * (count - 1) / count)
+    }
+    if let scaleOut, !cost.networkShares.isEmpty {
+      shares.card = cost.networkShare(nodes: nodes) / scaleOut.efficiency
+    }
+    self.init(startUp: .fitted(cost), shares: shares)
+  }
+
+  func startUp(of load: CollectiveLoad) -> SimTime {
+    switch startUp {
+    case .fitted(let cost): SimTime(roundingUp: cost.startUp(of: load))
+    case .constant(let time): time
+    }
+  }
+
+  /// Of each phase: the first one's is the collective's, a later one's is zero unless each is a call.
+  func startUps(
+    of schedule: MessageSchedule, _ phases: SchedulePhases, _ layout: RankLayout, perPhase: Bool
+  ) -> [SimTime] {
+    let loads = schedule.loads(of: phases, layout)
+    if perPhase { return loads.map { startUp(of: $0) } }
+    guard let first = loads.first else { return [] }
+    var whole = first
+    // One call is as long as all that its busiest rank sends.
+    whole.wireBytes = loads.reduce(.zero) { $0 + $1.wireBytes }
+    whole.ranks = layout.rankCount
+    return [startUp(of: whole)] + [SimTime](repeating: .zero, count: loads.count - 1)
+  }
+
+  var isFitted: Bool {
+    if case .fitted = startUp { return true }
+    return false
+  }
+}
+
+extension CollectiveAlgorithm {
+  /// Whether each phase is a call of its own, with its own start-up.
+  public var isMadeOfCalls: Bool {
+    switch self {
+    case .hierarchical, .leader, .biLevel, .tensorCoordinated, .hierarchicalInSwitch: true
+    case .flat, .twoHop, .ring, .tree, .halvingDoubling, .inSwitch, .direct: false
+    }
+  }
+}
+
+extension MessageSchedule {
+  /// What each phase asks of its busiest rank. O(steps + phases x ranks).
+  func loads(of phases: SchedulePhases, _ layout: RankLayout) -> [CollectiveLoad] {
+    var sent = [Double](repeating: 0, count: layout.rankCount)
+    var peers = [Int](repeating: 0, count: layout.rankCount)
+    return (0..<phases.count).map { phase in
+      for rank in sent.indices {
+        sent[rank] = 0
+        peers[rank] = 0
+      }
+      var longest = 0.0
+      for index in phases[phase] {
+        let step = steps[index]
+        guard step.kind == .message, step.source >= 0 else { continue }
+        sent[Int(step.source)] += step.bytes
+        peers[Int(step.source)] += 1
+        longest = max(longest, step.bytes)
+      }
+      return CollectiveLoad(
+        wireBytes: Bytes(sent.max() ?? 0), messageBytes: Bytes(longest),
+        ranks: (peers.max() ?? 0) + 1, nodes: layout.nodes.count)
+    }
+  }
+}
