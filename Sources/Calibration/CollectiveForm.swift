@@ -24,6 +24,24 @@ enum CollectiveTerm: Hashable {
   /// The value with which the term has no effect.
   var neutral: Double { isShare ? 1 : 0 }
 
+  /// The key that the catalogue has for it.
+  var key: String {
+    switch self {
+    case .launch: "launch"
+    case .perRank: "per-rank"
+    case .perDoubling: "per-doubling"
+    case .perExpert: "per-expert"
+    case .protocolCost: "protocol.bandwidth"
+    case .protocolCeiling: "protocol.ceiling"
+    case .copyCost: "copy-bandwidth"
+    case .ramp: "ramp"
+    case .share: "share"
+    case .networkShare(let nodes): "network-shares.\(nodes)"
+    case .copyingCost: "multiprocessors.copying"
+    case .stagingCost: "multiprocessors.staging"
+    }
+  }
+
   /// About what NVLink and InfiniBand machines have: s, s/B, or a ratio.
   var start: Double {
     switch self {

@@ -112,6 +112,9 @@ private func reducedInSwitch(_ rows: [CollectiveMeasurement]) -> [CollectiveMeas
     var row = row
     if row.operation == .allReduce && row.isFloatingPoint && inSwitch.contains(row.load.ranks) {
       row.algorithm = .inSwitch
+      row.load = CollectiveLoad(
+        .allReduce, buffer: row.load.messageBytes * Double(row.load.ranks), ranks: row.load.ranks,
+        algorithm: .inSwitch)
     }
     return row
   }

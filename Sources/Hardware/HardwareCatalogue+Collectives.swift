@@ -1,3 +1,5 @@
+import StrictYAML
+
 extension HardwareCatalogue {
   /// A collective's cost, and what results that use it must say.
   public struct FoundCollectiveCost: Hashable, Sendable {
@@ -55,6 +57,20 @@ extension HardwareCatalogue {
     if measured.contains(link.name) { return link.name }
     let known = links.filter { measured.contains($0.name) }
     return (known.last { $0.kind == link.kind } ?? known.last)?.name
+  }
+}
+
+extension HardwareCatalogue {
+  /// The collectives of one file alone, whose links are this catalogue's.
+  ///
+  /// - Throws: ``Problems``: everything wrong with the file.
+  public func collectives(inFile path: String) throws(Problems) -> [CollectiveCost] {
+    let problems = ProblemCollector()
+    var document = CatalogueDocument()
+    document.add(try Value.contents(ofFile: path), problems)
+    let costs = document.collectives.compactMap { $0.collectiveCost(links, problems) }
+    try problems.throwIfAny()
+    return costs
   }
 }
 
