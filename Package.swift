@@ -86,7 +86,7 @@ let package = Package(
     tests("Hardware", sees: ["Models"]),
     tests("Fabric", sees: ["Engine", "Hardware"]),
     tests("Traces"),
-    tests("Calibration", sees: ["Hardware", "StrictYAML", "Units"]),
+    tests("Calibration", sees: ["Hardware", "Statistics", "Units"]),
     tests("Placement"),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(

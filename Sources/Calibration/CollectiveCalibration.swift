@@ -9,8 +9,8 @@ import Units
 ///     let calibration = try CollectiveCalibration(measurements, scaleUp: link)
 ///     print(calibration.table)
 ///
-/// Every entry is fitted twice: to all measurements, which is what it says; and to those that a seeded
-/// draw leaves, to be judged by the fifth that it did not see.
+/// Every entry is fitted twice: to all measurements, which is what it says; and to those that a
+/// seeded draw leaves, to be judged by the fifth that it did not see.
 public struct CollectiveCalibration: Sendable {
   public let library: CollectiveLibrary
   public private(set) var entries: [Entry] = []

@@ -66,17 +66,17 @@ public struct CollectiveEntries {
     # protocol           what a message costs more, and what it costs at most more
     # copy-bandwidth     of a rank's own part; for dispatch and combine of one copy of a token
     # ramp               for 1 MiB on the wire, growing with the square root of the bytes
-    # share, network-shares   of the nominal bandwidth of a rank's ports; the second by number of nodes
+    # share, network-shares   of the nominal bandwidth of a rank's ports; the second by node count
     # multiprocessors    what one of them copies for devices, and takes in or adds up
     # range              what was measured; bytes are what each rank sends
-    # fit                relative errors: 0.05 is five percent; held-out rows were not seen by the fit
-    #                    that is judged by them
+    # fit                relative errors: 0.05 is five percent; held-out rows were not seen by the
+    #                    fit that is judged by them
     """
 }
 
 extension CollectiveCost {
-  /// Key and value of each term that costs something, in the file's order. `multiprocessors.copying`
-  /// stands for a key inside a mapping.
+  /// Key and value of each term that costs something, in the file's order.
+  /// `multiprocessors.copying` stands for a key inside a mapping.
   var writtenTerms: [(key: String, value: String)] {
     func time(_ span: Seconds) -> String? {
       span == .zero ? nil : "\(sevenDigits(span.value * 1e6)) us"

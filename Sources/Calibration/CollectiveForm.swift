@@ -71,8 +71,8 @@ enum CollectiveTerm: Hashable {
 
 /// The form with some of its terms free and the rest fixed, over given measurements.
 ///
-/// Evaluating it goes over flat rows and does what ``CollectiveCost/time(of:on:)`` does; a test holds
-/// the two to each other.
+/// Evaluating it goes over flat rows and does what ``CollectiveCost/time(of:on:)`` does; a test
+/// holds the two to each other.
 struct CollectiveForm {
   var terms: [CollectiveTerm]
   /// What the terms that are not free are, where that is not neutral.

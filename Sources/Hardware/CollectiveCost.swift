@@ -1,23 +1,25 @@
 import Foundation
 import Units
 
-/// What a collective costs beside the bytes that a fluid of links knows: launch and protocol, a ramp
-/// at middle sizes, an asymptote below the link's nominal bandwidth, the multiprocessors' own speed.
+/// What a collective costs beside the bytes that a fluid of links knows: launch and protocol, a
+/// ramp at middle sizes, an asymptote below the link's nominal bandwidth, the multiprocessors' own
+/// speed.
 ///
 ///     let found = catalogue.collectiveCost(for: .allToAll, .nccl, scaleUp: link, ranks: 8)
 ///     let time = found.map { $0.cost.time(of: $0.cost.load(buffer: 1e6, ranks: 8), on: ports) }
 ///
 /// Belongs to a generation of links and a library, never to a paper or a scenario. Fitted to
 /// measurements by `switchyard calibrate collectives`. One form for all, with n ranks on g nodes, W
-/// bytes through a rank's scale-up port P, N through its scale-out port Q, m bytes in a message, and
-/// C copied, A staged bytes handled by M multiprocessors:
+/// bytes through a rank's scale-up port P, N through its scale-out port Q, m bytes in a message,
+/// and C copied, A staged bytes handled by M multiprocessors:
 ///
 ///     t = launch + perRank (n - 1) + perDoubling log2 g + perExpert (experts of a rank)
 ///       + min(m / protocolBandwidth, protocolCeiling) + m / copyBandwidth + ramp sqrt(W / 1 MiB)
-///       + max(W / (share P), N / (networkShare(g) Q), (C / copyingBandwidth + A / stagingBandwidth) / M)
+///       + max(W / (share P), N / (networkShare(g) Q),
+///             (C / copyingBandwidth + A / stagingBandwidth) / M)
 ///
-/// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q) from
-/// there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
+/// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q)
+/// from there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
 public struct CollectiveCost: Hashable, Sendable {
   public var name = ""
   public var library = CollectiveLibrary.nccl

@@ -44,9 +44,9 @@ public struct CollectiveLoad: Hashable, Sendable {
   /// A collective inside a node that moves a whole buffer.
   ///
   /// With S the buffer and n the ranks, a rank puts S (n - 1) / n on the wire, twice that for an
-  /// all-reduce (a ring's reduce-scatter and all-gather); its piece for each peer is S / n. A switch
-  /// that adds up reads all of the rank's S and gets the rank's piece of the sum back to hand it out
-  /// to everybody, S (n + 1) / n.
+  /// all-reduce (a ring's reduce-scatter and all-gather); its piece for each peer is S / n. A
+  /// switch that adds up reads all of the rank's S and gets the rank's piece of the sum back to
+  /// hand it out to everybody, S (n + 1) / n.
   ///
   /// - Parameter buffer: All ranks' parts together: what an all-gather leaves on every rank, what a
   ///   reduce-scatter or an all-to-all begins with on every rank.

@@ -11,10 +11,10 @@ extension HardwareCatalogue {
   /// The cost that was measured nearest to the question; nil where the library has none.
   ///
   /// In this order: the operation itself, or for a send an all-to-all and for a broadcast an
-  /// all-gather; as many nodes as asked for (in a node, across nodes); the links themselves, or else
-  /// the newest generation of the same kind, which is the last one in the catalogue; and for an
-  /// all-reduce of floating-point numbers the switch's own sum where it was measured with so many
-  /// ranks. O(entries).
+  /// all-gather; as many nodes as asked for (in a node, across nodes); the links themselves, or
+  /// else the newest generation of the same kind, which is the last one in the catalogue; and for
+  /// an all-reduce of floating-point numbers the switch's own sum where it was measured with so
+  /// many ranks. O(entries).
   public func collectiveCost(
     for operation: CollectiveOperation, _ library: CollectiveLibrary, scaleUp: Link,
     scaleOut: Link? = nil, ranks: Int, nodes: Int = 1, isFloatingPoint: Bool = true

@@ -18,10 +18,10 @@ extension CalibrateCommand {
       abstract: "Fits what collectives cost beside their bytes: launch, protocol, ramp, bandwidth.",
       discussion: """
         Reads tables with the columns of ai-dynamo/aiconfigurator (NCCL inside a node, DeepEP's \
-        normal and low-latency kernels on any number of nodes; .csv or .csv.xz), fits one entry for \
-        each operation and prints every number with its certainty, and the errors: of the fit to all \
-        rows, and of rows that a second fit did not see. Nothing is dropped; the rows that are met \
-        worst are listed.
+        normal and low-latency kernels on any number of nodes; .csv or .csv.xz), fits one entry \
+        for each operation and prints every number with its certainty, and the errors: of the fit \
+        to all rows, and of rows that a second fit did not see. Nothing is dropped; the rows that \
+        are met worst are listed.
 
           switchyard calibrate collectives nccl.csv.xz --link nvlink4
           switchyard calibrate collectives deepep.csv --link nvlink4 --network infiniband-ndr \\
