@@ -49,6 +49,7 @@ let package = Package(
     room("Fabric", sees: ["Units", "StrictYAML", "Engine", "Hardware"]),
     room("Traces", sees: ["Units", "Statistics", "CLZMA", "CZlib"]),
     // Floor 3
+    room("Calibration", sees: ["Units", "StrictYAML", "Statistics", "Hardware", "CLZMA"]),
     room("Placement", sees: ["StrictYAML"]),
     room(
       "Serving",
@@ -67,7 +68,7 @@ let package = Package(
       name: "switchyard",
       dependencies: [
         "Units", "StrictYAML", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
-        "Serving", "Scenario", "Results", argumentParser,
+        "Serving", "Scenario", "Results", "Calibration", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -85,6 +86,7 @@ let package = Package(
     tests("Hardware", sees: ["Models"]),
     tests("Fabric", sees: ["Engine", "Hardware"]),
     tests("Traces"),
+    tests("Calibration", sees: ["Hardware", "Statistics", "Units"]),
     tests("Placement"),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(

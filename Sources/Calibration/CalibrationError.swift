@@ -1,7 +1,7 @@
 import Statistics
 
-/// Why measurements cannot be fitted. The cases carry what a helpful sentence needs; ``sentence`` is
-/// the one place that writes it.
+/// Why measurements cannot be fitted. The cases carry what a helpful sentence needs; ``sentence``
+/// is the one place that writes it.
 public enum CalibrationError: Error, Hashable, Sendable {
   case cannotRead(file: String, reason: String)
   case cannotWrite(file: String, reason: String)
@@ -25,7 +25,8 @@ public enum CalibrationError: Error, Hashable, Sendable {
     case .missingColumns(let missing, let file, let has):
       "\(file):1: the \(missing.count == 1 ? "column" : "columns") "
         + missing.map { "'\($0)'" }.joined(separator: ", ")
-        + " \(missing.count == 1 ? "is" : "are") missing; the table has \(has.joined(separator: ", "))"
+        + " \(missing.count == 1 ? "is" : "are") missing; the table has "
+        + has.joined(separator: ", ")
     case .badCell(let file, let line, let column, let text, let wanted):
       "\(file):\(line): '\(column)' is '\(text)'; it must be \(wanted)"
     case .wrongCellCount(let file, let line, let found, let wanted):
@@ -36,7 +37,8 @@ public enum CalibrationError: Error, Hashable, Sendable {
         + "(DeepEP low latency) or 'dispatch_transmit_us' (DeepEP normal); this one has "
         + has.joined(separator: ", ")
     case .mixedLibraries(let first, let firstFile, let other, let otherFile):
-      "\(otherFile): measures \(other), but \(firstFile) measures \(first); fit one library at a time"
+      "\(otherFile): measures \(other), but \(firstFile) measures \(first); "
+        + "fit one library at a time"
     case .networkUnsaid(let file, let line, let nodes):
       "\(file):\(line): the measurement is of \(nodes) nodes; name the link between them with "
         + "--network"

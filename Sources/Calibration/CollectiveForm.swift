@@ -24,6 +24,24 @@ enum CollectiveTerm: Hashable {
   /// The value with which the term has no effect.
   var neutral: Double { isShare ? 1 : 0 }
 
+  /// The key that the catalogue has for it.
+  var key: String {
+    switch self {
+    case .launch: "launch"
+    case .perRank: "per-rank"
+    case .perDoubling: "per-doubling"
+    case .perExpert: "per-expert"
+    case .protocolCost: "protocol.bandwidth"
+    case .protocolCeiling: "protocol.ceiling"
+    case .copyCost: "copy-bandwidth"
+    case .ramp: "ramp"
+    case .share: "share"
+    case .networkShare(let nodes): "network-shares.\(nodes)"
+    case .copyingCost: "multiprocessors.copying"
+    case .stagingCost: "multiprocessors.staging"
+    }
+  }
+
   /// About what NVLink and InfiniBand machines have: s, s/B, or a ratio.
   var start: Double {
     switch self {
@@ -53,8 +71,8 @@ enum CollectiveTerm: Hashable {
 
 /// The form with some of its terms free and the rest fixed, over given measurements.
 ///
-/// Evaluating it goes over flat rows and does what ``CollectiveCost/time(of:on:)`` does; a test holds
-/// the two to each other.
+/// Evaluating it goes over flat rows and does what ``CollectiveCost/time(of:on:)`` does; a test
+/// holds the two to each other.
 struct CollectiveForm {
   var terms: [CollectiveTerm]
   /// What the terms that are not free are, where that is not neutral.

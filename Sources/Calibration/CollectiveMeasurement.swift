@@ -89,8 +89,8 @@ extension MeasurementTable {
 /// Moves all-reduces that the switch added up to an algorithm of their own.
 ///
 /// NCCL does not say which algorithm ran. A switch adds floating-point numbers only, so where, with
-/// the same ranks and the largest bytes that both were measured with, they take less than nine tenths
-/// of what integers take, it was the switch.
+/// the same ranks and the largest bytes that both were measured with, they take less than nine
+/// tenths of what integers take, it was the switch.
 private func reducedInSwitch(_ rows: [CollectiveMeasurement]) -> [CollectiveMeasurement] {
   let reductions = rows.filter { $0.operation == .allReduce }
   func best(_ ranks: Int, _ bytes: Bytes, floating: Bool) -> Seconds? {
@@ -112,6 +112,9 @@ private func reducedInSwitch(_ rows: [CollectiveMeasurement]) -> [CollectiveMeas
     var row = row
     if row.operation == .allReduce && row.isFloatingPoint && inSwitch.contains(row.load.ranks) {
       row.algorithm = .inSwitch
+      row.load = CollectiveLoad(
+        .allReduce, buffer: row.load.messageBytes * Double(row.load.ranks), ranks: row.load.ranks,
+        algorithm: .inSwitch)
     }
     return row
   }

@@ -45,7 +45,7 @@ struct CollectiveSearch {
   ) throws(LeastSquaresError) -> Found {
     let parameters = zip(form.terms, start).map { term, value in
       LeastSquares.Parameter(
-        "\(term)", start: term.isShare ? min(value, 0.999) : value,
+        term.key, start: term.isShare ? min(value, 0.999) : value,
         in: term.isShare ? .between(0, 1) : .positive)
     }
     let problem = LeastSquares(

@@ -16,7 +16,7 @@ public struct RowError: Sendable {
 }
 
 /// Sizes of relative errors, without their signs; zeros for none.
-public struct ErrorSummary: Hashable, Sendable {
+public struct ErrorSummary: Codable, Hashable, Sendable {
   public var count: Int
   public var median: Double
   public var ninetieth: Double

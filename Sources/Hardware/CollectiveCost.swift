@@ -1,24 +1,25 @@
 import Foundation
 import Units
 
-/// What a collective costs beside the bytes that a fluid of links knows: launch and protocol, a ramp
-/// at middle sizes, an asymptote below the link's nominal bandwidth, the multiprocessors' own speed.
+/// What a collective costs beside the bytes that a fluid of links knows: launch and protocol, a
+/// ramp at middle sizes, an asymptote below the link's nominal bandwidth, the multiprocessors' own
+/// speed.
 ///
 ///     let found = catalogue.collectiveCost(for: .allToAll, .nccl, scaleUp: link, ranks: 8)
-///     let load = CollectiveLoad(.allToAll, buffer: Bytes(1e6), ranks: 8)
-///     let time = found?.cost.time(of: load, on: ports)
+///     let time = found.map { $0.cost.time(of: $0.cost.load(buffer: 1e6, ranks: 8), on: ports) }
 ///
 /// Belongs to a generation of links and a library, never to a paper or a scenario. Fitted to
 /// measurements by `switchyard calibrate collectives`. One form for all, with n ranks on g nodes, W
-/// bytes through a rank's scale-up port P, N through its scale-out port Q, m bytes in a message, and
-/// C copied, A staged bytes handled by M multiprocessors:
+/// bytes through a rank's scale-up port P, N through its scale-out port Q, m bytes in a message,
+/// and C copied, A staged bytes handled by M multiprocessors:
 ///
 ///     t = launch + perRank (n - 1) + perDoubling log2 g + perExpert (experts of a rank)
 ///       + min(m / protocolBandwidth, protocolCeiling) + m / copyBandwidth + ramp sqrt(W / 1 MiB)
-///       + max(W / (share P), N / (networkShare(g) Q), (C / copyingBandwidth + A / stagingBandwidth) / M)
+///       + max(W / (share P), N / (networkShare(g) Q),
+///             (C / copyingBandwidth + A / stagingBandwidth) / M)
 ///
-/// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q) from
-/// there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
+/// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q)
+/// from there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
 public struct CollectiveCost: Hashable, Sendable {
   public var name = ""
   public var library = CollectiveLibrary.nccl
@@ -181,9 +182,28 @@ extension CollectiveCost {
     return SimTime(roundingUp: startUp(of: load) + max(.zero, handlingTime(of: load) - fluid))
   }
 
+  /// What a collective inside a node, of this operation and algorithm, asks of each rank.
+  public func load(buffer: Bytes, ranks: Int) -> CollectiveLoad {
+    CollectiveLoad(operation, buffer: buffer, ranks: ranks, algorithm: algorithm)
+  }
+
   /// Whether the question lies within what was measured.
   public func isWithin(_ load: CollectiveLoad) -> Bool {
     range.ranks.contains(load.ranks) && range.nodes.contains(load.nodes)
       && range.bytes.contains(load.bytesSent)
+  }
+
+  /// What results must say where the question lies outside of what was measured.
+  public func remarks(for load: CollectiveLoad) -> [String] {
+    guard !isWithin(load) else { return [] }
+    let nodes = range.nodes.upperBound > 1 ? ", \(words(range.nodes)) nodes" : ""
+    return [
+      "extrapolated: \(name) was measured with \(words(range.ranks)) ranks\(nodes) and "
+        + "\(range.bytes.lowerBound) to \(range.bytes.upperBound) from each"
+    ]
+  }
+
+  private func words(_ span: ClosedRange<Int>) -> String {
+    span.count == 1 ? "\(span.lowerBound)" : "\(span.lowerBound) to \(span.upperBound)"
   }
 }

@@ -44,17 +44,28 @@ public struct CollectiveLoad: Hashable, Sendable {
   /// A collective inside a node that moves a whole buffer.
   ///
   /// With S the buffer and n the ranks, a rank puts S (n - 1) / n on the wire, twice that for an
-  /// all-reduce (a ring's reduce-scatter and all-gather); its piece for each peer is S / n.
+  /// all-reduce (a ring's reduce-scatter and all-gather); its piece for each peer is S / n. A
+  /// switch that adds up reads all of the rank's S and gets the rank's piece of the sum back to
+  /// hand it out to everybody, S (n + 1) / n.
   ///
   /// - Parameter buffer: All ranks' parts together: what an all-gather leaves on every rank, what a
   ///   reduce-scatter or an all-to-all begins with on every rank.
-  public init(_ operation: CollectiveOperation, buffer: Bytes, ranks: Int) {
+  public init(
+    _ operation: CollectiveOperation, buffer: Bytes, ranks: Int,
+    algorithm: CollectiveAlgorithm = .ranks
+  ) {
     let count = Double(max(ranks, 1))
-    let passes: Double = operation == .allReduce ? 2 : 1
-    let whole = operation == .send || operation == .broadcast
+    let isWhole = operation == .send || operation == .broadcast
+    let passes =
+      switch (operation, algorithm) {
+      case (.send, _), (.broadcast, _): 1.0
+      case (.allReduce, .inSwitch): (count + 1) / count
+      case (.allReduce, .ranks): 2 * (count - 1) / count
+      default: (count - 1) / count
+      }
     self.init(
-      wireBytes: whole ? buffer : buffer * (passes * (count - 1) / count),
-      messageBytes: whole ? buffer : buffer / count, ranks: max(ranks, 1))
+      wireBytes: buffer * passes, messageBytes: isWhole ? buffer : buffer / count,
+      ranks: max(ranks, 1))
   }
 
   /// What each rank sends, over both kinds of ports: what ``CollectiveCost/Range`` bounds.

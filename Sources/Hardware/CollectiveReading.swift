@@ -73,8 +73,8 @@ extension SourcedReader {
           cost.networkShares.append(.init(nodes: nodes, share: share ?? 1))
         } else {
           reader.problems.add(
-            "'\(key)' is not a number of nodes; 'network-shares' maps node counts from 2, ascending,"
-              + " to shares", at: own.reader.location(of: key))
+            "'\(key)' is not a number of nodes; 'network-shares' maps node counts from 2, "
+              + "ascending, to shares", at: own.reader.location(of: key))
         }
       }
       own.finish()

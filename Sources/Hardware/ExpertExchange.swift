@@ -7,8 +7,8 @@ import Units
 ///       tokens: 128, hidden: 7168, topK: 8, experts: 256, ranks: 16, nodes: 2)
 ///     let load = exchange.load(.dispatch, .deepEPLowLatency)
 ///
-/// A dispatch carries 8-bit numbers with a scale of 4 bytes for each 128 of them and 16 bytes that say
-/// whose they are; a combine carries 16-bit numbers.
+/// A dispatch carries 8-bit numbers with a scale of 4 bytes for each 128 of them and 16 bytes that
+/// say whose they are; a combine carries 16-bit numbers.
 public struct ExpertExchange: Hashable, Sendable {
   /// Of one rank.
   public var tokens: Double

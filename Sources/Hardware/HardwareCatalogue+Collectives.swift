@@ -1,3 +1,5 @@
+import StrictYAML
+
 extension HardwareCatalogue {
   /// A collective's cost, and what results that use it must say.
   public struct FoundCollectiveCost: Hashable, Sendable {
@@ -9,10 +11,10 @@ extension HardwareCatalogue {
   /// The cost that was measured nearest to the question; nil where the library has none.
   ///
   /// In this order: the operation itself, or for a send an all-to-all and for a broadcast an
-  /// all-gather; as many nodes as asked for (in a node, across nodes); the links themselves, or else
-  /// the newest generation of the same kind, which is the last one in the catalogue; and for an
-  /// all-reduce of floating-point numbers the switch's own sum where it was measured with so many
-  /// ranks. O(entries).
+  /// all-gather; as many nodes as asked for (in a node, across nodes); the links themselves, or
+  /// else the newest generation of the same kind, which is the last one in the catalogue; and for
+  /// an all-reduce of floating-point numbers the switch's own sum where it was measured with so
+  /// many ranks. O(entries).
   public func collectiveCost(
     for operation: CollectiveOperation, _ library: CollectiveLibrary, scaleUp: Link,
     scaleOut: Link? = nil, ranks: Int, nodes: Int = 1, isFloatingPoint: Bool = true
@@ -55,6 +57,20 @@ extension HardwareCatalogue {
     if measured.contains(link.name) { return link.name }
     let known = links.filter { measured.contains($0.name) }
     return (known.last { $0.kind == link.kind } ?? known.last)?.name
+  }
+}
+
+extension HardwareCatalogue {
+  /// The collectives of one file alone, whose links are this catalogue's.
+  ///
+  /// - Throws: ``Problems``: everything wrong with the file.
+  public func collectives(inFile path: String) throws(Problems) -> [CollectiveCost] {
+    let problems = ProblemCollector()
+    var document = CatalogueDocument()
+    document.add(try Value.contents(ofFile: path), problems)
+    let costs = document.collectives.compactMap { $0.collectiveCost(links, problems) }
+    try problems.throwIfAny()
+    return costs
   }
 }
 

@@ -12,8 +12,8 @@ import CGSL
 ///
 /// GSL's trust region method (Levenberg-Marquardt steps with More's scaling; GSL manual, "Nonlinear
 /// Least-Squares Fitting") with derivatives by forward differences. A bounded parameter is searched
-/// through a transformation that cannot leave its bounds. Each iteration costs one evaluation of all
-/// residuals for each parameter and O(residuals x parameters^2). Deterministic.
+/// through a transformation that cannot leave its bounds. Each iteration costs one evaluation of
+/// all residuals for each parameter and O(residuals x parameters^2). Deterministic.
 public struct LeastSquares: Sendable {
   public var parameters: [Parameter]
   public var residualCount: Int

@@ -1,3 +1,4 @@
+import Calibration
 import Hardware
 import Models
 import Results
@@ -26,6 +27,7 @@ struct CommandFailure: Error {
     case let error as ResultsError:
       self.init(error.sentence, exitCode: error.isInputError ? 2 : 1)
     case let error as TraceError: self.init(error.sentence)
+    case let error as CalibrationError: self.init(error.sentence)
     case let error as HardwareError: self.init(error.sentence)
     case let error as UnknownModel: self.init(error.sentence)
     default: self.init("\(error)", exitCode: 1)
