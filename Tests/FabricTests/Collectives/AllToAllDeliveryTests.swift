@@ -31,17 +31,13 @@ private struct Blocks {
 
   /// What is wrong with a schedule that should bring every block from its source to its target in
   /// `chunks` parts: one sentence each.
-  ///
-  /// - Parameter copies: How many ranks beside each other need every block, and hold those of
-  ///   their group.
-  func faults(of schedule: MessageSchedule, chunks: Int, copies: Int = 1) -> [String] {
+  func faults(of schedule: MessageSchedule, chunks: Int) -> [String] {
     let replay = ScheduleReplay(schedule)
     var faults = replay.isInOrder ? [] : ["a step waits for a later one"]
     var carriers = [[Int]](repeating: [], count: ends.count)
     for message in replay.messages {
       let bytes = schedule.steps[message].bytes * Double(chunks)
-      // A block whose parts several ranks carry counts in messages of that share of its size.
-      guard let bits = pieces(of: bytes) ?? pieces(of: bytes * Double(copies)) else {
+      guard let bits = pieces(of: bytes), bits != 0 else {
         faults.append("message \(message) is of no blocks")
         continue
       }
@@ -49,7 +45,6 @@ private struct Blocks {
         carriers[piece].append(message)
       }
     }
-    guard copies == 1 else { return faults }
     for (piece, messages) in carriers.enumerated() {
       faults += journeyFaults(piece, messages, replay, chunks: chunks)
     }

@@ -209,6 +209,9 @@ private func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-9 * ma
   // Leaders sort what their four ranks have for others, 4 x 7/8, and what they get, as much.
   let leader = try make(.allToAll, .leader, [4, 4]).steps.filter { $0.kind == .copy }
   #expect(leader.map(\.bytes) == [Double](repeating: 3.5 * buffer, count: 4))
+  // In one node, nothing is sorted by node, and the leader sorts once.
+  #expect(try make(.allToAll, .hierarchical, [4]).steps.allSatisfy { $0.kind != .copy })
+  #expect(try make(.allToAll, .leader, [4]).steps.filter { $0.kind == .copy }.count == 1)
 }
 
 @Test func aMessageGoesFromItsRootToItsTarget() throws {

@@ -166,3 +166,52 @@ private func collectives(
     #expect(isSame, "\(operation) \(algorithm)")
   }
 }
+
+@Test func partsAreDoneInOrderAndPipelined() throws {
+  // A part begins a phase when the one before is through it: phases + chunks - 1 steps in a chain.
+  let nodes = [4, 4]
+  for (algorithm, phases) in [
+    (CollectiveAlgorithm.flat, 1), (.biLevel, 2), (.hierarchical, 4), (.leader, 5),
+  ] {
+    for chunks in [1, 3, 6] {
+      let schedule = try MessageSchedule(
+        operation: .allToAll, algorithm: algorithm, bytes: Bytes(1e6),
+        layout: RankLayout(nodeSizes: nodes), options: CollectiveOptions(chunks: chunks))
+      let replay = ScheduleReplay(schedule)
+      #expect(replay.depth == phases + chunks - 1, "\(algorithm) in \(chunks)")
+      // No pair of ranks has messages of two phases here.
+      var last: [[Int32]: Int] = [:]
+      var isInOrder = true
+      for message in replay.messages {
+        let pair = [schedule.steps[message].source, schedule.steps[message].target]
+        if let earlier = last[pair] {
+          isInOrder = isInOrder && replay.comesBefore(earlier, message)
+        }
+        last[pair] = message
+      }
+      #expect(isInOrder, "\(algorithm) in \(chunks)")
+    }
+  }
+}
+
+@Test func aRankThatOnlyGetsSomethingKeepsWhatItDidBefore() {
+  // Rank 0 gets something in the first phase and more, from many, in the second; what it sends in the
+  // third is after all of it.
+  for others in 1...4 {
+    var plan = PhasedTransfers(RankLayout(nodeSizes: [8]))
+    plan.add(1, from: 7, to: 0)
+    plan.endPhase()
+    for other in 1...others { plan.add(1, from: other, to: 0) }
+    plan.endPhase()
+    plan.add(1, from: 0, to: 6)
+    plan.endPhase()
+    var schedule = MessageSchedule()
+    schedule.append(plan)
+    let replay = ScheduleReplay(schedule)
+    let messages = replay.messages
+    let isAfterAll = messages.dropLast().allSatisfy {
+      replay.comesBefore($0, messages[messages.count - 1])
+    }
+    #expect(isAfterAll, "\(others)")
+  }
+}
