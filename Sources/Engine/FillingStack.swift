@@ -11,7 +11,7 @@ struct FillingStack: ~Copyable {
     var firstCell: Int
   }
 
-  private struct Row: BitwiseCopyable {
+  struct Row: BitwiseCopyable {
     var remaining: Double
     var rate: Double
     /// With no more than this left the flow is done.
