@@ -37,6 +37,27 @@ struct Peer {
     return Peer(name: "SimPy", command: [python, sources + "/phold_simpy.py"])
   }
 
+  /// SimGrid's flow model, where Debian's libsimgrid-dev is installed.
+  static func simGrid() -> Peer? {
+    guard let flags = try? execute(["pkg-config", "--cflags", "--libs", "simgrid"]) else {
+      return skip("SimGrid", "no simgrid here; apt-get install libsimgrid-dev")
+    }
+    let words = flags.split(whereSeparator: \.isWhitespace).map(String.init)
+    return build(
+      "SimGrid", "all_to_all_simgrid", from: "all_to_all_simgrid.cpp", using: ["g++", "-O3"],
+      linking: words, arguments: ["--log=root.threshold:error"])
+  }
+
+  /// Runs the program; it prints numbers.
+  func numbers(_ arguments: [String]) throws -> [Double] {
+    try execute(command + arguments).split(whereSeparator: \.isWhitespace).map { word in
+      guard let number = Double(word) else {
+        throw PeerError(description: "\(name) printed \(word)")
+      }
+      return number
+    }
+  }
+
   /// Runs the program; it prints a figure and a checksum.
   func measure(_ arguments: [String]) throws -> Measurement {
     let words = try execute(command + arguments).split(whereSeparator: \.isWhitespace)

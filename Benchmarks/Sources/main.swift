@@ -3,17 +3,25 @@ import Foundation
 
 /// What can be measured. A benchmark is a function that returns rows; add it here.
 let benchmarks: [Benchmark] = [
-  Benchmark(name: "hold", run: holdBenchmark),
-  Benchmark(name: "phold", run: pholdBenchmark),
-  Benchmark(name: "allocations", run: allocationsBenchmark),
-  Benchmark(name: "replay", run: replayBenchmark),
-  Benchmark(name: "step", run: stepBenchmark),
+  Benchmark(name: "hold") { try holdBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "phold") { try pholdBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "allocations") { try allocationsBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "replay") { try replayBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "step") { try stepBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "all-to-all", run: allToAllBenchmark),
 ]
 
 struct Benchmark: Sendable {
   var name: String
-  /// `quick` asks for seconds instead of minutes, at the price of spread.
-  var run: @Sendable (_ quick: Bool) throws -> [BenchmarkRow]
+  var run: @Sendable (Effort) throws -> [BenchmarkRow]
+}
+
+enum Effort {
+  /// Seconds instead of minutes, at the price of spread.
+  case quick
+  case usual
+  /// Also what takes a peer hours.
+  case full
 }
 
 struct Benchmarks: ParsableCommand {
@@ -30,9 +38,13 @@ struct Benchmarks: ParsableCommand {
   @Flag(help: "Fewer and shorter repetitions.")
   var quick = false
 
+  @Flag(help: "Also the cases that take a peer very long.")
+  var full = false
+
   private static var known: String { benchmarks.map(\.name).joined(separator: ", ") }
 
   func validate() throws {
+    if quick && full { throw ValidationError("--quick and --full exclude each other") }
     for name in names where !benchmarks.contains(where: { $0.name == name }) {
       throw ValidationError("there is no benchmark '\(name)'; there are \(Self.known)")
     }
@@ -45,7 +57,7 @@ struct Benchmarks: ParsableCommand {
     var rows: [BenchmarkRow] = []
     for benchmark in benchmarks where names.isEmpty || names.contains(benchmark.name) {
       say("running \(benchmark.name)")
-      rows += try benchmark.run(quick)
+      rows += try benchmark.run(full ? .full : quick ? .quick : .usual)
     }
     print(table(of: rows))
     if let json {

@@ -2,6 +2,8 @@
 /// arrays of ``FlowCells`` in raw memory.
 struct CompletionLinks: ~Copyable {
   let count: Int
+  let cellCount: Int
+  let trunks: Slab<Int32>
   let capacity: Slab<Double>
   let isTrunk: Slab<Bool>
   let isFull: Slab<Bool>
@@ -16,8 +18,8 @@ struct CompletionLinks: ~Copyable {
   let size: Slab<Double>
   let cellOf: Slab<Int32>
   let cellCap: Slab<Double>
-  /// The cells with a cap, the lowest first.
-  let cappedCells: [Int32]
+  /// The cells with a cap.
+  let cappedCells: Slab<Int32>
   let trunk: Slab<Int32>
   let trunkAmount: Slab<Double>
   let cellOnTrunk: Slab<Int32>
@@ -37,6 +39,9 @@ struct CompletionLinks: ~Copyable {
 
   init(_ flows: SimultaneousFlows, _ cells: borrowing FlowCells) {
     count = flows.linkCount
+    cellCount = cells.cellCount
+    let isWide = cells.isTrunk
+    trunks = Slab(isWide.indices.filter { isWide[$0] }.map { Int32($0) })
     capacity = Slab(flows.capacities)
     isTrunk = Slab(cells.isTrunk)
     isFull = Slab(repeating: false, count: count)
@@ -48,7 +53,7 @@ struct CompletionLinks: ~Copyable {
     cellOf = Slab(cells.cellOf)
     cellCap = Slab(cells.cellCap)
     let caps = cells.cellCap
-    cappedCells = caps.indices.filter { caps[$0] < .infinity }.map { Int32($0) }
+    cappedCells = Slab(caps.indices.filter { caps[$0] < .infinity }.map { Int32($0) })
     trunk = Slab(cells.trunk)
     trunkAmount = Slab(cells.trunkAmount)
     trunkStart = Slab(cells.trunkStart)

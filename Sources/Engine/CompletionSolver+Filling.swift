@@ -4,6 +4,11 @@ extension CompletionSolver {
     guard risingCount > 0 else { return }
     listLevels()
     while risingCount > 0, let lowest = levels.lowest {
+      if lowest.item >= links.count + links.cellCount {
+        levels.removeLowest()
+        askPorts(behind: lowest.item - links.count - links.cellCount)
+        continue
+      }
       let level = self.level(of: lowest.item)
       if level == .infinity {
         levels.removeLowest()
@@ -16,15 +21,19 @@ extension CompletionSolver {
     }
   }
 
-  /// What each link's level is at least, and each cap's. Items from `links.count` on are cells.
+  /// What each link's level is at least, and each cap's. Items from `links.count` on are cells, and
+  /// after these come all the ports behind a trunk as one.
   private mutating func listLevels() {
     levels.removeAll()
-    for link in 0..<links.count where !links.isFull[link] {
-      // A port asked later is as full as if everybody on it rose, or less; rounding aside.
-      let level =
-        links.isTrunk[link]
-        ? trunkLevel(link) : links.capacity[link] / (links.portTotal[link] * (1 + 1e-9))
-      if level < .infinity { levels.append(level, link) }
+    for index in links.trunks.indices {
+      let trunk = Int(links.trunks[index])
+      guard !links.isFull[trunk] else { continue }
+      levels.append(trunkLevel(trunk), trunk)
+      levels.append(guards.leastBound(behind: trunk), links.count + links.cellCount + trunk)
+    }
+    for index in guards.unguarded.indices {
+      let port = Int(guards.unguarded[index])
+      if !links.isFull[port] { levels.append(guards.bound(of: port), port) }
     }
     for index in links.cappedCells.indices {
       let cell = Int(links.cappedCells[index])
@@ -33,6 +42,15 @@ extension CompletionSolver {
       }
     }
     levels.arrange()
+  }
+
+  private mutating func askPorts(behind trunk: Int) {
+    guard !links.isFull[trunk] else { return }
+    var next = guards.firstPort(behind: trunk)
+    while let port = next {
+      if !links.isFull[port] { levels.insert(guards.bound(of: port), port) }
+      next = guards.port(after: port)
+    }
   }
 
   /// The level at which a link is full, or a cell at its cap, as things stand; infinite where nothing

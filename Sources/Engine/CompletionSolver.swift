@@ -33,6 +33,7 @@ struct CompletionSolver: ~Copyable {
   let laneUndone: Slab<Int32>
   var members: CellMembers
   var filling: FillingStack
+  var guards: PortGuards
   var levels: LevelHeap
   /// Bytes that a flow still has to get, where it is neither with its cell nor on the stack.
   let remaining: Slab<Double>
@@ -64,7 +65,8 @@ struct CompletionSolver: ~Copyable {
     laneUndone = Slab(repeating: 0, count: cells.laneCell.count)
     members = CellMembers(flows, cells)
     filling = FillingStack()
-    levels = LevelHeap(capacity: flows.linkCount + cells.cellCount)
+    guards = PortGuards(linkCount: flows.linkCount)
+    levels = LevelHeap(capacity: 2 * flows.linkCount + cells.cellCount)
     remaining = Slab(flows.sizes)
     stoppedBy = Slab(repeating: -1, count: flows.flowCount)
     ends = [Double](repeating: .infinity, count: flows.flowCount)
@@ -91,6 +93,11 @@ struct CompletionSolver: ~Copyable {
       let isUnlimited = flows.row(flow).isEmpty && flows.caps[flow] == .infinity
       if flows.sizes[flow] == 0 || isUnlimited { finish(flow, at: 0) }
     }
+    for port in 0..<links.count where !links.isTrunk[port] {
+      guards.setBound(portBound(port), of: port)
+      if !guards.isGuarded(port) { findGuard(of: port) }
+    }
+    guards.listUnguarded(links)
   }
 
   /// - Returns: The end of each flow in seconds.
@@ -163,13 +170,20 @@ struct CompletionSolver: ~Copyable {
     for entry in links.trunks(of: cell) {
       links.trunkAmount(-links.trunkAmount[entry], -1, to: Int(links.trunk[entry]))
     }
-    for entry in links.ports(of: flow) {
-      let lane = Int(links.portLane[entry])
-      takeFromLane(lane, links.portAmount[entry])
-      links.portTotal[Int(links.portLink[entry])] -= links.portAmount[entry]
-      laneUndone[lane] -= 1
-      links.swapInLane(entry, withPlace: Int(links.laneStart[lane] + laneUndone[lane]))
-    }
+    for entry in links.ports(of: flow) { finish(entry) }
+  }
+
+  private mutating func finish(_ entry: Int) {
+    let lane = Int(links.portLane[entry])
+    let port = Int(links.portLink[entry])
+    takeFromLane(lane, links.portAmount[entry])
+    laneUndone[lane] -= 1
+    links.swapInLane(entry, withPlace: Int(links.laneStart[lane] + laneUndone[lane]))
+    links.portTotal[port] -= links.portAmount[entry]
+    guards.setBound(portBound(port), of: port)
+    guard laneUndone[lane] == 0, !guards.isGuarded(port) else { return }
+    findGuard(of: port)
+    guards.listUnguarded(links)
   }
 
   /// The last flow leaves nothing behind, not even rounding.

@@ -11,55 +11,57 @@ struct FillingStack: ~Copyable {
     var firstCell: Int
   }
 
+  struct Row: BitwiseCopyable {
+    var remaining: Double
+    var rate: Double
+    /// With no more than this left the flow is done.
+    var least: Double
+    var flow: Int
+  }
+
   private var steps = FlatArray<Step>()
   /// Cells in the order in which they were stopped.
   var cells = FlatArray<Int32>()
-  private var flow = FlatArray<Int32>()
-  private var remaining = FlatArray<Double>()
-  private var rate = FlatArray<Double>()
-  /// A flow with no more than this left is done.
-  private var least = FlatArray<Double>()
+  private var rows = FlatArray<Row>()
   /// What links had given before each change, to be put back exactly.
   private var notes = FlatArray<Double>()
 
   init() {}
 
   var stepCount: Int { steps.count }
-  var flowCount: Int { flow.count }
+  var flowCount: Int { rows.count }
 
   mutating func beginStep(_ item: Int) {
-    steps.append(Step(item: item, firstFlow: flow.count, firstCell: cells.count))
+    steps.append(Step(item: item, firstFlow: rows.count, firstCell: cells.count))
   }
   mutating func takeStep() -> Step { steps.removeLast() }
 
   mutating func note(_ used: Double) { notes.append(used) }
   mutating func takeNote() -> Double { notes.removeLast() }
 
-  mutating func addFlow(_ index: Int, remaining left: Double, rate pace: Double, size: Double) {
-    flow.append(Int32(index))
-    remaining.append(left)
-    rate.append(pace)
-    least.append(size * CompletionSolver.slack)
+  mutating func addFlow(_ flow: Int, remaining: Double, rate: Double, size: Double) {
+    rows.append(
+      Row(remaining: remaining, rate: rate, least: size * CompletionSolver.slack, flow: flow))
   }
 
   mutating func takeFlow() -> (flow: Int, remaining: Double) {
-    _ = rate.removeLast()
-    _ = least.removeLast()
-    return (Int(flow.removeLast()), remaining.removeLast())
+    let row = rows.removeLast()
+    return (row.flow, row.remaining)
   }
 
   /// O(flows), as is the next.
   func timeToNextEnd() -> Double {
     var time = Double.infinity
-    for row in flow.indices { time = min(time, max(0, remaining[row]) / rate[row]) }
+    for index in rows.indices { time = min(time, max(0, rows[index].remaining) / rows[index].rate) }
     return time
   }
 
   mutating func advance(by step: Double, done: inout FlatArray<Int32>) {
-    for row in flow.indices {
-      let left = remaining[row] - rate[row] * step
-      remaining[row] = left
-      if left <= least[row] { done.append(flow[row]) }
+    for index in rows.indices {
+      var row = rows[index]
+      row.remaining -= row.rate * step
+      rows[index] = row
+      if row.remaining <= row.least { done.append(Int32(row.flow)) }
     }
   }
 }

@@ -20,8 +20,9 @@ struct LevelHeap: ~Copyable {
 
   mutating func removeAll() { count = 0 }
 
-  /// Adds an item at the end; ``arrange()`` makes a heap of them all.
+  /// Adds an item at the end, unless its level is infinite; ``arrange()`` makes a heap of them all.
   mutating func append(_ level: Double, _ item: Int) {
+    guard level < .infinity else { return }
     entries[count] = Entry(level: level, item: item)
     count += 1
   }
@@ -30,6 +31,19 @@ struct LevelHeap: ~Copyable {
   func arrange() {
     guard count > 1 else { return }
     for position in (0..<count / 2).reversed() { sink(position) }
+  }
+
+  /// O(log items).
+  mutating func insert(_ level: Double, _ item: Int) {
+    guard level < .infinity else { return }
+    let entry = Entry(level: level, item: item)
+    var position = count
+    count += 1
+    while position > 0, isBefore(entry, entries[(position - 1) / 2]) {
+      entries[position] = entries[(position - 1) / 2]
+      position = (position - 1) / 2
+    }
+    entries[position] = entry
   }
 
   func raiseLowest(to level: Double) {

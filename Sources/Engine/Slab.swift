@@ -28,6 +28,8 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
     for (index, element) in elements.enumerated() { self[index] = element }
   }
 
+  var indices: Range<Int> { 0..<capacity }
+
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   subscript(index: Int) -> Element {

@@ -155,7 +155,7 @@ private func plainEnds(of flows: SimultaneousFlows) -> [Double] {
 
 @Test func endsAreThoseOfSolvingEverythingAnewAtEachOfThem() {
   var largest = 0
-  for seed in 1...80 as ClosedRange<UInt64> {
+  for seed in 1...30 as ClosedRange<UInt64> {
     let flows = RandomNetwork(seed: seed).flows
     let expected = plainEnds(of: flows)
     let done = flows.completions()
@@ -163,7 +163,7 @@ private func plainEnds(of flows: SimultaneousFlows) -> [Double] {
     #expect(done.makespan.value >= flows.longestLinkTime.value * (1 - 1e-9), "seed \(seed)")
     largest = max(largest, done.instants)
   }
-  #expect(largest > 200)
+  #expect(largest > 150)
 }
 
 /// Notes when every task was done.
