@@ -43,7 +43,7 @@ public struct CollectiveCalibration: Sendable {
     let ports = CollectiveCost.Ports(scaleUp: scaleUp.bandwidth, scaleOut: scaleOut?.bandwidth)
     for crossesNodes in [false, true] {
       for operation in CollectiveOperation.allCases {
-        for algorithm in CollectiveAlgorithm.allCases {
+        for algorithm in ReductionPlace.allCases {
           let rows = measurements.rows.filter {
             $0.operation == operation && $0.algorithm == algorithm
               && ($0.load.nodes > 1) == crossesNodes

@@ -5,7 +5,7 @@ import Units
 struct CollectiveMeasurement {
   var library: CollectiveLibrary
   var operation: CollectiveOperation
-  var algorithm = CollectiveAlgorithm.ranks
+  var algorithm = ReductionPlace.ranks
   var load: CollectiveLoad
   var time: Seconds
   /// Whether the elements were floating-point numbers.

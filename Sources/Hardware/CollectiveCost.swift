@@ -24,7 +24,7 @@ public struct CollectiveCost: Hashable, Sendable {
   public var name = ""
   public var library = CollectiveLibrary.nccl
   public var operation = CollectiveOperation.allToAll
-  public var algorithm = CollectiveAlgorithm.ranks
+  public var algorithm = ReductionPlace.ranks
   /// Names of the catalogue's links; the second is nil where the measurements stayed in a node.
   public var scaleUp = ""
   public var scaleOut: String?

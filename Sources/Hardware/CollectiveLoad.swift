@@ -52,7 +52,7 @@ public struct CollectiveLoad: Hashable, Sendable {
   ///   reduce-scatter or an all-to-all begins with on every rank.
   public init(
     _ operation: CollectiveOperation, buffer: Bytes, ranks: Int,
-    algorithm: CollectiveAlgorithm = .ranks
+    algorithm: ReductionPlace = .ranks
   ) {
     let count = Double(max(ranks, 1))
     let isWhole = operation == .send || operation == .broadcast

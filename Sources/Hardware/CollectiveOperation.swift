@@ -29,7 +29,7 @@ public enum CollectiveLibrary: String, CaseIterable, Hashable, Sendable {
 }
 
 /// Who adds up what a collective reduces.
-public enum CollectiveAlgorithm: String, CaseIterable, Hashable, Sendable {
+public enum ReductionPlace: String, CaseIterable, Hashable, Sendable {
   /// The ranks themselves.
   case ranks
   /// The switch between them (NCCL's NVLS), which adds floating-point numbers only.

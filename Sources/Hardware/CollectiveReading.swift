@@ -7,7 +7,7 @@ extension CatalogueEntry {
     let entry = reader(problems, "a collective")
     let library = entry.reader.word("library", CollectiveLibrary.self)
     let operation = entry.reader.word("operation", CollectiveOperation.self)
-    let algorithm = entry.reader.word("algorithm", CollectiveAlgorithm.self, default: .ranks)
+    let algorithm = entry.reader.word("algorithm", ReductionPlace.self, default: .ranks)
     let scaleUp = entry.link("scale-up", links)
     let scaleOut = entry.reader.has("scale-out") ? entry.link("scale-out", links) : nil
     if scaleOut == nil { _ = entry.reader.optional("scale-out") }
