@@ -15,6 +15,9 @@ public struct CollectiveProtocol: Sendable {
   }
 
   public var startUp: StartUp
+  /// What the whole collective asks of a rank, in the terms in which its cost was fitted; nil where
+  /// that is to be seen from the messages.
+  public var wholeLoad: CollectiveLoad?
   public var shares: ProtocolShares
 
   public init(startUp: StartUp = .constant(.zero), shares: ProtocolShares = ProtocolShares()) {
@@ -22,16 +25,9 @@ public struct CollectiveProtocol: Sendable {
     self.shares = shares
   }
 
-  /// What was fitted for links of these kinds, on `ranks` ranks of `nodes` nodes.
-  public init(
-    _ cost: CollectiveCost, scaleUp: Link, scaleOut: Link?, ranks: Int, nodes: Int
-  ) {
+  /// What was fitted for links of these kinds, on so many nodes.
+  public init(_ cost: CollectiveCost, scaleUp: Link, scaleOut: Link?, nodes: Int) {
     var shares = ProtocolShares(scaleUp: cost.share / scaleUp.efficiency)
-    if cost.algorithm == .inSwitch, ranks > 1 {
-      // Fitted to 2 S (n - 1) / n bytes a port; the switches' own sum takes S (1 + 1 / n) of it.
-      let count = Double(ranks)
-      shares.scaleUp *= (1 + 1 / count) / (2 * (count - 1) / count)
-    }
     if let scaleOut, !cost.networkShares.isEmpty {
       shares.card = cost.networkShare(nodes: nodes) / scaleOut.efficiency
     }
@@ -56,7 +52,7 @@ public struct CollectiveProtocol: Sendable {
     // One call is as long as all that its busiest rank sends.
     whole.wireBytes = loads.reduce(.zero) { $0 + $1.wireBytes }
     whole.ranks = layout.rankCount
-    return [startUp(of: whole)] + [SimTime](repeating: .zero, count: loads.count - 1)
+    return [startUp(of: wholeLoad ?? whole)] + [SimTime](repeating: .zero, count: loads.count - 1)
   }
 
   var isFitted: Bool {

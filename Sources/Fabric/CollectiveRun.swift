@@ -5,7 +5,7 @@ import Units
 /// One collective on an otherwise idle network.
 ///
 ///     let run = try CollectiveRun(
-///       .init(operation: .allReduce, bytes: Bytes(64e6), ranks: 16), on: resources, fabric)
+///       .init(operation: .allReduce, bytes: Bytes(64e6)), plan.layout(ofFirst: 16), on: resources, fabric)
 ///     print(run.time)
 public struct CollectiveRun: Sendable {
   /// What is asked.
@@ -16,14 +16,12 @@ public struct CollectiveRun: Sendable {
     /// Nil with a matrix.
     public var bytes: Bytes?
     public var matrix: TrafficMatrix?
-    /// The first so many devices; all where nil.
-    public var ranks: Int?
     public var options: CollectiveOptions
     public var `protocol`: CollectiveProtocol
 
     public init(
       operation: CollectiveKind, algorithm: CollectiveAlgorithm? = nil, bytes: Bytes? = nil,
-      matrix: TrafficMatrix? = nil, ranks: Int? = nil,
+      matrix: TrafficMatrix? = nil,
       options: CollectiveOptions = CollectiveOptions(),
       protocol: CollectiveProtocol = CollectiveProtocol()
     ) {
@@ -31,7 +29,6 @@ public struct CollectiveRun: Sendable {
       self.algorithm = algorithm
       self.bytes = bytes
       self.matrix = matrix
-      self.ranks = ranks
       self.options = options
       self.protocol = `protocol`
     }
@@ -68,16 +65,14 @@ public struct CollectiveRun: Sendable {
   /// What a schedule may take of memory, its tasks included.
   public static let mostBytes = 4e9
 
+  /// - Parameter layout: The nodes of the ranks, which are the first devices of the network.
   /// - Throws: ``FabricError`` or ``CollectiveError``.
   public init(
-    _ question: Question, on resources: ClusterResources, _ fabric: FabricPlan
+    _ question: Question, _ layout: RankLayout, on resources: ClusterResources,
+    _ fabric: FabricPlan
   ) throws {
     let network = resources.network
-    ranks = question.ranks ?? network.deviceCount
-    guard (1...max(1, network.deviceCount)).contains(ranks) else {
-      throw FabricError.ranks(ranks, devices: network.deviceCount)
-    }
-    let layout = network.layout(ofFirst: ranks)
+    ranks = layout.rankCount
     algorithm = question.algorithm ?? question.operation.defaultAlgorithm
     fidelity = fabric.fidelity
     try question.check(layout)
@@ -119,20 +114,6 @@ extension CollectiveRun.Question {
       throw FabricError.tooManyMessages(
         steps: Double(size.steps), bytes: bytes, limit: CollectiveRun.mostBytes)
     }
-  }
-}
-
-extension Network {
-  /// The nodes of the first devices.
-  func layout(ofFirst ranks: Int) -> RankLayout {
-    var sizes: [Int] = []
-    var last = -1
-    for device in 0..<ranks {
-      let node = vertices[device].node ?? device
-      if node == last { sizes[sizes.count - 1] += 1 } else { sizes.append(1) }
-      last = node
-    }
-    return RankLayout(nodeSizes: sizes)
   }
 }
 

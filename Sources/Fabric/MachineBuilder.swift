@@ -51,10 +51,11 @@ struct MachineBuilder {
   /// For each device, the position of its card among all; nil without one.
   private var cardOf: [Int?] = []
 
-  /// A grid's neighbours may be many hops apart; nothing should take the way through the host.
-  private var laneLength: Int {
+  /// Nothing takes the way through the host that could go by the scale-up network, and a grid's
+  /// neighbours may be many hops apart.
+  private func laneLength(_ node: Node) -> Int {
     if case .grid = plan.topology { return 1_000_000 }
-    return 1
+    return node.scaleUp.kind == .host ? 1 : 2
   }
 
   init(_ network: Network, _ plan: NetworkPlan) {
@@ -141,6 +142,7 @@ struct MachineBuilder {
     _ node: Node, _ number: Int, _ devices: Range<Int>
   ) -> (cards: [CardPort], ofDevices: [Int?]) {
     let hosts = addSockets(node, number)
+    let laneLength = laneLength(node)
     let lane = node.hostLink.effectiveBandwidth
     let latency = node.hostLink.latency
     let cardCount = node.network?.cardCount ?? 0
@@ -198,7 +200,7 @@ struct MachineBuilder {
       for other in sockets[(index + 1)...] {
         network.connect(
           .socket, socket, other, link.effectiveBandwidth, latency: link.latency,
-          length: laneLength)
+          length: laneLength(node))
       }
     }
     return sockets

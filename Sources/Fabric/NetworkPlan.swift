@@ -32,6 +32,21 @@ public struct NetworkPlan: Hashable, Sendable {
   }
 
   public var deviceCount: Int { machines.reduce(0) { $0 + $1.devices } }
+
+  /// Which of the first devices share a machine.
+  ///
+  /// - Throws: ``FabricError/ranks(_:devices:)``.
+  public func layout(ofFirst ranks: Int) throws(FabricError) -> RankLayout {
+    guard (1...max(1, deviceCount)).contains(ranks) else {
+      throw .ranks(ranks, devices: deviceCount)
+    }
+    var left = ranks
+    return RankLayout(
+      nodeSizes: machines.map { machine in
+        defer { left -= min(left, machine.devices) }
+        return min(left, machine.devices)
+      })
+  }
 }
 
 /// How the network cards of several machines meet, or the devices themselves.

@@ -71,9 +71,11 @@ public struct HardwareCatalogue: Sendable {
 
   /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.
   public func link(named name: String) throws(HardwareError) -> Link {
-    guard let found = links.first(where: {
-      $0.name == name || $0.otherNames.contains(name)
-    }) else {
+    guard
+      let found = links.first(where: {
+        $0.name == name || $0.otherNames.contains(name)
+      })
+    else {
       throw .unknown(name, kind: "link", among: links.map(\.name))
     }
     return found

@@ -22,7 +22,8 @@ public struct Node: Hashable, Sendable {
 
   public init(
     name: String, fullName: String, device: Device, deviceCount: Int, scaleUp: ScaleUp,
-    host: Host, hostLink: Port, hostSwitches: Int? = nil, network: Network? = nil, facts: [SourcedFact] = [],
+    host: Host, hostLink: Port, hostSwitches: Int? = nil, network: Network? = nil,
+    facts: [SourcedFact] = [],
     notes: String = ""
   ) {
     self.name = name
@@ -41,7 +42,14 @@ public struct Node: Hashable, Sendable {
   /// What results that used this node must say, its device and links included. The host processor's
   /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
-    var all = device.remarks + facts.unverifiedRemarks(of: name)
+    var all = device.remarks
+    for remark in linkRemarks where !all.contains(remark) { all.append(remark) }
+    return all
+  }
+
+  /// What results that used only this node's links must say.
+  public var linkRemarks: [String] {
+    var all = facts.unverifiedRemarks(of: name)
     let socketLink = scaleUp.kind == .host ? host.socketLink?.link : nil
     let links = [scaleUp.port.link, hostLink.link, network?.port.link, socketLink]
     for link in links.compactMap({ $0 }) {

@@ -125,7 +125,8 @@ struct NodeReader {
         at: own.reader.place(ofValue: "processor"))
       return nil
     }
-    return Node.Host(processor: processor, sockets: sockets, memoryCapacity: memory, socketLink: socketLink)
+    return Node.Host(
+      processor: processor, sockets: sockets, memoryCapacity: memory, socketLink: socketLink)
   }
 
   private func network(_ entry: SourcedReader, _ device: Device) -> Node.Network? {

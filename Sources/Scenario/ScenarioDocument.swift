@@ -40,6 +40,18 @@ public struct ScenarioDocument: Sendable {
     text = parts.map { $0.hasSuffix("\n") ? $0 : $0 + "\n" }.joined()
   }
 
+  /// A document that stands in no file.
+  ///
+  /// - Parameter file: What locations call it.
+  init(text: String, file: String, settings: [String] = []) throws(Problems) {
+    let settings = try Setting.parse(settings, givenSeed: false)
+    path = file
+    value = try Setting.apply(
+      settings, to: try Value(parsing: Data(text.utf8), file: file))
+    settingNames = Set(settings.map(\.name))
+    self.text = text
+  }
+
   /// A path as it was written, from where the program stands: relative to the file it was written
   /// in, or to the current folder where a `--set` said it.
   public func resolve(_ path: String, writtenAt place: Location) -> String {

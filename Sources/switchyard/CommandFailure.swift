@@ -1,4 +1,5 @@
 import Calibration
+import Fabric
 import Hardware
 import Models
 import Results
@@ -28,6 +29,8 @@ struct CommandFailure: Error {
       self.init(error.sentence, exitCode: error.isInputError ? 2 : 1)
     case let error as TraceError: self.init(error.sentence)
     case let error as CalibrationError: self.init(error.sentence)
+    case let error as FabricError: self.init(error.sentence)
+    case let error as CollectiveError: self.init(error.sentence)
     case let error as HardwareError: self.init(error.sentence)
     case let error as UnknownModel: self.init(error.sentence)
     default: self.init("\(error)", exitCode: 1)

@@ -1,0 +1,214 @@
+import Fabric
+import Foundation
+import Hardware
+import Results
+import Scenario
+import Units
+
+/// What a collective costs, as a table and as JSON.
+struct CollectiveAnswer {
+  private let run: CollectiveRun
+  private let operation: CollectiveKind
+  private let bytes: Bytes
+  private let network: Network
+  private let name: String
+  private let library: CollectiveLibrary?
+  private let remarks: [String]
+  private let heatMap: String?
+
+  init(_ group: CollectiveOptionGroup, _ description: NetworkDescription) throws {
+    heatMap = group.heatMap
+    if let heatMap { try OutputCheck.file(heatMap) }
+    let plan = description.plan
+    operation = try CollectiveKind(word: group.collective ?? "")
+    let operation = operation
+    var algorithm = try group.algorithm.map { try CollectiveAlgorithm(word: $0, for: operation) }
+    let ranks = group.ranks ?? plan.deviceCount
+    let layout = try plan.layout(ofFirst: ranks)
+    library = try Self.library(group.library)
+    var collective = CollectiveProtocol()
+    var remarks: [String] = []
+    if let library {
+      (collective, remarks) = CollectiveProtocol.found(
+        in: description.catalogue, library, operation, algorithm: algorithm,
+        bytes: try Self.bytes(group.bytes), plan, layout: layout)
+      if algorithm == nil, case .fitted(let cost) = collective.startUp,
+        cost.algorithm == .inSwitch
+      {
+        algorithm = .inSwitch
+      }
+    }
+    var question = CollectiveRun.Question(
+      operation: operation, algorithm: algorithm, bytes: try Self.bytes(group.bytes),
+      options: CollectiveOptions(
+        chunks: group.chunks, root: group.root, target: group.target,
+        tensorWidth: group.tensorWidth), protocol: collective)
+    // What cannot be held in memory is refused before anything is built.
+    if group.matrix == nil { try question.check(layout) }
+    question.matrix = try group.matrix.map { try Self.matrix($0, ranks: ranks) }
+    network = try Network(plan)
+    let resources = ClusterResources(
+      plan.machines.flatMap { [Device](repeating: $0.node.device, count: $0.devices) }, network)
+    run = try CollectiveRun(question, layout, on: resources, description.fabric)
+    name = description.name
+    bytes = question.bytes ?? Bytes((question.matrix?.bytes ?? []).reduce(0, +) / Double(ranks))
+    let nodes = plan.machines.map(\.node)
+    for (index, node) in nodes.enumerated() where !nodes[..<index].contains(node) {
+      for remark in node.linkRemarks where !remarks.contains(remark) { remarks.append(remark) }
+    }
+    self.remarks = remarks
+  }
+
+  private static func library(_ word: String?) throws -> CollectiveLibrary? {
+    guard let word else { return .nccl }
+    if word == "none" { return nil }
+    if let library = CollectiveLibrary(rawValue: word) { return library }
+    let words = CollectiveLibrary.allCases.map(\.rawValue) + ["none"]
+    throw CommandFailure("'\(word)' is not a library; one of: \(words.joined(separator: ", "))")
+  }
+
+  private static func bytes(_ text: String?) throws -> Bytes? {
+    guard let text else { return nil }
+    do throws(QuantityError) {
+      return try Bytes(parsing: text)
+    } catch {
+      throw CommandFailure("--bytes: \(error.sentence)")
+    }
+  }
+
+  private static func matrix(_ path: String, ranks: Int) throws -> TrafficMatrix {
+    let text: String
+    do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
+      throw CommandFailure("\(path): cannot be read")
+    }
+    do throws(CollectiveError) {
+      return try TrafficMatrix(csv: text, ranks: ranks)
+    } catch {
+      if case .malformedMatrix(let line?, let detail) = error {
+        throw CommandFailure("\(path):\(line): \(detail)")
+      }
+      throw CommandFailure("\(path): \(error.sentence)")
+    }
+  }
+
+  // MARK: - Figures
+
+  /// Bytes over time.
+  private var algorithmBandwidth: Bandwidth {
+    run.time > .zero ? bytes / Seconds(run.time) : .zero
+  }
+
+  /// What NCCL's tests call bus bandwidth: what a rank's port must have carried.
+  private var busBandwidth: Bandwidth {
+    let n = Double(run.ranks)
+    switch operation {
+    case .allReduce: return algorithmBandwidth * (2 * (n - 1) / n)
+    case .allToAll, .allGather, .reduceScatter: return algorithmBandwidth * ((n - 1) / n)
+    case .broadcast, .send: return algorithmBandwidth
+    }
+  }
+
+  private static let shownLinks = 8
+
+  var text: String {
+    var lines = ["\(operation.rawValue) by \(run.algorithm.rawValue), \(run.ranks) ranks, \(bytes)"]
+    lines.append("\(name), \(run.fidelity.rawValue)")
+    lines.append("")
+    var table = TextTable([.left(""), .right("")])
+    table.add("time", "\(run.time)")
+    table.add("  launch and protocol", "\(run.startUp)")
+    table.add("  busiest link alone", "\(SimTime(roundingUp: run.leastTime))")
+    table.add("bandwidth of the collective", "\(algorithmBandwidth)")
+    table.add("bandwidth of the bus", "\(busBandwidth)")
+    table.add("messages", "\(run.messages)")
+    lines += table.lines
+    if !run.links.isEmpty {
+      lines.append("")
+      var links = TextTable([
+        .left("hottest links"), .left("kind"), .right("bytes"), .right("utilisation"),
+        .right("waited"),
+      ])
+      for use in run.links.prefix(Self.shownLinks) {
+        let link = network.links[use.link]
+        links.add(
+          link.name, link.kind.rawValue, "\(use.bytes)",
+          "\(fixed(use.utilisation * 100, decimals: 1)) %", "\(use.waited)")
+      }
+      lines += links.lines
+      if run.links.count > Self.shownLinks {
+        lines.append("and \(run.links.count - Self.shownLinks) more that carried something")
+      }
+    }
+    if !remarks.isEmpty {
+      lines.append("")
+      lines += remarks.map { "- \($0)" }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private struct Report: Encodable {
+    struct LinkUse: Encodable {
+      var name: String
+      var kind: String
+      var bytes: Double
+      var utilisation: Double
+      var busySeconds: Double
+      var waitedSeconds: Double
+    }
+
+    var network: String
+    var operation: String
+    var algorithm: String
+    var fidelity: String
+    var library: String?
+    var ranks: Int
+    var bytes: Double
+    var seconds: Double
+    var startUpSeconds: Double
+    var busiestLinkSeconds: Double
+    var algorithmBytesPerSecond: Double
+    var busBytesPerSecond: Double
+    var messages: Int
+    var links: [LinkUse]
+    var remarks: [String]
+  }
+
+  func json() throws -> String {
+    let links = run.links.map { use in
+      Report.LinkUse(
+        name: network.links[use.link].name, kind: network.links[use.link].kind.rawValue,
+        bytes: use.bytes.value, utilisation: use.utilisation, busySeconds: use.busy.value,
+        waitedSeconds: use.waited.value)
+    }
+    return try jsonText(
+      Report(
+        network: name, operation: operation.rawValue, algorithm: run.algorithm.rawValue,
+        fidelity: run.fidelity.rawValue, library: library?.rawValue, ranks: run.ranks,
+        bytes: bytes.value, seconds: run.time.seconds, startUpSeconds: run.startUp.seconds,
+        busiestLinkSeconds: run.leastTime.value,
+        algorithmBytesPerSecond: algorithmBandwidth.value,
+        busBytesPerSecond: busBandwidth.value, messages: run.messages, links: links,
+        remarks: remarks))
+  }
+
+  /// Rows are sources, columns targets, both numbered in the first row and column.
+  func writeHeatMap() throws {
+    guard let heatMap else { return }
+    let ranks = run.ranks
+    var text = "source\\target," + (0..<ranks).map(String.init).joined(separator: ",") + "\n"
+    for source in 0..<ranks {
+      let cells = (0..<ranks).map { "\(run.traffic[source, $0].value)" }
+      text += "\(source)," + cells.joined(separator: ",") + "\n"
+    }
+    do { try Data(text.utf8).write(to: URL(fileURLWithPath: heatMap), options: .atomic) } catch {
+      throw CommandFailure("\(heatMap): cannot be written", exitCode: 1)
+    }
+  }
+}
+
+/// JSON as every command prints it.
+func jsonText(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
