@@ -49,10 +49,20 @@ struct Peer {
   }
 
   /// Runs the program; it prints numbers.
-  func numbers(_ arguments: [String]) throws -> [Double] {
-    try execute(command + arguments).split(whereSeparator: \.isWhitespace).map { word in
+  ///
+  /// - Parameter limit: Processor time in seconds after which it is stopped.
+  /// - Returns: Nil where it was stopped.
+  func numbers(_ arguments: [String], limit: Int?) throws -> [Double]? {
+    let shell = """
+      ulimit -t $1; shift; "$@"; code=$?; [ $code -gt 128 ] && echo stopped && exit 0; exit $code
+      """
+    let seconds = limit.map(String.init) ?? "unlimited"
+    let words = try execute(["sh", "-c", shell, "sh", seconds] + command + arguments)
+      .split(whereSeparator: \.isWhitespace)
+    if limit != nil, words == ["stopped"] { return nil }
+    return try words.map { word in
       guard let number = Double(word) else {
-        throw PeerError(description: "\(name) printed \(word)")
+        throw PeerError(description: "\(name) printed \(words)")
       }
       return number
     }

@@ -99,7 +99,7 @@ extension CompletionSolver {
       let first = Int(links.laneStart[lane])
       for place in first..<first + Int(laneUndone[lane]) {
         let flow = Int(links.flowInLane[place])
-        if stoppedBy[flow] < 0 { stopFlow(flow, at: level) }
+        if stoppedBy[flow] < 0 { stopFlow(flow, at: level, by: item) }
       }
     }
   }
@@ -120,7 +120,8 @@ extension CompletionSolver {
     filling.cells.append(Int32(cell))
   }
 
-  private mutating func stopFlow(_ flow: Int, at level: Double) {
+  /// What a full port gives is not counted on it: nobody asks until the step is undone.
+  private mutating func stopFlow(_ flow: Int, at level: Double, by port: Int) {
     let cell = Int(links.cellOf[flow])
     if members.contains(flow) {
       remaining[flow] = max(0, members.doneAt(flow) - cellServed[cell])
@@ -137,6 +138,7 @@ extension CompletionSolver {
     }
     for entry in links.ports(of: flow) {
       let link = Int(links.portLink[entry])
+      if link == port { continue }
       filling.note(links.used[link])
       links.used[link] += links.portAmount[entry] * level
       takeFromLane(Int(links.portLane[entry]), links.portAmount[entry])
@@ -153,7 +155,7 @@ extension CompletionSolver {
       while filling.cells.count > step.firstCell { letCellRise(Int(filling.cells.removeLast())) }
       while filling.flowCount > step.firstFlow {
         let (flow, left) = filling.takeFlow()
-        letFlowRise(flow, left)
+        letFlowRise(flow, left, stoppedBy: step.item)
       }
       if step.item < links.count { links.isFull[step.item] = false }
     }
@@ -171,10 +173,12 @@ extension CompletionSolver {
     risingCount += Int(cellCount[cell])
   }
 
-  private mutating func letFlowRise(_ flow: Int, _ left: Double) {
+  private mutating func letFlowRise(_ flow: Int, _ left: Double, stoppedBy port: Int) {
     let cell = Int(links.cellOf[flow])
     for entry in links.ports(of: flow).reversed() {
-      links.used[Int(links.portLink[entry])] = filling.takeNote()
+      let link = Int(links.portLink[entry])
+      if link == port { continue }
+      links.used[link] = filling.takeNote()
       laneAmount[Int(links.portLane[entry])] += links.portAmount[entry]
       laneCount[Int(links.portLane[entry])] += 1
     }

@@ -62,7 +62,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     lostCapacities.removeAll()
     var unfinished = graph.taskCount
     changeCapacities(graph)
-    for task in 0..<graph.taskCount where tasks.waitsFor[task] == 0 {
+    for task in 0..<graph.taskCount where tasks[task].waitsFor == 0 {
       try release(task, graph, &observer)
     }
     while unfinished > 0, let event = queue.pop() {
@@ -73,7 +73,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
       } else if event.priority == .activation {
         now = event.time
         try activate(task, graph)
-      } else if UInt32(event.payload >> 32) == tasks.generation[task] {
+      } else if UInt32(event.payload >> 32) == tasks[task].generation {
         now = event.time
         try finish(task, graph, &observer)
         unfinished -= 1
@@ -90,7 +90,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   private mutating func release<O: Observer>(
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
   ) throws(EngineError) {
-    tasks.releasedAt[task] = now
+    tasks[task].releasedAt = now
     observer.taskReleased(TaskID(index: task), graph.labels[task], at: now)
     let time = try end(of: graph.latencies[task], task, graph)
     queue.push(time, .activation, payload: UInt64(task))
@@ -138,13 +138,13 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
       }
       claims.link(entry, to: resource)
     }
-    tasks.remaining[task] = 1
-    tasks.updatedAt[task] = now
+    tasks[task].activeAt = now
+    tasks[task].updatedAt = now
     if isAlone {
       try setRate(1 / longest, of: task, untilDone: longest, graph)
       scheduleEnd(of: task)
     } else {
-      tasks.rate[task] = 0
+      tasks[task].rate = 0
       for entry in graph.demands(of: task) {
         let resource = Int(graph.demandResource[entry])
         if claims.isShared(resource) { claims.noteChange(resource) }
@@ -155,27 +155,27 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   private mutating func setRate(
     _ rate: Double, of task: Int, untilDone seconds: Double, _ graph: borrowing TaskGraph
   ) throws(EngineError) {
-    tasks.rate[task] = rate
-    tasks.generation[task] &+= 1
-    tasks.endsAt[task] = try end(of: SimTime(roundingUp: seconds), task, graph)
+    tasks[task].rate = rate
+    tasks[task].generation &+= 1
+    tasks[task].endsAt = try end(of: SimTime(roundingUp: seconds), task, graph)
   }
 
   private mutating func scheduleEnd(of task: Int) {
-    let generation = tasks.generation[task]
-    tasks.scheduledGeneration[task] = generation
+    let generation = tasks[task].generation
+    tasks[task].scheduledGeneration = generation
     queue.push(
-      tasks.endsAt[task], .completion, payload: UInt64(generation) << 32 | UInt64(task))
+      tasks[task].endsAt, .completion, payload: UInt64(generation) << 32 | UInt64(task))
   }
 
   /// The task gives its shares back and releases those that waited only for it.
   private mutating func finish<O: Observer>(
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
   ) throws(EngineError) {
-    tasks.generation[task] &+= 1
-    let activeSince = tasks.releasedAt[task] + graph.latencies[task]
+    tasks[task].generation &+= 1
+    let span = now - tasks[task].activeAt
     for entry in graph.demands(of: task) {
       let resource = Int(graph.demandResource[entry])
-      totals.add(graph.demandAmount[entry], after: now - activeSince, to: resource)
+      totals.add(graph.demandAmount[entry], after: span, to: resource)
       claims.unlink(entry, from: resource)
       if claims.isIdle(resource) {
         totals.endUse(of: resource, at: now)
@@ -184,12 +184,12 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
       }
     }
     observer.taskFinished(
-      TaskID(index: task), graph.labels[task], from: tasks.releasedAt[task], to: now,
+      TaskID(index: task), graph.labels[task], from: tasks[task].releasedAt, to: now,
       energy: Joules(graph.joules[task]))
     for index in tasks.successors(of: task) {
       let successor = Int(tasks.successor[index])
-      tasks.waitsFor[successor] -= 1
-      if tasks.waitsFor[successor] == 0 { try release(successor, graph, &observer) }
+      tasks[successor].waitsFor -= 1
+      if tasks[successor].waitsFor == 0 { try release(successor, graph, &observer) }
     }
   }
 
@@ -207,17 +207,17 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
       var earliest = SimTime.never
       for (index, task) in sharing.component.enumerated() {
         let rate = sharing.rates[index]
-        if rate != tasks.rate[task] {
-          let elapsed = (now - tasks.updatedAt[task]).seconds
-          let left = max(0, tasks.remaining[task] - tasks.rate[task] * elapsed)
-          tasks.remaining[task] = left
-          tasks.updatedAt[task] = now
+        if rate != tasks[task].rate {
+          let elapsed = (now - tasks[task].updatedAt).seconds
+          let left = max(0, tasks[task].remaining - tasks[task].rate * elapsed)
+          tasks[task].remaining = left
+          tasks[task].updatedAt = now
           try setRate(rate, of: task, untilDone: left / rate, graph)
         }
-        earliest = min(earliest, tasks.endsAt[task])
+        earliest = min(earliest, tasks[task].endsAt)
       }
-      for task in sharing.component where tasks.endsAt[task] == earliest {
-        if tasks.scheduledGeneration[task] != tasks.generation[task] { scheduleEnd(of: task) }
+      for task in sharing.component where tasks[task].endsAt == earliest {
+        if tasks[task].scheduledGeneration != tasks[task].generation { scheduleEnd(of: task) }
       }
     }
   }
@@ -238,7 +238,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   private borrowing func stuck(_ graph: borrowing TaskGraph) -> EngineError {
     var waiting = 0
     var examples: [TaskLabel] = []
-    for task in 0..<graph.taskCount where tasks.waitsFor[task] > 0 {
+    for task in 0..<graph.taskCount where tasks[task].waitsFor > 0 {
       waiting += 1
       if examples.count < 5 { examples.append(graph.labels[task]) }
     }

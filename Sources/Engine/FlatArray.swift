@@ -14,19 +14,21 @@ struct FlatArray<Element: BitwiseCopyable>: ~Copyable {
       precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
       return slab[index]
     }
-    set {
+    _modify {
       precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
-      slab[index] = newValue
+      yield &slab[index]
     }
   }
 
   /// Amortised O(1).
+  @inline(__always)
   mutating func append(_ element: Element) {
     if count == slab.capacity { slab.grow(toHold: count + 1, keeping: count) }
     slab[count] = element
     count += 1
   }
 
+  @inline(__always)
   mutating func removeLast() -> Element {
     precondition(count > 0)
     count -= 1

@@ -37,9 +37,9 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
       assert(index >= 0 && index < capacity)
       return base[index]
     }
-    nonmutating set {
+    nonmutating _modify {
       assert(index >= 0 && index < capacity)
-      base[index] = newValue
+      yield &base[index]
     }
   }
 

@@ -1,21 +1,28 @@
 import Units
 
-/// Where each task of the running graph stands, in flat arrays that are reused from run to run.
-struct TaskStates: ~Copyable {
+/// Where a task of the running graph stands: one cache line, for an event touches most of it.
+struct TaskState: BitwiseCopyable {
   /// How many tasks it still waits for.
-  var waitsFor = FlatArray<Int32>()
-  var releasedAt = FlatArray<SimTime>()
-  /// The share of the task that is still to be done, as of `updatedAt`.
-  var remaining = FlatArray<Double>()
-  /// Share of the task done per second.
-  var rate = FlatArray<Double>()
-  var updatedAt = FlatArray<SimTime>()
-  /// When the task is done if its rate stays what it is.
-  var endsAt = FlatArray<SimTime>()
+  var waitsFor: Int32 = 0
   /// Counts changes of the rate: an end event of an earlier generation is void.
-  var generation = FlatArray<UInt32>()
+  var generation: UInt32 = 0
   /// The generation that has an end event in the queue.
-  var scheduledGeneration = FlatArray<UInt32>()
+  var scheduledGeneration: UInt32 = 0
+  var releasedAt = SimTime.zero
+  /// When it claimed its share.
+  var activeAt = SimTime.zero
+  /// The share of the task that is still to be done, as of `updatedAt`.
+  var remaining = 1.0
+  /// Share of the task done per second.
+  var rate = 0.0
+  var updatedAt = SimTime.zero
+  /// When the task is done if its rate stays what it is.
+  var endsAt = SimTime.never
+}
+
+/// The states of all tasks and who waits for whom, in flat arrays that are reused from run to run.
+struct TaskStates: ~Copyable {
+  private var states = FlatArray<TaskState>()
   /// Tasks that wait for task i are entries `successorStart[i]..<successorStart[i + 1]`.
   private var successorStart = FlatArray<Int32>()
   private(set) var successor = FlatArray<Int32>()
@@ -23,15 +30,13 @@ struct TaskStates: ~Copyable {
   /// O(tasks + dependencies).
   mutating func prepare(_ graph: borrowing TaskGraph) {
     let count = graph.taskCount
-    waitsFor.fill(count, with: 0)
-    releasedAt.fill(count, with: .zero)
-    remaining.fill(count, with: 1)
-    rate.fill(count, with: 0)
-    updatedAt.fill(count, with: .zero)
-    endsAt.fill(count, with: .never)
-    generation.fill(count, with: 0)
-    scheduledGeneration.fill(count, with: 0)
+    states.fill(count, with: TaskState())
     sortDependencies(graph)
+  }
+
+  subscript(task: Int) -> TaskState {
+    get { states[task] }
+    _modify { yield &states[task] }
   }
 
   func successors(of task: Int) -> Range<Int> {
@@ -44,7 +49,7 @@ struct TaskStates: ~Copyable {
     successor.fill(graph.dependencyCount, with: 0)
     for edge in graph.edgeFrom.indices {
       successorStart[Int(graph.edgeFrom[edge]) + 2] += 1
-      waitsFor[Int(graph.edgeTo[edge])] += 1
+      states[Int(graph.edgeTo[edge])].waitsFor += 1
     }
     for task in 0..<graph.taskCount { successorStart[task + 2] += successorStart[task + 1] }
     for edge in graph.edgeFrom.indices {
