@@ -39,18 +39,23 @@ public struct Simulation: ~Copyable {
   /// With nodes in place of devices; nil where nobody asks what goes to a node once.
   private var nodeCounts: RoutingCounts?
   private var traffic: LayerTraffic
+  /// Of the measured iterations; nil where nobody asks.
+  private var pairs: PairCopies?
   private var planner: StepPlanner
   private var graph: TaskGraph
   private var engine: Engine<DefaultEventQueue>
   private var measuredSince = SimTime.zero
   private var changesFollowed: Int
 
-  /// - Parameter threads: How many may count routing at a time; results do not depend on it.
+  /// - Parameters:
+  ///   - threads: How many may count routing at a time; results do not depend on it.
+  ///   - keepsPairs: Adds up what every device sends every other, for ``pairBytes``; nothing else
+  ///     depends on it.
   /// - Throws: ``ServingError`` where the deployment does not fit its devices, a device cannot compute
   ///   in the precisions asked for, or the trace is another model's or has no tokens of the phase.
   public init(
     _ deployment: Deployment, _ workload: Workload, _ measurement: Measurement, seed: UInt64,
-    threads: Int = 1
+    threads: Int = 1, keepsPairs: Bool = false
   ) throws(ServingError) {
     try Self.checkDevice(deployment, workload)
     let trace = try Self.routedTrace(deployment, workload, seed: seed)
@@ -72,7 +77,8 @@ public struct Simulation: ~Copyable {
     self.resources = resources
     drawsWithReplacement = source.drawsWithReplacement
     traffic = LayerTraffic(deployment)
-    counts = RoutingCounts(slots: slots, keepsMatrix: traffic.needsMatrix)
+    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || traffic.needsMatrix)
+    pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     planner = StepPlanner(deployment, workload, resources, routes)
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
@@ -181,6 +187,7 @@ public struct Simulation: ~Copyable {
     measuredSince = engine.now
     for iteration in 0..<measurement.iterations {
       try plan()
+      try pairs?.add(counts, traffic)
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
@@ -267,4 +274,17 @@ extension Simulation {
   /// What each resource has served in the measured iterations, in its base unit and the order of the
   /// table.
   public var amountsServed: [Double] { engine.amountsServed }
+
+  /// What each could have served in that time: the integral of its capacity.
+  public var amountsOffered: [Double] { engine.amountsOffered }
+
+  /// Seconds of that time in which each had a user.
+  public var busySeconds: [Double] { engine.busySeconds }
+
+  /// Seconds that tasks held a claim on each in that time, summed over tasks.
+  public var claimSeconds: [Double] { engine.claimSeconds }
+
+  /// Bytes that each device sent each other in dispatch and combine of the measured iterations so
+  /// far, `[source][target]`; nil where they are not kept.
+  public var pairBytes: [Int]? { pairs?.bytes }
 }

@@ -13,21 +13,35 @@ struct RecordedRun: IterationObserver {
   private var progress: Progress
 
   /// Runs a scenario to its end.
+  ///
+  /// - Parameter keepsPairs: Whether the result says what went from device to device.
   static func result(
-    of scenario: Scenario, threads: Int, spans: SpansKept = .none
+    of scenario: Scenario, threads: Int, spans: SpansKept = .none, keepsPairs: Bool = false
   ) throws -> RunResult {
     var simulation = try Simulation(
       scenario.deployment, scenario.workload, scenario.measurement, seed: scenario.seed,
-      threads: threads)
+      threads: threads, keepsPairs: keepsPairs)
     var run = RecordedRun(
       recorder: try Recorder(description(of: scenario, simulation.resources), spans: spans),
       progress: Progress("iterations", of: scenario.measurement.iterations))
     try simulation.run(observer: &run)
     run.progress.finish()
     let device = scenario.deployment.cluster.device
+    let devices = scenario.deployment.cluster.deviceCount
     return try run.recorder.finish(
-      served: simulation.amountsServed, elapsed: simulation.measuredTime,
-      idlePower: device.idlePower * Double(scenario.deployment.cluster.deviceCount))
+      uses: uses(of: simulation), elapsed: simulation.measuredTime,
+      idlePower: device.idlePower * Double(devices),
+      pairs: simulation.pairBytes.flatMap { PairTraffic(deviceCount: devices, bytes: $0) })
+  }
+
+  private static func uses(of simulation: borrowing Simulation) -> [ResourceUse] {
+    let (served, offered) = (simulation.amountsServed, simulation.amountsOffered)
+    let (busy, claimed) = (simulation.busySeconds, simulation.claimSeconds)
+    return served.indices.map {
+      ResourceUse(
+        served: served[$0], offered: offered[$0], busy: Seconds(busy[$0]),
+        claimed: Seconds(claimed[$0]))
+    }
   }
 
   private static func description(
@@ -60,9 +74,13 @@ struct RecordedRun: IterationObserver {
       ResourceDescription(
         name: resources.table.names[index], kind: resources.kinds[index].name,
         unit: resources.table.unitSymbols[index], capacity: resources.table.capacities[index],
-        device: resources.owners[index])
+        device: resources.owners[index], isLink: isLink(resources.kinds[index]))
     }
     return description
+  }
+
+  private static func isLink(_ kind: ResourceKind) -> Bool {
+    if case .link = kind { true } else { false }
   }
 
   // MARK: - Watching

@@ -12,7 +12,8 @@ struct RunCommand: ParsableCommand {
       Prints a summary: tokens per second, where an iteration's time goes, load imbalance, \
       utilisation, energy, and what bounds each stage. The same and more goes to SQLite (--out, which \
       appends a run to an existing file), to CSV files (--csv) and to a timeline for \
-      https://ui.perfetto.dev (--timeline).
+      https://ui.perfetto.dev (--timeline). Who sent whom how much in dispatch and combine goes to a \
+      table for a heat map (--heat-map).
 
         switchyard run scenarios/quickstart.yaml --out results.sqlite
         switchyard run scenarios/quickstart.yaml --out results.sqlite --seed 2
@@ -37,6 +38,12 @@ struct RunCommand: ParsableCommand {
       valueName: "file"))
   var timeline: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the bytes that every device sent every other in dispatch and combine: CSV, a row for "
+        + "each source, a column for each target.", valueName: "file"))
+  var heatMap: String?
+
   @Flag(help: "Print the summary as JSON.")
   var json = false
 
@@ -59,8 +66,12 @@ struct RunCommand: ParsableCommand {
     guard !(json && layers) else {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
     }
-    if let out, let timeline, isSameFile(out, timeline) {
-      throw ValidationError("--out and --timeline name the same file; give each its own")
+    let files = [("--out", out), ("--timeline", timeline), ("--heat-map", heatMap)]
+      .compactMap { option, file in file.map { (option, $0) } }
+    for (position, (option, file)) in files.enumerated() {
+      for (other, otherFile) in files[..<position] where isSameFile(file, otherFile) {
+        throw ValidationError("\(other) and \(option) name the same file; give each its own")
+      }
     }
   }
 
@@ -70,13 +81,16 @@ struct RunCommand: ParsableCommand {
       // An output that cannot be written is told before the work, not after it.
       if let csv { try OutputCheck.directory(csv) }
       if let timeline { try OutputCheck.file(timeline) }
+      if let heatMap { try OutputCheck.file(heatMap) }
       let database = try out.map { try ResultsDatabase($0) }
       let result = try RecordedRun.result(
         of: loaded, threads: threads,
-        spans: timeline == nil ? .none : .firstIterations(Self.timelineIterations))
+        spans: timeline == nil ? .none : .firstIterations(Self.timelineIterations),
+        keepsPairs: heatMap != nil)
       // The database last: a run is in it only if everything that was asked for was written.
       if let csv { try result.writeCSV(toDirectory: csv) }
       if let timeline { try result.writeTimeline(to: timeline) }
+      if let heatMap { try result.writeHeatMap(to: heatMap) }
       if let database { try database.append(result) }
       try printResult(
         json ? try RunSummary(result).json() : result.summaryText(allLayers: layers))

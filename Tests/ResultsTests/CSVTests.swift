@@ -37,13 +37,28 @@ struct CSVTests {
         == "layer,device,token_expert_pairs,bytes_sent\n1,0,4,256\n1,1,14,128\n")
     #expect(
       try text("resources.csv").hasPrefix(
-        "resource,name,kind,device,unit,capacity_per_s,served,utilisation\n"
-          + "0,gpu 0 HBM,HBM,0,B/s,1000000000000.0,1000000.0,0.5\n"))
-    #expect(try text("resources.csv").hasSuffix("2,switch,switch,,B/s,4000000000000.0,0.0,0.0\n"))
+        "resource,name,kind,device,unit,capacity_per_s,served,utilisation,"
+          + "is_link,busy_s,waited_s\n"
+          + "0,gpu 0 HBM,HBM,0,B/s,1000000000000.0,1000000.0,0.5,0,1e-06,0.0\n"))
+    #expect(
+      try text("resources.csv").hasSuffix(
+        "5,spare,spare links,,B/s,1000000000.0,0.0,0.0,1,0.0,0.0\n"))
+    #expect(try text("pair_traffic.csv") == "source,target,bytes\n0,1,256\n1,0,128\n")
     #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps
     // Quotes are doubled, and a text with a line feed or a comma is quoted.
     #expect(
       try text("runs.csv").contains("\"switchyard: 1\nname: \"\"an example\"\", with a comma\n\""))
+  }
+
+  @Test("Tables that were not kept have no file, and older ones go")
+  func notKept() throws {
+    try exampleResult().writeCSV(toDirectory: directory.path)
+    var result = try exampleResult(spans: .none)
+    result.pairs = nil
+    #expect(Set(directory.contents).isSuperset(of: ["spans.csv", "pair_traffic.csv"]))
+    try result.writeCSV(toDirectory: directory.path)
+    #expect(Set(directory.contents).isDisjoint(with: ["spans.csv", "pair_traffic.csv"]))
+    #expect(directory.contents.count == ResultTable.allCases.count - 2)
   }
 
   @Test("Numbers as bytes read back as the same numbers")

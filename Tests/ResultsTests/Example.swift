@@ -83,6 +83,11 @@ func exampleResult(spans: SpansKept = .all) throws -> RunResult {
     .init(name: "gpu 0 HBM", kind: "HBM", unit: "B/s", capacity: 1e12, device: 0),
     .init(name: "gpu 1 HBM", kind: "HBM", unit: "B/s", capacity: 1e12, device: 1),
     .init(name: "switch", kind: "switch", unit: "B/s", capacity: 4e12),
+    .init(
+      name: "gpu 0 out", kind: "ports", unit: "B/s", capacity: 1e9, device: 0, isLink: true),
+    .init(
+      name: "gpu 1 out", kind: "ports", unit: "B/s", capacity: 1e9, device: 1, isLink: true),
+    .init(name: "spare", kind: "spare links", unit: "B/s", capacity: 1e9, isLink: true),
   ]
   description.remarks = ["uncalibrated: \"test\" uses the parameters of another"]
   var recorder = try Recorder(description, spans: spans)
@@ -106,8 +111,19 @@ func exampleResult(spans: SpansKept = .all) throws -> RunResult {
       load: ([0, 0, 2, 6 + iteration * 2], [0, 0, 128, 64]))
   }
   return try recorder.finish(
-    served: [1e6, 5e5, 0], elapsed: SimTime(microseconds: 2), idlePower: 10)
+    uses: exampleUses, elapsed: SimTime(microseconds: 2), idlePower: 10,
+    pairs: PairTraffic(deviceCount: 2, bytes: [0, 256, 128, 0]))
 }
+
+/// Of 2 us. The port of gpu 1 was down for half of them.
+let exampleUses = [
+  ResourceUse(served: 1e6, offered: 2e6, busy: Seconds(1e-6), claimed: Seconds(1e-6)),
+  ResourceUse(served: 5e5, offered: 2e6, busy: Seconds(1e-6), claimed: Seconds(1e-6)),
+  ResourceUse(served: 0, offered: 8e6, busy: .zero, claimed: .zero),
+  ResourceUse(served: 500, offered: 2000, busy: Seconds(0.8e-6), claimed: Seconds(1.25e-6)),
+  ResourceUse(served: 750, offered: 1000, busy: Seconds(1.5e-6), claimed: Seconds(1.5e-6)),
+  ResourceUse(served: 0, offered: 2000, busy: .zero, claimed: .zero),
+]
 
 /// A directory that is gone when the test is done.
 final class TemporaryDirectory {

@@ -31,7 +31,7 @@ struct FiguresTests {
       try recorder.play([], iteration: index, from: now, to: end)
       now = end
     }
-    let times = try recorder.finish(served: [], elapsed: .zero, idlePower: 0).iterationTimes
+    let times = try recorder.finish(uses: [], elapsed: .zero, idlePower: 0).iterationTimes
     #expect(times.median == SimTime(picoseconds: 50))
     #expect(times.percentile99 == SimTime(picoseconds: 99))
     #expect(times.minimum == SimTime(picoseconds: 1))
@@ -82,7 +82,7 @@ struct FiguresTests {
         .init(stage: Stage.experts, device: 0, start: 0, end: 10, bound: 0),
         .init(stage: Stage.experts, device: 1, start: 0, end: 30, bound: 1),
       ], to: 30)
-    let result = try recorder.finish(served: [], elapsed: .zero, idlePower: 0)
+    let result = try recorder.finish(uses: [], elapsed: .zero, idlePower: 0)
     let bounds = result.bounds(ofStage: Stage.experts)
     #expect(bounds.map(\.name) == ["memory", "latency"])
     #expect(abs(bounds[0].share - 0.75) < 1e-12)

@@ -12,7 +12,7 @@ private func times(_ result: RunResult, _ device: Int) -> [Int64] {
 private func result(_ tasks: [Played], to end: Int64, devices: Int = 2) throws -> RunResult {
   var recorder = try Recorder(exampleDescription(devices: devices))
   try recorder.play(tasks, to: end)
-  return try recorder.finish(served: [], elapsed: .zero, idlePower: 0)
+  return try recorder.finish(uses: [], elapsed: .zero, idlePower: 0)
 }
 
 @Suite("The partition of device time")
@@ -151,7 +151,7 @@ struct PartitionTests {
     recorder.taskFinished(
       TaskID(index: 0), label, from: .zero, to: SimTime(picoseconds: 9), energy: 1)
     try recorder.play([], from: 9, to: 10)
-    let result = try recorder.finish(served: [], elapsed: .zero, idlePower: 0)
+    let result = try recorder.finish(uses: [], elapsed: .zero, idlePower: 0)
     #expect(result.stages[0].tasks == 0)
     #expect(result.taskEnergy == .zero)
     #expect(result.measuredTime == SimTime(picoseconds: 1))
@@ -161,7 +161,7 @@ struct PartitionTests {
   func nothing() throws {
     let recorder = try Recorder(exampleDescription())
     let error = #expect(throws: ResultsError.self) {
-      try recorder.finish(served: [], elapsed: .zero, idlePower: 0)
+      try recorder.finish(uses: [], elapsed: .zero, idlePower: 0)
     }
     #expect(error?.sentence == "no iteration was measured, so there are no results")
   }

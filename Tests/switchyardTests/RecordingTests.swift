@@ -93,6 +93,148 @@ struct RecordingTests {
     ] { #expect(scenario.contains(part), "\(part)") }
   }
 
+  /// A heat map's numbers by source, then target; checks that its heads are the devices' numbers.
+  private func heatMap(_ name: String) throws -> [[Int]] {
+    let lines = try bench.text(bench.file(name)).split(separator: "\n").map {
+      $0.split(separator: ",").map(String.init)
+    }
+    let devices = (1..<lines.count).map { "\($0 - 1)" }
+    #expect(lines.first == ["source"] + devices)
+    #expect(lines.dropFirst().map { $0.first } == devices)
+    return try lines.dropFirst().map { line in
+      try line.dropFirst().map { try #require(Int($0)) }
+    }
+  }
+
+  /// The first column of a query as numbers.
+  private func numbers(_ query: String) throws -> [Double] {
+    var configuration = Configuration()
+    configuration.readonly = true
+    return try DatabaseQueue(path: bench.file("results.sqlite"), configuration: configuration)
+      .read { try Double.fetchAll($0, sql: query) }
+  }
+
+  @Test("A heat map's rows are what devices sent, and inside the node what their ports carried")
+  func heatMapLaw() throws {
+    // Two nodes of 8 devices, and dispatch of half the bytes: neither way can stand for the other.
+    try bench.scenario(
+      """
+      cluster: {nodes: 2 x dgx-h100}
+      parallelism: {attention: {data: 16}, experts: {expert: 16}}
+      policies: {communication: {kind: flat, dispatch: fp8}}
+      """)
+    try bench.output(
+      of: "run", "scenario.yaml", "--heat-map", "map.csv", "--out", "results.sqlite")
+    let map = try heatMap("map.csv")
+    #expect(map.count == 16 && map.allSatisfy { $0.count == 16 })
+    #expect(map.indices.allSatisfy { map[$0][$0] == 0 })
+    #expect(
+      map.map { Double($0.reduce(0, +)) }
+        == (try numbers("SELECT sum(bytes_sent) FROM layer_load GROUP BY device ORDER BY device")))
+    for (direction, across) in [("device % -> %", false), ("% -> device %", true)] {
+      let served = try numbers(
+        "SELECT bytes FROM links WHERE kind = 'scale-up ports' AND name LIKE '\(direction)' "
+          + "ORDER BY resource")
+      let inside = map.indices.map { device in
+        map.indices.filter { $0 / 8 == device / 8 }
+          .reduce(0) { $0 + (across ? map[$1][device] : map[device][$1]) }
+      }
+      #expect(served == inside.map(Double.init))
+    }
+    #expect(copies(map).contains { $0.contains { $0 > 0 } })
+    #expect(
+      try numbers("SELECT bytes FROM pair_traffic ORDER BY source, target")
+        == map.flatMap { $0 }.filter { $0 > 0 }.map(Double.init))
+  }
+
+  @Test("Sliced experts get their tokens on every slice, and the heat map says so")
+  func slicedHeatMap() throws {
+    try bench.scenario(
+      """
+      parallelism: {attention: {data: 8}, experts: {expert: 4, tensor: 2}}
+      policies: {communication: {kind: flat, dispatch: fp8}}
+      """)
+    try bench.output(
+      of: "run", "scenario.yaml", "--heat-map", "map.csv", "--out", "results.sqlite")
+    let map = try heatMap("map.csv")
+    #expect(
+      map.map { Double($0.reduce(0, +)) }
+        == (try numbers("SELECT sum(bytes_sent) FROM layer_load GROUP BY device ORDER BY device")))
+    // Devices 2g and 2g + 1 hold the two slices of the same experts, so all others send both the
+    // same tokens.
+    let copies = copies(map)
+    for source in 0..<8 {
+      for group in 0..<4 where source / 2 != group {
+        #expect(copies[source][2 * group] == copies[source][2 * group + 1])
+        #expect(copies[source][2 * group] > 0)
+      }
+    }
+  }
+
+  /// The copies that were dispatched, from bytes of tokens of 2048 elements that go out as fp8 and
+  /// come back as bf16: bytes[s][t] = 2048 copies[s][t] + 4096 copies[t][s], solved for the copies.
+  private func copies(_ map: [[Int]]) -> [[Int]] {
+    map.indices.map { source in
+      map.indices.map { target in
+        let (copies, rest) = (2 * map[target][source] - map[source][target])
+          .quotientAndRemainder(dividingBy: 3 * 2048)
+        #expect(rest == 0 && copies >= 0)
+        return copies
+      }
+    }
+  }
+
+  @Test("Asking for a heat map changes nothing else, whatever the number of threads")
+  func heatMapChangesNothing() throws {
+    try bench.output(of: "run", "scenario.yaml", "--csv", "without")
+    try bench.output(
+      of: "run", "scenario.yaml", "--csv", "with", "--heat-map", "one.csv", "--threads", "1")
+    try bench.output(of: "run", "scenario.yaml", "--heat-map", "four.csv", "--threads", "4")
+    var with = try files(in: "with")
+    let pairs = with.removeValue(forKey: "pair_traffic.csv")
+    #expect(pairs?.hasPrefix("source,target,bytes\n0,1,") == true)
+    #expect(with == (try files(in: "without")))
+    #expect(try bench.bytes("one.csv") == bench.bytes("four.csv"))
+  }
+
+  @Test("No resource serves more than it has, and none is busy longer than the run")
+  func bounds() throws {
+    for lines in [
+      "", "fabric: {changes: [{at: 1 ms, link: device 0 -> node 0 switch, factor: 0.25}]}",
+      "policies: {communication: hierarchical}\ncluster: {nodes: 2 x dgx-h100}\n"
+        + "parallelism: {attention: {data: 16}, experts: {expert: 16}}",
+    ] {
+      try bench.scenario(lines)
+      try bench.output(of: "run", "scenario.yaml", "--out", "results.sqlite")
+    }
+    #expect(
+      try rows(
+        """
+        SELECT run, name, utilisation, busy_s, waited_s, measured_time_ps
+        FROM resources JOIN runs ON runs.id = run
+        WHERE NOT (utilisation >= 0 AND utilisation <= 1 + 1e-9
+          AND busy_s <= measured_time_ps * (1e-12 + 1e-21)
+          AND busy_s >= served / capacity_per_s * (1 - 1e-9) AND waited_s >= 0)
+        """) == [])
+    let busy = try numbers("SELECT count(*) FROM links WHERE utilisation > 0 GROUP BY run")
+    #expect(busy.count == 3 && busy.allSatisfy { $0 >= 16 })
+    #expect(
+      try numbers("SELECT count(*) FROM resources WHERE is_link = 0 GROUP BY run") == [24, 24, 48])
+  }
+
+  @Test("A heat map that cannot be written is told before the run")
+  func unwritableHeatMap() throws {
+    #expect(
+      try bench.refusal(
+        "run", "scenario.yaml", "--heat-map", "none/x", "--out", "results.sqlite"
+      )
+      .contains("'none/x' cannot be written"))
+    #expect(
+      try bench.usageError("run", "scenario.yaml", "--out", "a", "--heat-map", "./a")
+        == "Error: --out and --heat-map name the same file; give each its own")
+    #expect(try bench.contents == ["scenario.yaml"])
+  }
+
   @Test("--timeline writes the same Perfetto trace each time")
   func timeline() throws {
     try bench.output(of: "run", "scenario.yaml", "--timeline", "one.pftrace")

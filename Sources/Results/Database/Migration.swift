@@ -4,7 +4,10 @@ struct Migration: Sendable {
   let name: String
   let sql: String
 
-  static let all = [Migration(name: "runs and what was measured", sql: firstSchema)]
+  static let all = [
+    Migration(name: "runs and what was measured", sql: firstSchema),
+    Migration(name: "how busy links were, and traffic between pairs", sql: linkSchema),
+  ]
 }
 
 private let firstSchema = """

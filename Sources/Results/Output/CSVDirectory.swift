@@ -6,7 +6,7 @@ extension RunResult {
   ///     try result.writeCSV(toDirectory: "results")     // results/runs.csv, results/stages.csv, ...
   ///
   /// Files of those names are replaced, and only once all new ones are complete. The same result
-  /// gives the same bytes. `spans.csv` is written only where spans were kept; an older one goes.
+  /// gives the same bytes. `spans.csv` and `pair_traffic.csv` are written only where they were kept; older ones go.
   public func writeCSV(toDirectory directory: String) throws(ResultsError) {
     if mkdir(directory, 0o777) != 0, errno != EEXIST { throw .system(errno, path: directory) }
     var status = stat()
@@ -14,12 +14,14 @@ extension RunResult {
       throw .notADirectory(path: directory)
     }
     var files: [OutputFile] = []
-    for table in ResultTable.allCases where table != .spans || !spans.isEmpty {
+    for table in ResultTable.allCases where table.isKept(in: self) {
       let file = try OutputFile("\(directory)/\(table.rawValue).csv")
       try write(table, to: file)
       files.append(file)
     }
-    if spans.isEmpty { unlink("\(directory)/\(ResultTable.spans.rawValue).csv") }
+    for table in ResultTable.allCases where !table.isKept(in: self) {
+      unlink("\(directory)/\(table.rawValue).csv")
+    }
     for file in files { try file.commit() }
   }
 

@@ -19,6 +19,7 @@ enum ResultTable: String, CaseIterable {
   case loadBalance = "load_balance"
   case resources
   case spans
+  case pairTraffic = "pair_traffic"
 
   /// Without the run's id, which only a database has.
   var columns: [String] {
@@ -49,8 +50,10 @@ enum ResultTable: String, CaseIterable {
     case .resources:
       [
         "resource", "name", "kind", "device", "unit", "capacity_per_s", "served", "utilisation",
+        "is_link", "busy_s", "waited_s",
       ]
     case .spans: ["iteration", "device", "stage", "layer", "bound", "start_ps", "end_ps"]
+    case .pairTraffic: ["source", "target", "bytes"]
     }
   }
 
@@ -68,6 +71,16 @@ enum ResultTable: String, CaseIterable {
     case .loadBalance: try result.writeLoadBalance(to: &sink)
     case .resources: try result.writeResources(to: &sink)
     case .spans: try result.writeSpans(to: &sink)
+    case .pairTraffic: try result.writePairTraffic(to: &sink)
+    }
+  }
+
+  /// Whether the result holds what the table is for; some are kept only where they are asked for.
+  func isKept(in result: RunResult) -> Bool {
+    switch self {
+    case .spans: !result.spans.isEmpty
+    case .pairTraffic: result.pairs != nil
+    default: true
     }
   }
 }

@@ -126,7 +126,23 @@ extension RunResult {
       sink.add(resource.capacity)
       sink.add(record.served)
       sink.add(record.utilisation)
+      sink.add(resource.isLink)
+      sink.add(record.busy.value)
+      sink.add(record.waited.value)
       try sink.endRow()
+    }
+  }
+
+  /// A pair that sent nothing has no row.
+  func writePairTraffic(to sink: inout some RowSink) throws {
+    guard let pairs else { return }
+    for source in 0..<pairs.deviceCount {
+      for target in 0..<pairs.deviceCount where pairs[source, target] > 0 {
+        sink.add(source)
+        sink.add(target)
+        sink.add(pairs[source, target])
+        try sink.endRow()
+      }
     }
   }
 

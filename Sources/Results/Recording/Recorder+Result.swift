@@ -5,22 +5,27 @@ extension Recorder {
   /// The result of all iterations that were recorded.
   ///
   /// - Parameters:
-  ///   - served: What each of ``RunDescription/resources`` served while iterations were measured, in
-  ///     its base unit (`Engine.amountServed(by:)` after `resetTotals()` at the end of the warm-up).
-  ///   - elapsed: The time in which it was served.
+  ///   - uses: How each of ``RunDescription/resources`` was used while iterations were measured
+  ///     (the engine's totals after `resetTotals()` at the end of the warm-up).
+  ///   - elapsed: The time in which it was used.
   ///   - idlePower: What all devices together draw when they do nothing.
+  ///   - pairs: What went from device to device, where that is kept.
   public func finish(
-    served: [Double], elapsed: SimTime, idlePower: Power
+    uses: [ResourceUse], elapsed: SimTime, idlePower: Power, pairs: PairTraffic? = nil
   ) throws(ResultsError) -> RunResult {
     guard !iterations.isEmpty, measured > .zero else { throw .nothingMeasured }
-    guard served.count == description.resources.count else {
-      throw .shape("\(served.count) amounts for \(description.resources.count) resources")
+    guard uses.count == description.resources.count else {
+      throw .shape("\(uses.count) uses of \(description.resources.count) resources")
+    }
+    guard pairs == nil || pairs?.deviceCount == description.deviceCount else {
+      throw .shape("pairs of \(pairs?.deviceCount ?? 0) of \(description.deviceCount) devices")
     }
     return RunResult(
       description: description, iterations: iterations, stages: stageRecords(),
       bounds: work.bounds(), layers: layerRecords(), deviceTimes: deviceTimes(),
-      loads: loads.result(), resources: resourceRecords(served: served, elapsed: elapsed),
-      idleEnergy: idlePower * Seconds(measured), spans: spans)
+      loads: loads.result(),
+      resources: uses.indices.map { ResourceRecord($0, uses[$0], elapsed: elapsed) },
+      pairs: pairs, idleEnergy: idlePower * Seconds(measured), spans: spans)
   }
 
   private var devices: Range<Int> { 0..<description.deviceCount }
@@ -66,14 +71,6 @@ extension Recorder {
     devices.flatMap { device in
       description.stages.indices.map { working.total(stage: $0, device: device) }
         + [waitingTime(device: device)]
-    }
-  }
-
-  private func resourceRecords(served: [Double], elapsed: SimTime) -> [ResourceRecord] {
-    description.resources.indices.map { index in
-      let most = description.resources[index].capacity * elapsed.seconds
-      return ResourceRecord(
-        resource: index, served: served[index], utilisation: most > 0 ? served[index] / most : 0)
     }
   }
 }

@@ -10,7 +10,7 @@ import Units
 ///       try engine.run(graph, observer: &recorder)
 ///       try recorder.endIteration(at: engine.now, tokens: 1024)
 ///     }
-///     let result = try recorder.finish(served: served, elapsed: elapsed, idlePower: 800)
+///     let result = try recorder.finish(uses: uses, elapsed: elapsed, idlePower: 800)
 ///
 /// Every device's time is partitioned exactly, in picoseconds. At any instant a device's time goes to
 ///  1. the kernel of its own that was released first, of those that run; else

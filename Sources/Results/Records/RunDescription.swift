@@ -38,7 +38,7 @@ public struct RunDescription: Hashable, Sendable {
   public var stages: [StageDescription]
   /// The vocabulary of `TaskLabel.bound`, by index.
   public var bounds: [String]
-  /// In the order in which ``Recorder/finish(served:elapsed:idlePower:)`` is told what they served.
+  /// In the order in which ``Recorder/finish(uses:elapsed:idlePower:pairs:)`` is told their use.
   public var resources: [ResourceDescription] = []
   /// What a reader must know before trusting the numbers, a sentence each.
   public var remarks: [String] = []

@@ -20,6 +20,8 @@ public struct RunResult: Hashable, Sendable {
   public var loads: [LayerLoad]
   /// In the order of ``RunDescription/resources``.
   public var resources: [ResourceRecord]
+  /// What went from device to device; nil unless it was asked for.
+  public var pairs: PairTraffic?
   /// Drawn by all devices because they are on, whatever they do.
   public var idleEnergy: Joules
   /// In the order in which tasks ended; empty unless asked for.

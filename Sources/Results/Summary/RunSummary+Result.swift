@@ -4,6 +4,7 @@ extension RunSummary {
   public init(_ result: RunResult) {
     let description = result.description
     let imbalance = result.loadImbalance
+    let links = result.linksByUtilisation
     self.init(
       name: description.name, model: description.model, cluster: description.cluster,
       phase: description.phase, trace: description.trace,
@@ -18,6 +19,8 @@ extension RunSummary {
       stages: result.stages.map { Stage($0, of: result) }, meanImbalance: imbalance?.mean,
       worstImbalance: imbalance?.worstMoment.worstImbalance, layers: result.loads.map(Layer.init),
       utilisation: result.utilisationByKind.map(Utilisation.init),
+      hottestLinks: links.prefix(RunResult.hottestLinks).map { Link($0, of: result) },
+      linksInUse: links.count,
       taskEnergyJoules: result.taskEnergy.value, idleEnergyJoules: result.idleEnergy.value,
       energyJoulesPerToken: result.energyPerToken?.value, remarks: result.notes)
   }
@@ -67,5 +70,17 @@ extension RunSummary.Utilisation {
     mean = kind.mean
     maximum = kind.maximum
     busiest = kind.busiest
+  }
+}
+
+extension RunSummary.Link {
+  init(_ record: ResourceRecord, of result: RunResult) {
+    let description = result.description.resources[record.resource]
+    link = description.name
+    kind = description.kind
+    bytes = record.served
+    utilisation = record.utilisation
+    busyShare = result.busyShare(of: record)
+    waitedSeconds = record.waited.value
   }
 }

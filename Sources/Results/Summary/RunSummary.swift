@@ -51,6 +51,17 @@ public struct RunSummary: Codable, Hashable, Sendable {
     public var busiest: String
   }
 
+  public struct Link: Codable, Hashable, Sendable {
+    public var link: String
+    public var kind: String
+    public var bytes: Double
+    public var utilisation: Double
+    /// Of the measured time, with at least one user.
+    public var busyShare: Double
+    /// ``ResourceRecord/waited``.
+    public var waitedSeconds: Double
+  }
+
   public var name: String
   public var model: String
   public var cluster: String
@@ -76,6 +87,10 @@ public struct RunSummary: Codable, Hashable, Sendable {
   public var worstImbalance: Double?
   public var layers: [Layer]
   public var utilisation: [Utilisation]
+  /// The most utilised ones, most utilised first.
+  public var hottestLinks: [Link]
+  /// How many carried something.
+  public var linksInUse: Int
   public var taskEnergyJoules: Double
   public var idleEnergyJoules: Double
   public var energyJoulesPerToken: Double?

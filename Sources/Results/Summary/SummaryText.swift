@@ -8,6 +8,7 @@ extension RunResult {
     var sections = [heading, throughputText, stageText]
     if let imbalance = loadImbalance { sections.append(imbalanceText(imbalance, allLayers)) }
     if !resources.isEmpty { sections.append(utilisationText) }
+    if !linksByUtilisation.isEmpty { sections.append(linksText) }
     sections.append(energyText)
     if !notes.isEmpty { sections.append(notesText) }
     return sections.joined(separator: "\n")
@@ -20,6 +21,11 @@ extension RunResult {
       ? ["synthetic trace: the expert selections were generated, not recorded"] : [])
       + description.remarks
   }
+
+  /// So many links are listed where many carry something.
+  static let hottestLinks = 5
+  /// Below this it may be that ends of tasks are rounded up to a picosecond.
+  private static let leastWaiting = Seconds(1e-9)
 
   private var heading: String {
     var facts: [String] = []
@@ -109,6 +115,24 @@ extension RunResult {
         "  " + kind.kind, "\(kind.count)", percent(kind.mean), percent(kind.maximum), kind.busiest)
     }
     return table.description
+  }
+
+  private var linksText: String {
+    let links = linksByUtilisation
+    let runs = Double(iterations.count)
+    var table = TextTable([
+      .left("hottest links, per iteration"), .right("carried"), .right("utilisation"),
+      .right("busy"), .right("waited"),
+    ])
+    for link in links.prefix(Self.hottestLinks) {
+      table.add(
+        "  " + description.resources[link.resource].name, "\(Bytes(link.served) / runs)",
+        percent(link.utilisation), percent(busyShare(of: link)),
+        link.waited / runs > Self.leastWaiting ? "\(link.waited / runs)" : "")
+    }
+    let others = links.count - table.rows.count
+    guard others > 0 else { return table.description }
+    return table.description + "  and \(count(others, "other link")) in use\n"
   }
 
   private var energyText: String {

@@ -1,0 +1,65 @@
+import Hardware
+import Models
+import Traces
+import Units
+
+/// How many copies of tokens every device dispatched to every other, added up over layers and
+/// iterations.
+struct PairCopies {
+  private let deployment: Deployment
+  private let devices: Int
+  /// `[source][target]`; what stays on a device is 0.
+  private(set) var copies: [Int]
+
+  init(_ deployment: Deployment) {
+    self.deployment = deployment
+    devices = deployment.cluster.deviceCount
+    copies = [Int](repeating: 0, count: devices * devices)
+  }
+
+  /// Adds one iteration. O(devices x layers x devices).
+  ///
+  /// - Parameters:
+  ///   - counts: With their matrix.
+  ///   - traffic: Of the same counts.
+  /// - Throws: Where a device's copies to others are not those that cross its ports: a defect.
+  mutating func add(_ counts: RoutingCounts, _ traffic: LayerTraffic) throws(ServingError) {
+    let layers = deployment.placement.layers
+    let groups = deployment.placement.groups
+    let slices = deployment.parallelism.experts.tensor
+    for source in 0..<devices {
+      var sent = 0
+      var crossed = 0
+      for layer in 0..<layers {
+        let row = (source * layers + layer) * groups
+        for target in 0..<devices where target != source {
+          let number = Int(counts.copies[row + target / slices])
+          copies[source * devices + target] += number
+          sent += number
+        }
+        let port = layer * devices + source
+        crossed += traffic.innerOut[port] + traffic.outerOut[port]
+      }
+      guard sent == crossed else {
+        throw .lawBroken("device \(source) sends \(sent) copies, of which \(crossed) leave it")
+      }
+    }
+  }
+
+  /// Bytes from each device to each other, `[source][target]`: copies on their way out in dispatch,
+  /// and those that come back in combine.
+  var bytes: [Int] {
+    let hidden = Double(deployment.model.hidden)
+    let dispatch = hidden * deployment.exchange.dispatch.bytes
+    let combine = hidden * deployment.exchange.combine.bytes
+    var bytes = copies
+    for source in 0..<devices {
+      for target in 0..<devices {
+        let there = Double(copies[source * devices + target])
+        let back = Double(copies[target * devices + source])
+        bytes[source * devices + target] = Int((there * dispatch + back * combine).rounded())
+      }
+    }
+    return bytes
+  }
+}
