@@ -9,6 +9,7 @@ let benchmarks: [Benchmark] = [
   Benchmark(name: "replay") { try replayBenchmark(quick: $0 == .quick) },
   Benchmark(name: "step") { try stepBenchmark(quick: $0 == .quick) },
   Benchmark(name: "all-to-all", run: allToAllBenchmark),
+  Benchmark(name: "exchange") { try exchangeBenchmark(quick: $0 == .quick) },
 ]
 
 struct Benchmark: Sendable {

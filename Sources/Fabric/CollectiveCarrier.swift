@@ -23,9 +23,7 @@ struct CollectiveCarrier {
   ) {
     self.schedule = schedule
     self.routes = routes
-    // A fitted start-up holds the latency of the scale-up links.
-    self.resources =
-      collective.isFitted ? resources.withoutScaleUpLatency() : resources
+    self.resources = resources
     shares = collective.shares
     bandwidths = resources.network.links.indices.map {
       resources.network.links[$0].bandwidth * factors[$0]

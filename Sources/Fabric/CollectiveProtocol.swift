@@ -34,7 +34,8 @@ public struct CollectiveProtocol: Sendable {
     self.init(startUp: .fitted(cost), shares: shares)
   }
 
-  func startUp(of load: CollectiveLoad) -> SimTime {
+  /// What passes before the bytes of a collective flow.
+  public func startUp(of load: CollectiveLoad) -> SimTime {
     switch startUp {
     case .fitted(let cost): SimTime(roundingUp: cost.startUp(of: load))
     case .constant(let time): time
@@ -55,7 +56,8 @@ public struct CollectiveProtocol: Sendable {
     return [startUp(of: wholeLoad ?? whole)] + [SimTime](repeating: .zero, count: loads.count - 1)
   }
 
-  var isFitted: Bool {
+  /// Whether the start-up was fitted, and so holds the latency of the scale-up links.
+  public var isFitted: Bool {
     if case .fitted = startUp { return true }
     return false
   }

@@ -71,6 +71,8 @@ public struct CollectiveRun: Sendable {
     _ question: Question, _ layout: RankLayout, on resources: ClusterResources,
     _ fabric: FabricPlan
   ) throws {
+    // A fitted start-up holds the latency of the scale-up links.
+    let resources = question.protocol.isFitted ? resources.withoutScaleUpLatency() : resources
     let network = resources.network
     ranks = layout.rankCount
     algorithm = question.algorithm ?? question.operation.defaultAlgorithm

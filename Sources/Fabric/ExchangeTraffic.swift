@@ -19,7 +19,9 @@ public struct ExchangeTraffic: Sendable {
   private var messages: [Double] = []
   /// Bytes that a device copies within its memory, by device.
   private var copies: [Double]
-  private let wireFactors: [Double]
+  /// What the library's protocol leaves of links; to be set before traffic is added.
+  public var protocolShares: ProtocolShares
+  private var sent: [Double]
   /// Every pair's flow by itself, where that is asked for.
   private var flows: SimultaneousFlows?
   public private(set) var bytesSent = Bytes.zero
@@ -53,7 +55,8 @@ public struct ExchangeTraffic: Sendable {
     self.routes = routes
     loads = [Double](repeating: 0, count: resources.network.links.count)
     copies = [Double](repeating: 0, count: resources.devices.count)
-    wireFactors = resources.network.links.map { protocolShares.wireFactor(of: $0.kind) }
+    sent = copies
+    self.protocolShares = protocolShares
     if resources.messages.contains(where: { $0 != nil }) { messages = loads }
     portLatency = PortLatencies(resources.network)
   }
@@ -67,7 +70,10 @@ public struct ExchangeTraffic: Sendable {
   public mutating func removeAll() {
     for link in loads.indices { loads[link] = 0 }
     for link in messages.indices { messages[link] = 0 }
-    for device in copies.indices { copies[device] = 0 }
+    for device in copies.indices {
+      copies[device] = 0
+      sent[device] = 0
+    }
     bytesSent = .zero
     bytesReceived = .zero
     wayLatency = .zero
@@ -82,11 +88,13 @@ public struct ExchangeTraffic: Sendable {
     guard source != target, bytes.value > 0 else { return }
     bytesSent = bytesSent + bytes
     bytesReceived = bytesReceived + bytes
+    sent[source] += bytes.value
     if let routes {
       flows?.addFlow(bytes)
       routes.forEachHop(from: source, to: target) { link, share in
         put(bytes.value * share, count * share, on: link)
-        flows?.cross(link, amount: share * wireFactors[link])
+        let amount = share * wireFactor(of: link)
+        flows?.cross(link, amount: amount)
       }
       wayLatency = max(wayLatency, routes.latency(from: source, to: target))
     } else if let ports = network.ports {
@@ -101,8 +109,12 @@ public struct ExchangeTraffic: Sendable {
     }
   }
 
+  private func wireFactor(of link: Int) -> Double {
+    protocolShares.wireFactor(of: network.links[link].kind)
+  }
+
   private mutating func put(_ bytes: Double, _ count: Double, on link: Int) {
-    loads[link] += bytes * wireFactors[link]
+    loads[link] += bytes * wireFactor(of: link)
     if !messages.isEmpty { messages[link] += count }
   }
 
@@ -135,7 +147,8 @@ public struct ExchangeTraffic: Sendable {
     let link = try network.switchLink(direction, of: device)
     put(bytes.value, 1, on: link)
     flows?.addFlow(bytes)
-    flows?.cross(link, amount: wireFactors[link])
+    let amount = wireFactor(of: link)
+    flows?.cross(link, amount: amount)
     wayLatency = max(wayLatency, network.links[link].latency)
     switched = true
   }
@@ -151,6 +164,7 @@ public struct ExchangeTraffic: Sendable {
     for link in ports.outerIn { put(outerIn.value, 0, on: link) }
     bytesSent = bytesSent + innerOut + outerOut
     bytesReceived = bytesReceived + innerIn + outerIn
+    sent[device] += innerOut.value + outerOut.value
     if innerOut.value > 0 { wayLatency = max(wayLatency, portLatency.inner) }
     if outerOut.value > 0 { wayLatency = max(wayLatency, portLatency.outer) }
   }
@@ -158,6 +172,9 @@ public struct ExchangeTraffic: Sendable {
   public var isEmpty: Bool {
     bytesSent.value == 0 && !switched && !copies.contains { $0 > 0 }
   }
+
+  /// What the device that sends most sends to others.
+  public var mostSent: Bytes { Bytes(sent.max() ?? 0) }
 
   /// What bounds the exchange when it runs alone.
   public enum Bound: Hashable, Sendable {
@@ -185,9 +202,11 @@ public struct ExchangeTraffic: Sendable {
   ///
   /// - Parameters:
   ///   - startUp: What the exchange takes before and beside its bytes and their way.
+  ///   - occupancy: The part of every device's compute units that are busy with it meanwhile.
   @discardableResult
   public func appendTask(
-    _ label: TaskLabel, startUp: SimTime = .zero, to graph: inout TaskGraph
+    _ label: TaskLabel, startUp: SimTime = .zero, occupancy: Double = 0,
+    to graph: inout TaskGraph
   ) -> TaskID {
     let task = graph.addTask(label, latency: startUp + wayLatency)
     for (link, load) in loads.enumerated() where load > 0 {
@@ -198,6 +217,9 @@ public struct ExchangeTraffic: Sendable {
     }
     for (link, count) in messages.enumerated() where count > 0 {
       if let rate = resources.messages[link] { graph.demand(Messages(count), of: rate) }
+    }
+    if occupancy > 0, let busiest = busiestLink {
+      for device in resources.devices { graph.demand(busiest.time * occupancy, of: device.cores) }
     }
     if let flows { graph.takeAtLeast(Seconds(flows.completions().ends.max() ?? 0)) }
     return task

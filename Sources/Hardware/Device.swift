@@ -18,6 +18,8 @@ public struct Device: Hashable, Sendable {
   /// Dense multiplications (no structured sparsity), a multiply-accumulate counting two.
   public var peakRates: [Precision: ComputeRate]
   public var memory: Memory
+  /// Streaming multiprocessors, or what the maker calls the like; nil where unknown.
+  public var computeUnits: Int?
   /// The link to the other devices of a node; nil where they only meet over the host link.
   public var scaleUp: Attachment?
   /// The link to the host; for a processor, one x16 slot of its own.

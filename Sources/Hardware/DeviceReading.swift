@@ -63,6 +63,7 @@ extension CatalogueEntry {
     let kind = entry.reader.word("kind", Device.Kind.self)
     let rates = entry.peakRates()
     let memory = entry.memory(context.memoryKinds)
+    let computeUnits = entry.optionalInteger("compute-units", in: 1...1_000_000)
     let scaleUp = entry.attachment("scale-up", context.links)
     let host = entry.attachment("host-link", context.links)
     let network = entry.attachment("network", context.links)
@@ -76,12 +77,13 @@ extension CatalogueEntry {
     guard let fullName, let kind, let rates, let memory, let design, let idle, let efficiency
     else { return nil }
     let memoryFacts = context.memoryKinds.first { $0.name == memory.kind }?.facts ?? []
-    let device = Device(
+    var device = Device(
       name: name, fullName: fullName, kind: kind, peakRates: rates, memory: memory,
       scaleUp: scaleUp, hostLink: host, network: network, thermalDesignPower: design,
       idlePower: idle,
       efficiency: KernelEfficiency(tensorFractions: [:], memoryFraction: 1, launchLatency: .zero),
       facts: entry.facts(of: sources) + memoryFacts, notes: notes)
+    device.computeUnits = computeUnits
     guard device.peakComputePower > .zero else {
       problems.add(
         "the idle power (\(idle)) and the memory at its peak (\(device.peakMemoryPower)) leave "

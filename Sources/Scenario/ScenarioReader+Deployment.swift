@@ -11,7 +11,8 @@ import Units
 extension ScenarioReader {
   func deployment(
     _ model: ModelArchitecture?, _ cluster: Cluster?, _ fabric: FabricPlan?,
-    _ precisions: Precisions?, _ parallelism: Parallelism?, _ policies: Policies?
+    _ precisions: Precisions?, _ parallelism: Parallelism?, _ policies: Policies?,
+    _ catalogue: HardwareCatalogue?
   ) -> Deployment? {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
     let placement = placement(policy, model, groups: parallelism.experts.expert)
@@ -31,6 +32,7 @@ extension ScenarioReader {
         at: place("policies", "communication", "overlap"))
       return nil
     }
+    let protocols = catalogue.flatMap { protocols(communication, cluster, $0) }
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
@@ -39,11 +41,40 @@ extension ScenarioReader {
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
           algorithm: communication.algorithm, options: communication.options),
-        fabric: fabric)
+        protocols: protocols, fabric: fabric)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil
     }
+  }
+
+  /// Nil where no library's are asked for, or what is asked for cannot be.
+  private func protocols(
+    _ communication: CommunicationPolicy, _ cluster: Cluster, _ catalogue: HardwareCatalogue
+  ) -> ExchangeProtocols? {
+    if let asked = communication.multiprocessors {
+      let place = place("policies", "communication", "multiprocessors")
+      guard let all = cluster.device.computeUnits else {
+        problems.add(
+          "'\(cluster.device.name)' has no known number of multiprocessors to give \(asked) of",
+          at: place)
+        return nil
+      }
+      guard asked < all else {
+        problems.add(
+          "'multiprocessors' is \(asked); '\(cluster.device.name)' has \(all)", at: place)
+        return nil
+      }
+    }
+    let library: CollectiveLibrary? =
+      switch communication.library {
+      case .nccl: .nccl
+      case .deepEPNormal: .deepEPNormal
+      case .deepEPLowLatency: .deepEPLowLatency
+      case .none: nil
+      }
+    return ExchangeProtocols(
+      library, multiprocessors: communication.multiprocessors, cluster, in: catalogue)
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.

@@ -53,7 +53,7 @@ struct ScenarioReader {
 
     let trace = workload?.openedTrace(for: model?.architecture, problems)
     let deployment = deployment(
-      model?.architecture, cluster, fabric, precisions, parallelism, policies)
+      model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
     guard let name, let model, let measurement, let seed, let deployment, let policies,
       let routing = policies.routing, let trace, let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
@@ -76,6 +76,9 @@ struct ScenarioReader {
     let kernels = KernelCostModel(deployment.cluster.device)
     for remark in kernels.remarks(for: deployment.precisions.arithmetic)
     where !remarks.contains(remark) {
+      remarks.append(remark)
+    }
+    for remark in deployment.protocols.remarks where !remarks.contains(remark) {
       remarks.append(remark)
     }
     if workload.routing == .uniform {

@@ -34,6 +34,7 @@ public struct Deployment: Sendable {
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
   public var exchange: Exchange
+  public let protocols: ExchangeProtocols
   public let fabric: FabricPlan
   /// The cluster's network, whole.
   public let network: Network
@@ -67,11 +68,13 @@ public struct Deployment: Sendable {
     case sharedExperts = "shared-experts"
   }
 
+  /// - Parameter protocols: The node's own start-up for every exchange where nil.
   /// - Throws: ``ServingError`` where the parallelism does not fit the cluster or the placement the
   ///   model.
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
-    placement: ExpertPlacement, exchange: Exchange, fabric: FabricPlan = FabricPlan()
+    placement: ExpertPlacement, exchange: Exchange, protocols: ExchangeProtocols? = nil,
+    fabric: FabricPlan = FabricPlan()
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -105,6 +108,8 @@ public struct Deployment: Sendable {
     self.parallelism = parallelism
     self.placement = placement
     self.exchange = exchange
+    self.protocols =
+      protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
     self.fabric = fabric
     do throws(FabricError) {
       network = try Network(NetworkPlan(cluster, topology: fabric.topology))

@@ -93,6 +93,7 @@ struct StepPlanner {
       matrix = layerTraffic.matrix(
         layer: position, perCopy: dispatchBytes, counts, nodeCounts: nodeCounts)
     } else {
+      traffic.protocolShares = collective(of: .dispatch).shares
       layerTraffic.fill(
         &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
     }
@@ -102,6 +103,7 @@ struct StepPlanner {
     if let dispatched = matrix {
       matrix = dispatched.returned(scale: combineBytes / dispatchBytes)
     } else {
+      traffic.protocolShares = collective(of: .combine).shares
       layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
     }
     finishExchange(try appendRouted(.combine, layer: layer, matrix, to: &graph))
@@ -161,6 +163,14 @@ struct StepPlanner {
     lastExchange = dispatch
   }
 
+  private func collective(of stage: Stage) -> CollectiveProtocol {
+    switch stage {
+    case .dispatch: deployment.protocols.dispatch
+    case .combine: deployment.protocols.combine
+    default: deployment.protocols.tensorExchange
+    }
+  }
+
   /// Appends a dispatch or a combine, by the deployment's algorithm; without a matrix, what is in
   /// `traffic`. Between the phases of an algorithm everybody waits for everybody.
   private mutating func appendRouted(
@@ -168,6 +178,7 @@ struct StepPlanner {
   ) throws(ServingError) -> TaskID? {
     guard let matrix else { return appendExchange(stage, layer: layer, to: &graph) }
     let exchange = deployment.exchange
+    traffic.protocolShares = collective(of: stage).shares
     if exchange.algorithm == .flat && exchange.options.chunks == nil {
       traffic.removeAll()
       for source in devices {
@@ -209,12 +220,19 @@ struct StepPlanner {
     to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
-    let startUp = startsUp ? deployment.cluster.node.scaleUp.collectiveLatency : .zero
+    let collective = collective(of: stage)
+    let peers = max(1, deployment.cluster.deviceCount - 1)
+    let load = CollectiveLoad(
+      wireBytes: traffic.mostSent, messageBytes: traffic.mostSent / Double(peers),
+      ranks: peers + 1, nodes: deployment.cluster.nodeCount)
+    let startUp = startsUp ? collective.startUp(of: load) : .zero
+    let occupancy = stage == .tensorExchange ? 0 : deployment.protocols.occupancy
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
       stage: stage.rawValue, bound: bound.rawValue, layer: layer,
       device: Int(TaskLabel.everyDevice))
-    let exchange = traffic.appendTask(label, startUp: startUp, to: &graph)
+    let exchange = traffic.appendTask(
+      label, startUp: startUp, occupancy: occupancy, to: &graph)
     if let phase {
       graph.add(exchange, after: phase)
       return exchange
@@ -241,6 +259,7 @@ struct StepPlanner {
     let width = deployment.parallelism.attention.tensor
     guard width > 1 else { return }
     traffic.removeAll()
+    traffic.protocolShares = collective(of: .tensorExchange).shares
     for device in devices {
       let first = device / width * width
       let bytes = costs.tensorExchangeBytes[device % width] * Double(passes)

@@ -19,6 +19,9 @@ struct CommunicationPolicy {
   var overlap = Deployment.Overlap.none
   var algorithm = CollectiveAlgorithm.flat
   var options = CollectiveOptions()
+  var library = Library.nccl
+  /// Given to the library on each device; nil for none.
+  var multiprocessors: Int?
 
   static let flat = CommunicationPolicy()
 
@@ -31,7 +34,7 @@ struct CommunicationPolicy {
     case twoHop = "two-hop"
 
     var keys: [String] {
-      ["model", "dispatch", "combine", "overlap", "chunks"]
+      ["model", "dispatch", "combine", "overlap", "chunks", "library", "multiprocessors"]
         + (self == .tensorCoordinated ? ["tensor-width"] : [])
     }
 
@@ -47,6 +50,15 @@ struct CommunicationPolicy {
     }
   }
 
+  /// Whose launch and protocol are added to the bytes.
+  enum Library: String, CaseIterable {
+    case nccl
+    case deepEPNormal = "deepep-normal"
+    case deepEPLowLatency = "deepep-low-latency"
+    /// Nobody's: an exchange starts up in the node's collective latency.
+    case none
+  }
+
   /// Where tokens are between layers.
   enum Model: String, CaseIterable {
     /// Each returns to its own device.
@@ -55,7 +67,7 @@ struct CommunicationPolicy {
 
   func words(_ exchange: Deployment.Exchange) -> String {
     "\(algorithm.rawValue)"
-      + (options.chunks.map { " in \($0) chunks" } ?? "")
+      + (options.chunks.map { " in \($0) chunks" } ?? "") + " by \(library.rawValue)"
       + ", tokens return home, dispatch \(exchange.dispatch), combine \(exchange.combine)"
       + (exchange.overlap == .none ? "" : ", shared experts beside the dispatch")
   }
@@ -70,18 +82,23 @@ extension ScenarioReader {
       return CommunicationPolicy(algorithm: reader.kind.algorithm)
     }
     let chunks = mapping.optionalInteger("chunks", in: 1...1024)
+    let library = mapping.word("library", CommunicationPolicy.Library.self, default: .nccl)
+    let multiprocessors = mapping.optionalInteger("multiprocessors", in: 1...100_000)
     let width = mapping.optionalInteger("tensor-width", in: 1...4096)
     let model = mapping.word("model", CommunicationPolicy.Model.self, default: .home)
     let dispatch = mapping.optional("dispatch")
     let combine = mapping.optional("combine")
     let overlap = mapping.word("overlap", Deployment.Overlap.self, default: Deployment.Overlap.none)
-    let policy = CommunicationPolicy(
+    var policy = CommunicationPolicy(
       dispatch: dispatch?.word("dispatch", Precision.self, problems),
       combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none,
       algorithm: reader.kind.algorithm,
       options: CollectiveOptions(chunks: chunks, tensorWidth: width))
+    policy.library = library ?? .nccl
+    policy.multiprocessors = multiprocessors
     let isWhole =
-      mapping.has("chunks") == (chunks != nil) && mapping.has("tensor-width") == (width != nil)
+      library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
+      && mapping.has("chunks") == (chunks != nil) && mapping.has("tensor-width") == (width != nil)
       && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)
     return isWhole ? policy : nil
