@@ -96,7 +96,9 @@ struct CollectiveCarrier {
 
   /// All messages as flows that begin at the same moment, solved without events. Ways of different
   /// latency count as the longest, and capacities stay what they are at the beginning.
-  mutating func runTogether() {
+  ///
+  /// - Throws: ``FabricError`` where they would never be done, as the engine does.
+  mutating func runTogether() throws(FabricError) {
     var flows = SimultaneousFlows()
     for bandwidth in bandwidths { _ = flows.addLink(capacity: bandwidth) }
     var latency = SimTime.zero
@@ -118,7 +120,13 @@ struct CollectiveCarrier {
       latency = max(latency, routes.latency(from: ends.0, to: ends.1))
     }
     let done = flows.completions()
-    time = startUp + latency + SimTime(roundingUp: done.ends.max() ?? 0)
+    if let empty = loads.indices.first(where: { loads[$0] > 0 && bandwidths[$0].value <= 0 }) {
+      throw .zeroCapacity(link: resources.network.links[empty].name)
+    }
+    let begin = startUp + latency
+    let transfer = SimTime(roundingUp: done.ends.max() ?? 0)
+    guard transfer < .never - begin else { throw .engine(.beyondTime(task: Self.label)) }
+    time = begin + transfer
     busy = done.linkBusySeconds
     flowSeconds = done.linkFlowSeconds
   }

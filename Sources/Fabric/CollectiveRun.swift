@@ -96,7 +96,7 @@ public struct CollectiveRun: Sendable {
     case .flows
     where isOneExchange && (question.options.chunks ?? 1) == 1
       && fabric.changes.allSatisfy { $0.time == .zero }:
-      carrier.runTogether()
+      try carrier.runTogether()
     case .flows: try carrier.runTasks(fabric.changes)
     }
     time = carrier.time
