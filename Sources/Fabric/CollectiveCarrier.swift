@@ -45,7 +45,7 @@ struct CollectiveCarrier {
   // MARK: - Ways of carrying
 
   /// One exchange a phase, each waiting for the one before.
-  mutating func runPhases() throws(FabricError) {
+  mutating func runPhases(_ changes: [NetworkChange]) throws(FabricError) {
     var traffic = ExchangeTraffic(resources, routes, protocolShares: shares)
     var graph = TaskGraph()
     var last: TaskID?
@@ -56,7 +56,7 @@ struct CollectiveCarrier {
       if let last { graph.add(task, after: last) }
       last = task
     }
-    try run(graph, [])
+    try run(graph, try resources.capacityChanges(changes))
     // A phase's demands are served side by side for as long as the longest of them takes.
     flowSeconds = loads.indices.map { loads[$0] > 0 ? loads[$0] / bandwidths[$0].value : 0 }
     busy = flowSeconds
@@ -93,23 +93,38 @@ struct CollectiveCarrier {
   }
 
   /// All messages as flows that begin at the same moment, solved without events. Ways of different
-  /// latency count as the longest.
-  mutating func runTogether() {
+  /// latency count as the longest, and capacities stay what they are at the beginning.
+  ///
+  /// - Throws: ``FabricError`` where they would never be done, as the engine does.
+  mutating func runTogether() throws(FabricError) {
     var flows = SimultaneousFlows()
     for bandwidth in bandwidths { _ = flows.addLink(capacity: bandwidth) }
     var latency = SimTime.zero
     let factors = resources.network.links.map { shares.wireFactor(of: $0.kind) }
+    // A port's messages are a link of their own, with a capacity in messages per second.
+    let rates = resources.network.links.map { link in
+      link.messageRate.map { flows.addLink(capacity: Bandwidth($0)) }
+    }
     for step in schedule.steps where step.kind == .message {
       flows.addFlow(Bytes(step.bytes))
       let ends = (Int(step.source), Int(step.target))
       routes.forEachHop(from: ends.0, to: ends.1) { link, share in
         flows.cross(link, amount: share * factors[link])
         loads[link] += step.bytes * share * factors[link]
+        if let rate = rates[link], step.bytes > 0 {
+          flows.cross(rate, amount: share * step.messages / step.bytes)
+        }
       }
       latency = max(latency, routes.latency(from: ends.0, to: ends.1))
     }
     let done = flows.completions()
-    time = startUp + latency + SimTime(roundingUp: done.ends.max() ?? 0)
+    if let empty = loads.indices.first(where: { loads[$0] > 0 && bandwidths[$0].value <= 0 }) {
+      throw .zeroCapacity(link: resources.network.links[empty].name)
+    }
+    let begin = startUp + latency
+    let transfer = SimTime(roundingUp: done.ends.max() ?? 0)
+    guard transfer < .never - begin else { throw .engine(.beyondTime(task: Self.label)) }
+    time = begin + transfer
     busy = done.linkBusySeconds
     flowSeconds = done.linkFlowSeconds
   }

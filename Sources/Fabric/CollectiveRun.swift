@@ -89,9 +89,11 @@ public struct CollectiveRun: Sendable {
       schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors)
     let isOneExchange = question.operation == .allToAll && algorithm == .flat
     switch fidelity {
-    case .ports: try carrier.runPhases()
-    case .flows where isOneExchange && (question.options.chunks ?? 1) == 1:
-      carrier.runTogether()
+    case .ports: try carrier.runPhases(fabric.changes)
+    case .flows
+    where isOneExchange && (question.options.chunks ?? 1) == 1
+      && fabric.changes.allSatisfy { $0.time == .zero }:
+      try carrier.runTogether()
     case .flows: try carrier.runTasks(fabric.changes)
     }
     time = carrier.time

@@ -23,12 +23,15 @@ extension Network {
     let name = "node \(card.node) card \(card.number)"
     let out = addLink(
       .card, from: card.vertex, to: outside, card.bandwidth, latency: card.latency,
-      messageRate: card.messageRate, name: name + " out")
+      messageRate: card.messageRate, length: Self.cardLength, name: name + " out")
     let back = addLink(
       .card, from: outside, to: card.vertex, card.bandwidth, messageRate: card.messageRate,
-      name: name + " in")
+      length: Self.cardLength, name: name + " in")
     return (out, back)
   }
+
+  /// So long that traffic inside a machine, through however many of its parts, never leaves it.
+  private static var cardLength: Int { 1000 }
 }
 
 /// Builds what is inside the machines: scale-up links, PCIe lanes and switches, sockets.
@@ -51,12 +54,15 @@ struct MachineBuilder {
   /// For each device, the position of its card among all; nil without one.
   private var cardOf: [Int?] = []
 
-  /// Nothing takes the way through the host that could go by the scale-up network, and a grid's
-  /// neighbours may be many hops apart.
-  private func laneLength(_ node: Node) -> Int {
-    if case .grid = plan.topology { return 1_000_000 }
-    return node.scaleUp.kind == .host ? 1 : 2
+  /// Devices that share a PCIe switch are nearer through the scale-up network. A grid's devices are
+  /// less hops apart than there are, and nothing should take the way through the host.
+  private var laneLength: Int {
+    if case .grid = plan.topology { return plan.deviceCount }
+    return 2
   }
+
+  /// So long that no way takes a card of another PCIe switch to save links between switches outside.
+  private var uplinkLength: Int { max(laneLength, 100) }
 
   init(_ network: Network, _ plan: NetworkPlan) {
     self.network = network
@@ -156,9 +162,9 @@ struct MachineBuilder {
       let host = hosts[local * hosts.count / node.deviceCount]
       if switches[place] == nil {
         let vertex = network.addVertex("node \(number) PCIe \(place)", .switch, node: number)
-        let up = network.addLink(.hostUplink, from: vertex, to: host, lane, length: laneLength)
+        let up = network.addLink(.hostUplink, from: vertex, to: host, lane, length: uplinkLength)
         let down = network.addLink(
-          .hostUplink, from: host, to: vertex, lane, latency: latency, length: laneLength)
+          .hostUplink, from: host, to: vertex, lane, latency: latency, length: uplinkLength)
         switches[place] = (vertex, up, down)
       }
       guard let pcie = switches[place] else { continue }
@@ -200,7 +206,7 @@ struct MachineBuilder {
       for other in sockets[(index + 1)...] {
         network.connect(
           .socket, socket, other, link.effectiveBandwidth, latency: link.latency,
-          length: laneLength(node))
+          length: uplinkLength)
       }
     }
     return sockets
@@ -213,6 +219,8 @@ struct MachineBuilder {
   ///
   /// - Parameter cardLinks: The cards, joined to a core that never limits; empty for one machine.
   func ports(_ cards: [CardPort], _ cardLinks: [(out: Int, in: Int)]) -> [DevicePorts]? {
+    // Machines that meet without cards meet on planes, which are no ports.
+    guard plan.machines.count == 1 || !cardLinks.isEmpty else { return nil }
     var ports: [DevicePorts] = []
     for device in 0..<network.deviceCount {
       guard let node = network.vertices[device].node else { return nil }
@@ -222,7 +230,8 @@ struct MachineBuilder {
         own.innerOut = inner.out
         own.innerIn = inner.in
       } else if machine.devices > 1 {
-        guard machine.node.hasNoLimitAcrossHost else { return nil }
+        guard machine.node.scaleUp.kind == .host, machine.node.hasNoLimitAcrossHost
+        else { return nil }
         own.innerOut = [lanes[device].out, uplinks[device].out]
         own.innerIn = [uplinks[device].in, lanes[device].in]
       }

@@ -150,7 +150,7 @@ public struct RouteFinder: Sendable {
         if mixed(pair, UInt64(step) << 16 | UInt64(count)) % UInt64(count) == 0 { chosen = link }
       case .adaptive:
         let load = loads[link] / network.links[link].bandwidth.value
-        if load < least {
+        if chosen < 0 || load < least {
           least = load
           chosen = link
         }

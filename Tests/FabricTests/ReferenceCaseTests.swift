@@ -164,7 +164,7 @@ func halvingAndDoublingTakesTwoLatenciesForEachDoublingOfTheRanks(
         schedule, RankLayout(nodeSizes: [n]), resources(network), RouteTable(RouteFinder(network)),
         CollectiveProtocol(), .halvingDoubling,
         factors: [Double](repeating: 1, count: network.links.count))
-      if isPhased { try carrier.runPhases() } else { try carrier.runTasks([]) }
+      if isPhased { try carrier.runPhases([]) } else { try carrier.runTasks([]) }
       #expect(isAbout(carrier.time, doublings * (a.seconds + m / b), picoseconds: 10))
     }
   }

@@ -36,6 +36,9 @@ public struct Dragonfly: Hashable, Sendable {
     guard let card = cards.first else {
       throw .topology("a dragonfly joins network cards, and these nodes have none")
     }
+    guard min(cardsPerRouter, routersPerGroup, globalLinksPerRouter) > 0 else {
+      throw .topology("the cards, routers and global links of a dragonfly are more than 0")
+    }
     let perGroup = cardsPerRouter * routersPerGroup
     let groups = (cards.count + perGroup - 1) / perGroup
     let ends = routersPerGroup * globalLinksPerRouter

@@ -49,6 +49,9 @@ public struct FatTree: Hashable, Sendable {
     guard let leaves = tiers.first, !cards.isEmpty else {
       throw .topology("a fat tree joins network cards, and these nodes have none")
     }
+    guard tiers.allSatisfy({ $0.children > 0 && $0.switches > 0 && $0.oversubscription > 0 }) else {
+      throw .topology("the children, switches and oversubscription of a tier are more than 0")
+    }
     guard leaves.switches == 1 else {
       throw .topology("a leaf is one switch; 'switches' belongs to the tiers above")
     }

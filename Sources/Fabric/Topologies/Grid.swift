@@ -27,10 +27,12 @@ public struct Grid: Hashable, Sendable {
       let (next, overflows) = product.multipliedReportingOverflow(by: size)
       product = overflows ? Int.max : next
     }
-    guard product == network.deviceCount, !dimensions.isEmpty else {
+    guard product == network.deviceCount, dimensions.allSatisfy({ $0 > 0 }), !dimensions.isEmpty
+    else {
       let text = dimensions.map(String.init).joined(separator: " x ")
       throw .topology("a grid of \(text) has \(product) places for \(network.deviceCount) devices")
     }
+    guard bandwidth.value > 0 else { throw .zeroCapacity(link: "between neighbours of the grid") }
     network.letDevicesForward()
     network.standardSpread = .ordered
     for device in 0..<network.deviceCount {

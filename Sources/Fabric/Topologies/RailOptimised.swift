@@ -39,6 +39,9 @@ public struct RailOptimised: Hashable, Sendable {
       throw .topology("rails join network cards, and these nodes have none")
     }
     let block = nodesPerLeaf ?? plan.machines.count
+    guard block > 0, spines >= 0, oversubscription > 0 else {
+      throw .topology("the nodes of a leaf and the oversubscription are more than 0")
+    }
     let rails = (cards.map(\.number).max() ?? 0) + 1
     let canRelay = plan.machines.allSatisfy { $0.node.scaleUp.kind != .host }
     if spines == 0 {
