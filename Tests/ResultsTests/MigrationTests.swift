@@ -13,9 +13,17 @@ private func makeOldFile(_ path: String, version: Int) throws {
     try database.execute(sql: "PRAGMA user_version = \(version)")
     try database.execute(
       sql: """
-        INSERT INTO runs VALUES (1, 'old', 'switchyard: 1', '7', '0.1.0', 'tiny', 'one', '', 'a trace',
-          0, 'decode', 2, 2, 4, NULL, 0, 1, 1000000, 8, 0.5, 0.25);
-        INSERT INTO resources VALUES
+        INSERT INTO runs (
+          id, name, scenario, seed, program_version, model, cluster, policies, trace,
+          trace_is_synthetic, phase, device_count, layer_count, sequences, warmup_iterations,
+          measured_iterations, measured_time_ps, tokens, task_energy_j, idle_energy_j)
+        VALUES (
+          1, 'old', 'switchyard: 1', '7', '0.1.0', 'tiny', 'one', '', 'a trace',
+          0, 'decode', 2, 2, 4, 0,
+          1, 1000000, 8, 0.5, 0.25);
+        INSERT INTO resources (
+          run, resource, name, kind, device, unit, capacity_per_s, served, utilisation)
+        VALUES
           (1, 0, 'device 0 memory', 'memory', 0, 'B/s', 1e12, 5e5, 0.5),
           (1, 1, 'device 0 tensor units', 'tensor units', 0, 's/s', 1.0, 1e-7, 0.1),
           (1, 2, 'device 0 scale-up out', 'scale-up ports', 0, 'B/s', 1e9, 250.0, 0.25),
