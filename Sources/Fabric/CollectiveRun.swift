@@ -5,7 +5,7 @@ import Units
 /// One collective on an otherwise idle network.
 ///
 ///     let run = try CollectiveRun(
-///       .init(operation: .allReduce, bytes: Bytes(64e6)), plan.layout(ofFirst: 16), on: resources, fabric)
+///       .init(operation: .allReduce, bytes: Bytes(64e6), ranks: 16), on: resources, fabric)
 ///     print(run.time)
 public struct CollectiveRun: Sendable {
   /// What is asked.
@@ -16,12 +16,14 @@ public struct CollectiveRun: Sendable {
     /// Nil with a matrix.
     public var bytes: Bytes?
     public var matrix: TrafficMatrix?
+    /// The first so many devices; all where nil.
+    public var ranks: Int?
     public var options: CollectiveOptions
     public var `protocol`: CollectiveProtocol
 
     public init(
       operation: CollectiveKind, algorithm: CollectiveAlgorithm? = nil, bytes: Bytes? = nil,
-      matrix: TrafficMatrix? = nil,
+      matrix: TrafficMatrix? = nil, ranks: Int? = nil,
       options: CollectiveOptions = CollectiveOptions(),
       protocol: CollectiveProtocol = CollectiveProtocol()
     ) {
@@ -29,6 +31,7 @@ public struct CollectiveRun: Sendable {
       self.algorithm = algorithm
       self.bytes = bytes
       self.matrix = matrix
+      self.ranks = ranks
       self.options = options
       self.protocol = `protocol`
     }
@@ -65,15 +68,14 @@ public struct CollectiveRun: Sendable {
   /// What a schedule may take of memory, its tasks included.
   public static let mostBytes = 4e9
 
-  /// - Parameter layout: The nodes of the ranks, which are the first devices of the network.
   /// - Throws: ``FabricError`` or ``CollectiveError``.
   public init(
-    _ question: Question, _ layout: RankLayout, on resources: ClusterResources,
-    _ fabric: FabricPlan
+    _ question: Question, on resources: ClusterResources, _ fabric: FabricPlan
   ) throws {
     // A fitted start-up holds the latency of the scale-up links.
     let resources = question.protocol.isFitted ? resources.withoutScaleUpLatency() : resources
     let network = resources.network
+    let layout = try network.layout(ofFirst: question.ranks ?? network.deviceCount)
     ranks = layout.rankCount
     algorithm = question.algorithm ?? question.operation.defaultAlgorithm
     fidelity = fabric.fidelity
@@ -118,6 +120,25 @@ extension CollectiveRun.Question {
       throw FabricError.tooManyMessages(
         steps: Double(size.steps), bytes: bytes, limit: CollectiveRun.mostBytes)
     }
+  }
+}
+
+extension Network {
+  /// Which of the first devices share a machine; those that are in none are each by themselves.
+  ///
+  /// - Throws: ``FabricError/ranks(_:devices:)``.
+  public func layout(ofFirst ranks: Int) throws(FabricError) -> RankLayout {
+    guard (1...max(1, deviceCount)).contains(ranks) else {
+      throw .ranks(ranks, devices: deviceCount)
+    }
+    var sizes: [Int] = []
+    var last: Int?
+    for device in 0..<ranks {
+      let node = vertices[device].node
+      if let node, node == last { sizes[sizes.count - 1] += 1 } else { sizes.append(1) }
+      last = node
+    }
+    return RankLayout(nodeSizes: sizes)
   }
 }
 

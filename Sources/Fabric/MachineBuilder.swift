@@ -148,7 +148,6 @@ struct MachineBuilder {
     _ node: Node, _ number: Int, _ devices: Range<Int>
   ) -> (cards: [CardPort], ofDevices: [Int?]) {
     let hosts = addSockets(node, number)
-    let laneLength = laneLength(node)
     let lane = node.hostLink.effectiveBandwidth
     let latency = node.hostLink.latency
     let cardCount = node.network?.cardCount ?? 0

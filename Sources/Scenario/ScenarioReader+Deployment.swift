@@ -32,7 +32,7 @@ extension ScenarioReader {
         at: place("policies", "communication", "overlap"))
       return nil
     }
-    let protocols = catalogue.flatMap { protocols(communication, cluster, $0) }
+    let protocols = catalogue.flatMap { exchangeProtocols(communication, cluster, $0) }
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
@@ -49,7 +49,7 @@ extension ScenarioReader {
   }
 
   /// Nil where no library's are asked for, or what is asked for cannot be.
-  private func protocols(
+  private func exchangeProtocols(
     _ communication: CommunicationPolicy, _ cluster: Cluster, _ catalogue: HardwareCatalogue
   ) -> ExchangeProtocols? {
     if let asked = communication.multiprocessors {

@@ -40,6 +40,7 @@ struct CollectiveAnswer {
     }
     var question = CollectiveRun.Question(
       operation: operation, algorithm: algorithm, bytes: try Self.bytes(group.bytes),
+      ranks: ranks,
       options: CollectiveOptions(
         chunks: group.chunks, root: group.root, target: group.target,
         tensorWidth: group.tensorWidth), protocol: collective)
@@ -49,7 +50,7 @@ struct CollectiveAnswer {
     network = try Network(plan)
     let resources = ClusterResources(
       plan.machines.flatMap { [Device](repeating: $0.node.device, count: $0.devices) }, network)
-    run = try CollectiveRun(question, layout, on: resources, description.fabric)
+    run = try CollectiveRun(question, on: resources, description.fabric)
     name = description.name
     bytes = question.bytes ?? Bytes((question.matrix?.bytes ?? []).reduce(0, +) / Double(ranks))
     let nodes = plan.machines.map(\.node)

@@ -79,7 +79,7 @@ private func randomMessages(_ seed: UInt64) -> CollectiveRun.Question {
 private func tasks(
   _ question: CollectiveRun.Question, on network: Network, spread: Spread
 ) throws -> CollectiveCarrier {
-  let layout = network.layout(ofFirst: network.deviceCount)
+  let layout = try network.layout(ofFirst: network.deviceCount)
   let schedule = try MessageSchedule(
     operation: question.operation, algorithm: question.algorithm, bytes: question.bytes,
     matrix: question.matrix, layout: layout, options: question.options)
