@@ -12,6 +12,7 @@ public enum FabricError: Error, Sendable {
   /// A topology that does not suit the cluster: the sentence says why.
   case topology(String)
   case unknownPart(String, known: [String])
+  case tooManyLinks(links: Double, bytes: Double, limit: Double)
   case tooManyRoutes(devices: Int, bytes: Double, limit: Double)
   case tooManyMessages(steps: Double, bytes: Double, limit: Double)
 
@@ -33,6 +34,9 @@ public enum FabricError: Error, Sendable {
       reason
     case .unknownPart(let name, let known):
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
+    case .tooManyLinks(let links, let bytes, let limit):
+      "the topology has \(fourDigits(links)) links between switches, which take \(Bytes(bytes)) of "
+        + "memory; at most \(Bytes(limit)) are used"
     case .tooManyRoutes(let devices, let bytes, let limit):
       "the routes between \(devices) devices take \(Bytes(bytes)) of memory; "
         + "at most \(Bytes(limit)) are used"

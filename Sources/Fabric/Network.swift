@@ -111,6 +111,19 @@ public struct Network: Sendable {
     return links.count - 1
   }
 
+  /// - Throws: ``FabricError/tooManyLinks(links:bytes:limit:)`` where so many more links would take
+  ///   more memory than is used for them.
+  func requireRoom(forLinks count: Double) throws(FabricError) {
+    let bytes = count * Self.bytesPerLink
+    guard bytes <= Self.mostBytes else {
+      throw .tooManyLinks(links: count, bytes: bytes, limit: Self.mostBytes)
+    }
+  }
+
+  /// A link with its name and its place in lists, here and as a resource of the engine: rounded up.
+  private static var bytesPerLink: Double { 400 }
+  private static var mostBytes: Double { 4e9 }
+
   /// Adds both directions, the way from `a` to `b` first.
   mutating func connect(
     _ kind: LinkKind, _ a: Int, _ b: Int, _ bandwidth: Bandwidth, latency: SimTime = .zero,

@@ -68,6 +68,8 @@ public struct RouteFinder: Sendable {
   public let detour: Detour
   private let isDown: [Bool]
   private var distances = DistanceTable()
+  /// To each of the network's detours, where they are few enough to be kept.
+  private var detourDistances: [DistanceTable] = []
   /// What adaptive spreading has given each link so far, in bytes.
   private var loads: [Double]
   private let salt: UInt64
@@ -83,7 +85,14 @@ public struct RouteFinder: Sendable {
     self.isDown = isDown ?? [Bool](repeating: false, count: network.links.count)
     loads = [Double](repeating: 0, count: network.links.count)
     salt = seed
+    let kept = network.detours.count.multipliedReportingOverflow(by: network.vertices.count)
+    if detour == .valiant, !kept.overflow, kept.partialValue <= Self.mostDetourDistances {
+      detourDistances = [DistanceTable](repeating: DistanceTable(), count: network.detours.count)
+    }
   }
+
+  /// Of 4 bytes each.
+  private static let mostDetourDistances = 100_000_000
 
   /// - Parameters:
   ///   - source: A vertex; devices have their own numbers.
@@ -97,18 +106,28 @@ public struct RouteFinder: Sendable {
     guard detour == .valiant, let middle = middle(pair, source, target) else {
       return try leg(from: source, to: target, bytes, pair)
     }
-    let first = try leg(from: source, to: middle, bytes, pair)
-    let second = try leg(from: middle, to: target, bytes, pair)
+    let first = try leg(from: source, toDetour: middle, bytes, pair)
+    let second = try leg(from: network.detours[middle], to: target, bytes, pair)
     return Route(hops: first.hops + second.hops)
   }
 
-  /// A switch on which neither end hangs by itself.
+  /// The position of one of the detours, by a hash of the two ends; nil inside a machine.
   private func middle(_ pair: UInt64, _ source: Int, _ target: Int) -> Int? {
     guard !network.detours.isEmpty,
       network.vertices[source].node == nil
         || network.vertices[source].node != network.vertices[target].node
     else { return nil }
-    return network.detours[Int(mixed(pair, 1) % UInt64(network.detours.count))]
+    return Int(mixed(pair, 1) % UInt64(network.detours.count))
+  }
+
+  private mutating func leg(
+    from source: Int, toDetour number: Int, _ bytes: Double, _ pair: UInt64
+  ) throws(FabricError) -> Route {
+    let middle = network.detours[number]
+    guard !detourDistances.isEmpty else { return try leg(from: source, to: middle, bytes, pair) }
+    swap(&distances, &detourDistances[number])
+    defer { swap(&distances, &detourDistances[number]) }
+    return try leg(from: source, to: middle, bytes, pair)
   }
 
   private mutating func leg(

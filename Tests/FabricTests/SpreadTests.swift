@@ -145,3 +145,30 @@ func theSameRunTwiceIsTheSame(_ spread: Spread) throws {
   let hashed = try run(question, on: network, spread: .ecmp)
   #expect(sprayed.time < hashed.time)
 }
+
+@Test(arguments: Spread.allCases)
+func detoursPassTheSwitchTheyAreLedThrough(_ spread: Spread) throws {
+  // Whatever was asked before, a pair's way over its switch is the same, and both legs are whole.
+  let shape = Dragonfly(cardsPerRouter: 2, routersPerGroup: 4, globalLinksPerRouter: 2)
+  let network = try Network(
+    NetworkPlan(machines: machines("dgx-h100", 5), topology: .dragonfly(shape)))
+  var finder = RouteFinder(network, spread: spread, detour: .valiant)
+  for (source, target) in [(0, 39), (17, 3), (8, 16), (5, 4)] {
+    let route = try finder.route(from: source, to: target)
+    var balance = [Double](repeating: 0, count: network.vertices.count)
+    for hop in route.hops {
+      balance[network.links[hop.link].source] += hop.share
+      balance[network.links[hop.link].target] -= hop.share
+    }
+    balance[source] -= 1
+    balance[target] += 1
+    #expect(balance.allSatisfy { abs($0) < 1e-12 })
+    if spread != .adaptive {
+      var fresh = RouteFinder(network, spread: spread, detour: .valiant)
+      #expect(try fresh.route(from: source, to: target) == route)
+    }
+    let isInside = source / 8 == target / 8
+    let passed = Set(route.hops.map { network.links[$0.link].target })
+    #expect(isInside == passed.isDisjoint(with: network.detours))
+  }
+}

@@ -156,7 +156,7 @@ private func names(_ network: Network, _ source: Int, _ target: Int) throws -> [
   }
   // The same leaves: the same rail takes one leaf, others a relay. Other leaves: spines.
   #expect(try kinds(3, 11) == [.hostLane, .card])
-  #expect(try kinds(3, 13) == [.hostLane, .card, .scaleUp])
+  #expect(try kinds(3, 10) == [.hostLane, .card, .scaleUp])
   #expect(try kinds(3, 19) == [.hostLane, .card, .core])
 }
 
@@ -164,7 +164,8 @@ private func names(_ network: Network, _ source: Int, _ target: Int) throws -> [
   let shape = RailOptimised(spines: 2, crossRail: .spine)
   let rails = try network(machines("dgx-h100", 2), .railOptimised(shape))
   var finder = RouteFinder(rails)
-  let route = try finder.route(from: 3, to: 13)
+  // Devices 2 and 3 hang on the same socket, and their cards could be reached through it.
+  let route = try finder.route(from: 3, to: 10)
   let kinds = route.hops.map { rails.links[$0.link].kind }
   #expect(kinds.count { $0 == .core } == 4)
   #expect(Set(kinds) == [.hostLane, .card, .core])
@@ -367,6 +368,16 @@ private func bandwidth(
   let link = try #require(node("8x-a40").host.socketLink).effectiveBandwidth.value
   let lane = try node("8x-a40").hostLink.effectiveBandwidth.value
   #expect(isAbout(done.leastTime.value, max(16 * m / link, 7 * m / lane)))
+}
+
+@Test func pcieTrafficStaysInsideEvenWhereEveryDeviceHasACard() throws {
+  // Over the cards a message would take four links, over both sockets five.
+  var machine = try node("8x-a40")
+  machine.network?.cardCount = 8
+  let pair = try network([.init(machine), .init(machine)], .nonBlocking)
+  let route = try names(pair, 0, 7)
+  #expect(route.count == 5 && route.contains("node 0 socket 0 -> node 0 socket 1"))
+  #expect(try names(pair, 0, 8).contains("node 0 card 0 out"))
 }
 
 @Test func devicesThatShareAPCIeSwitchUseTheScaleUpNetworkBetweenThem() throws {

@@ -47,6 +47,9 @@ public struct Dragonfly: Hashable, Sendable {
         "\(groups) groups need \(groups - 1) links each to the others; \(routersPerGroup) routers of "
           + "\(globalLinksPerRouter) have \(ends)")
     }
+    try network.requireRoom(
+      forLinks: Double(groups) * Double(routersPerGroup)
+        * Double(routersPerGroup - 1 + globalLinksPerRouter))
     let local = localBandwidth ?? card.bandwidth
     let global = globalBandwidth ?? card.bandwidth
     var routers: [[Int]] = []

@@ -63,6 +63,8 @@ public struct FatTree: Hashable, Sendable {
       groups.append(SwitchGroup(top: [leaf], cards: Array(own)))
     }
     for (number, tier) in tiers.enumerated().dropFirst() {
+      let lower = groups.reduce(0) { $0 + $1.top.count }
+      try network.requireRoom(forLinks: 2 * Double(lower) * Double(tier.switches))
       groups = network.join(groups, tier, named: Self.name(ofTier: number))
     }
     guard groups.count == 1 else {

@@ -13,6 +13,8 @@ public struct FullMesh: Hashable, Sendable {
     guard let card = cards.first else {
       throw .topology("a full mesh joins network cards, and these nodes have none")
     }
+    let count = Double(plan.machines.count)
+    try network.requireRoom(forLinks: count * (count - 1))
     let routers = plan.machines.indices.map {
       network.addVertex("node \($0) router", .switch, node: $0)
     }

@@ -75,6 +75,7 @@ public struct RailOptimised: Hashable, Sendable {
       if rails > 1 { network.standardSpread = .ordered }
       return
     }
+    try network.requireRoom(forLinks: 2 * Double(leaves.count) * Double(spines))
     let tier = FatTree.Tier(
       children: Int.max, switches: spines, oversubscription: oversubscription)
     // A relay is nearer than a spine.
