@@ -187,7 +187,8 @@ public struct ExchangeTraffic: Sendable {
     var busiest: (link: Int, time: Seconds)?
     for (link, load) in loads.enumerated() where load > 0 {
       let time = Bytes(load) / network.links[link].bandwidth
-      if time > (busiest?.time ?? .zero) { busiest = (link, time) }
+      // Of equally busy links the one farther out is named: a card, and not the lane behind it.
+      if time >= (busiest?.time ?? .zero) { busiest = (link, time) }
     }
     return busiest
   }

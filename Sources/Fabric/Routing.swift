@@ -147,7 +147,7 @@ public struct RouteFinder: Sendable {
     var route = Route()
     var vertex = source
     while vertex != target {
-      let link = nextLink(at: vertex, pair, step: route.hops.count, source)
+      let link = nextLink(at: vertex, pair, step: route.hops.count)
       if spread == .adaptive { loads[link] += bytes }
       route.hops.append(Route.Hop(link: link, share: 1))
       vertex = network.links[link].target
@@ -155,11 +155,11 @@ public struct RouteFinder: Sendable {
     return route
   }
 
-  private func nextLink(at vertex: Int, _ pair: UInt64, step: Int, _ source: Int) -> Int {
+  private mutating func nextLink(at vertex: Int, _ pair: UInt64, step: Int) -> Int {
     var count = 0
     var chosen = -1
     var least = Double.infinity
-    for link in network.outgoing[vertex] where leads(link, from: source) {
+    for link in distances.nextLinks(at: vertex, network, isDown) {
       count += 1
       switch spread {
       case .ordered, .spray:
@@ -178,22 +178,14 @@ public struct RouteFinder: Sendable {
     return chosen
   }
 
-  /// Whether a link is the next of a shortest way to the target.
-  private func leads(_ link: Int, from source: Int) -> Bool {
-    let ends = network.links[link]
-    guard !isDown[link], distances.isReached(ends.target) else { return false }
-    guard distances[ends.target] + ends.length == distances[ends.source] else { return false }
-    return distances.isTarget(ends.target) || network.vertices[ends.target].forwards
-  }
-
   /// Splits the flow evenly at every branch. Vertices are visited from far to near.
-  private func sprayed(from source: Int, to target: Int) -> Route {
+  private mutating func sprayed(from source: Int, to target: Int) -> Route {
     var route = Route()
     var front: [(vertex: Int, share: Double)] = [(source, 1)]
-    while let far = front.indices.max(by: { closer(front[$0].vertex, front[$1].vertex) }) {
+    while let far = farthest(of: front) {
       let (vertex, share) = front.remove(at: far)
       guard vertex != target else { continue }
-      let next = network.outgoing[vertex].filter { leads($0, from: source) }
+      let next = distances.nextLinks(at: vertex, network, isDown)
       for link in next {
         let part = share / Double(next.count)
         route.hops.append(Route.Hop(link: link, share: part))
@@ -208,8 +200,11 @@ public struct RouteFinder: Sendable {
     return route
   }
 
-  private func closer(_ a: Int, _ b: Int) -> Bool {
-    (distances[a], -a) < (distances[b], -b)
+  private func farthest(of front: [(vertex: Int, share: Double)]) -> Int? {
+    front.indices.max { a, b in
+      (distances[front[a].vertex], -front[a].vertex)
+        < (distances[front[b].vertex], -front[b].vertex)
+    }
   }
 }
 
@@ -218,6 +213,9 @@ struct DistanceTable: Sendable {
   private var target = -1
   private var lengths: [Int32] = []
   private var queue: [[Int32]] = []
+  /// By vertex: the links that begin a shortest way, and whether they were looked for.
+  private var next: [[Int]] = []
+  private var isNextKnown: [Bool] = []
 
   private static let unreached = Int32.max
 
@@ -231,6 +229,11 @@ struct DistanceTable: Sendable {
     target = newTarget
     lengths.removeAll(keepingCapacity: true)
     lengths.append(contentsOf: repeatElement(Self.unreached, count: network.vertices.count))
+    if next.count < network.vertices.count {
+      next = [[Int]](repeating: [], count: network.vertices.count)
+    }
+    isNextKnown.removeAll(keepingCapacity: true)
+    isNextKnown.append(contentsOf: repeatElement(false, count: network.vertices.count))
     lengths[target] = 0
     put(target, at: 0)
     var length = 0
@@ -241,6 +244,26 @@ struct DistanceTable: Sendable {
       }
       length += 1
     }
+  }
+
+  /// The links at a vertex that begin a shortest way to the target, in their order. A vertex's links
+  /// are looked at once a target.
+  mutating func nextLinks(at vertex: Int, _ network: Network, _ isDown: [Bool]) -> [Int] {
+    if !isNextKnown[vertex] {
+      isNextKnown[vertex] = true
+      next[vertex].removeAll(keepingCapacity: true)
+      for link in network.outgoing[vertex] where leads(link, network, isDown) {
+        next[vertex].append(link)
+      }
+    }
+    return next[vertex]
+  }
+
+  private func leads(_ link: Int, _ network: Network, _ isDown: [Bool]) -> Bool {
+    let ends = network.links[link]
+    guard !isDown[link], isReached(ends.target) else { return false }
+    guard self[ends.target] + ends.length == self[ends.source] else { return false }
+    return isTarget(ends.target) || network.vertices[ends.target].forwards
   }
 
   private mutating func relax(_ network: Network, _ vertex: Int, _ isDown: [Bool]) {

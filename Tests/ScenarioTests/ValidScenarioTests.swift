@@ -63,7 +63,7 @@ struct ValidScenarioTests {
       scenario.policies.map { "\($0.slot): \($0.choice), \($0.isDefault)" } == [
         "batching: static, true", "routing: as-recorded, true", "placement: contiguous, true",
         "execution: resident, true",
-        "communication: flat, tokens return home, dispatch fp8, combine bf16, true",
+        "communication: flat by nccl, tokens return home, dispatch fp8, combine bf16, true",
       ])
     #expect(
       scenario.remarks.contains(

@@ -121,7 +121,7 @@ struct RecordingTests {
       """
       cluster: {nodes: 2 x dgx-h100}
       parallelism: {attention: {data: 16}, experts: {expert: 16}}
-      policies: {communication: {kind: flat, dispatch: fp8}}
+      policies: {communication: {kind: flat, dispatch: fp8, library: none}}
       """)
     try bench.output(
       of: "run", "scenario.yaml", "--heat-map", "map.csv", "--out", "results.sqlite")
@@ -152,7 +152,7 @@ struct RecordingTests {
     try bench.scenario(
       """
       parallelism: {attention: {data: 8}, experts: {expert: 4, tensor: 2}}
-      policies: {communication: {kind: flat, dispatch: fp8}}
+      policies: {communication: {kind: flat, dispatch: fp8, library: none}}
       """)
     try bench.output(
       of: "run", "scenario.yaml", "--heat-map", "map.csv", "--out", "results.sqlite")
