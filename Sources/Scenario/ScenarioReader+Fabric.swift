@@ -28,20 +28,22 @@ extension ScenarioReader {
     else { return nil }
     var plan = FabricPlan()
     var isWhole = true
-    func read<Result>(_ key: String, _ body: (Value) -> Result?, _ set: (Result) -> Void) {
-      guard let value = reader.optional(key) else { return }
-      if let result = body(value) { set(result) } else { isWhole = false }
+    func read<Result>(_ key: String, _ body: (Value) -> Result?) -> Result? {
+      guard let value = reader.optional(key) else { return nil }
+      let result = body(value)
+      if result == nil { isWhole = false }
+      return result
     }
     let topologies = TopologyReader(problems: problems, devices: devices ?? 0) {
       document.resolve($0, writtenAt: $1)
     }
-    read("topology", topologies.topology) { plan.topology = $0 }
-    read("spread", { $0.word("spread", Spread.self, problems) }) { plan.spread = $0 }
-    read("detour", { $0.word("detour", Detour.self, problems) }) { plan.detour = $0 }
-    read("fidelity", { $0.word("fidelity", FabricPlan.Fidelity.self, problems) }) {
-      plan.fidelity = $0
-    }
-    read("changes", changes) { plan.changes = $0 }
+    plan.topology = read("topology", topologies.topology) ?? plan.topology
+    plan.spread = read("spread") { $0.word("spread", Spread.self, problems) }
+    plan.detour = read("detour") { $0.word("detour", Detour.self, problems) } ?? plan.detour
+    plan.fidelity =
+      read("fidelity") { $0.word("fidelity", FabricPlan.Fidelity.self, problems) }
+      ?? plan.fidelity
+    plan.changes = read("changes", changes) ?? []
     reader.finish()
     return isWhole ? plan : nil
   }

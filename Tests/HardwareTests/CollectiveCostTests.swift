@@ -70,8 +70,7 @@ struct CollectiveCostTests {
 
   @Test("counts the bytes that each operation puts on the wire")
   func bytesOnTheWire() {
-    func wire(_ operation: CollectiveOperation, _ algorithm: ReductionPlace = .ranks) -> Double
-    {
+    func wire(_ operation: CollectiveOperation, _ algorithm: ReductionPlace = .ranks) -> Double {
       CollectiveLoad(operation, buffer: 800, ranks: 8, algorithm: algorithm).wireBytes.value
     }
     #expect(wire(.allToAll) == 700)

@@ -20,7 +20,7 @@ struct NetworkCommandTests {
     let cluster = "2 x dgx-h100, rail-optimised, ndr400"
     let overview = try bench.output(of: "network", cluster)
     #expect(overview.contains("16 devices in 2 nodes, rail-optimised"))
-    #expect(overview.contains("network cards              32     46 GB/s  1.472 TB/s"))
+    #expect(overview.contains("network cards             32     46 GB/s  1.472 TB/s"))
     #expect(
       try bench.output(of: "network", cluster, "--show", "links")
         .contains("node 1 card 7 in"))
