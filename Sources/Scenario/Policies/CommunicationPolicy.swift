@@ -84,7 +84,8 @@ extension ScenarioReader {
     let chunks = mapping.optionalInteger("chunks", in: 1...1024)
     let library = mapping.word("library", CommunicationPolicy.Library.self, default: .nccl)
     let multiprocessors = mapping.optionalInteger("multiprocessors", in: 1...100_000)
-    let width = mapping.optionalInteger("tensor-width", in: 1...4096)
+    let takesWidth = reader.kind == .tensorCoordinated
+    let width = takesWidth ? mapping.optionalInteger("tensor-width", in: 1...4096) : nil
     let model = mapping.word("model", CommunicationPolicy.Model.self, default: .home)
     let dispatch = mapping.optional("dispatch")
     let combine = mapping.optional("combine")
@@ -98,7 +99,8 @@ extension ScenarioReader {
     policy.multiprocessors = multiprocessors
     let isWhole =
       library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
-      && mapping.has("chunks") == (chunks != nil) && mapping.has("tensor-width") == (width != nil)
+      && mapping.has("chunks") == (chunks != nil)
+      && (takesWidth && mapping.has("tensor-width")) == (width != nil)
       && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)
     return isWhole ? policy : nil
