@@ -7,7 +7,11 @@ struct CollectiveCarrier {
   private let resources: ClusterResources
   private let routes: RouteTable
   private let shares: ProtocolShares
+  /// Of each link at the beginning.
   private let bandwidths: [Bandwidth]
+  /// The most that each link ever has, and its mean over the collective's time.
+  private let mostBandwidths: [Bandwidth]
+  private var meanBandwidths: [Bandwidth]
   /// By phase.
   private let startUps: [SimTime]
   private let phases: SchedulePhases
@@ -19,7 +23,7 @@ struct CollectiveCarrier {
   init(
     _ schedule: MessageSchedule, _ layout: RankLayout, _ resources: ClusterResources,
     _ routes: RouteTable, _ collective: CollectiveProtocol, _ algorithm: CollectiveAlgorithm,
-    factors: [Double]
+    factors: [Double], mostFactors: [Double]
   ) {
     self.schedule = schedule
     self.routes = routes
@@ -28,6 +32,10 @@ struct CollectiveCarrier {
     bandwidths = resources.network.links.indices.map {
       resources.network.links[$0].bandwidth * factors[$0]
     }
+    mostBandwidths = resources.network.links.indices.map {
+      resources.network.links[$0].bandwidth * mostFactors[$0]
+    }
+    meanBandwidths = bandwidths
     phases = SchedulePhases(schedule)
     startUps = collective.startUps(
       of: schedule, phases, layout, perPhase: algorithm.isMadeOfCalls)
@@ -39,7 +47,7 @@ struct CollectiveCarrier {
   var startUp: SimTime { startUps.first ?? .zero }
 
   var leastTime: Seconds {
-    Seconds(zip(loads, bandwidths).map { $0 > 0 ? $0 / $1.value : 0 }.max() ?? 0)
+    Seconds(zip(loads, mostBandwidths).map { $0 > 0 ? $0 / $1.value : 0 }.max() ?? 0)
   }
 
   // MARK: - Ways of carrying
@@ -58,7 +66,7 @@ struct CollectiveCarrier {
     }
     try run(graph, try resources.capacityChanges(changes))
     // A phase's demands are served side by side for as long as the longest of them takes.
-    flowSeconds = loads.indices.map { loads[$0] > 0 ? loads[$0] / bandwidths[$0].value : 0 }
+    flowSeconds = loads.indices.map { loads[$0] > 0 ? loads[$0] / meanBandwidths[$0].value : 0 }
     busy = flowSeconds
   }
 
@@ -85,7 +93,11 @@ struct CollectiveCarrier {
     } catch {
       throw .engine(error)
     }
+    let offered = engine.amountsOffered
     for (link, resource) in resources.links.enumerated() {
+      if time > .zero {
+        meanBandwidths[link] = Bandwidth(offered[resource.position] / time.seconds)
+      }
       loads[link] = engine.amountServed(by: resource)
       busy[link] = engine.busySeconds[resource.position]
       flowSeconds[link] = engine.claimSeconds[resource.position]
@@ -134,7 +146,7 @@ struct CollectiveCarrier {
   func linkUses() -> [CollectiveRun.LinkUse] {
     var uses: [CollectiveRun.LinkUse] = []
     for (link, load) in loads.enumerated() where load > 0 {
-      let alone = load / bandwidths[link].value
+      let alone = load / meanBandwidths[link].value
       uses.append(
         CollectiveRun.LinkUse(
           link: link, bytes: Bytes(load), utilisation: time > .zero ? alone / time.seconds : 0,

@@ -88,7 +88,8 @@ public struct CollectiveRun: Sendable {
       RouteFinder(network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown),
       ranks: ranks)
     var carrier = CollectiveCarrier(
-      schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors)
+      schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors,
+      mostFactors: try network.mostFactors(after: fabric.changes))
     let isOneExchange = question.operation == .allToAll && algorithm == .flat
     switch fidelity {
     case .ports: try carrier.runPhases(fabric.changes)

@@ -61,6 +61,16 @@ extension Network {
     }
   }
 
+  /// The most that is ever left of each link's bandwidth.
+  func mostFactors(after changes: [NetworkChange]) throws(FabricError) -> [Double] {
+    var most = try state(after: changes, at: .zero).factors
+    for time in Set(changes.map(\.time)).sorted() {
+      let factors = try state(after: changes, at: time).factors
+      for link in most.indices { most[link] = max(most[link], factors[link]) }
+    }
+    return most
+  }
+
   /// - Throws: ``FabricError/unknownPart(_:known:)`` where a change names what is not there.
   public func check(_ changes: [NetworkChange]) throws(FabricError) {
     for change in changes { _ = try links(of: change.part) }

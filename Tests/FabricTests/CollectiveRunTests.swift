@@ -85,7 +85,8 @@ private func tasks(
     matrix: question.matrix, layout: layout, options: question.options)
   var carrier = try CollectiveCarrier(
     schedule, layout, resources(network), RouteTable(RouteFinder(network, spread: spread)),
-    question.protocol, .flat, factors: [Double](repeating: 1, count: network.links.count))
+    question.protocol, .flat, factors: [Double](repeating: 1, count: network.links.count),
+    mostFactors: [Double](repeating: 1, count: network.links.count))
   try carrier.runTasks([])
   return carrier
 }

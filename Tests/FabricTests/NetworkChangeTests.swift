@@ -127,3 +127,19 @@ func aLinkThatSlowsOnTheWayTakesTheRestOfItsBytesAtTheNewSpeed(
   let many = sentence { _ = try large.links(of: .link("x")) }
   #expect(many?.hasSuffix("device 3 -> center, 9 more") == true)
 }
+
+@Test func aLinkThatRecoversLaterKeepsTheLaws() throws {
+  let m = 1e6
+  let network = Network.star(4, Bandwidth(10e9), latency: .zero)
+  let name = network.links[0].name
+  for fidelity in FabricPlan.Fidelity.allCases {
+    let done = try run(
+      exchange(m, ranks: 4), on: network, fidelity,
+      changes: [
+        NetworkChange(at: .zero, .link(name), factor: 0.1),
+        NetworkChange(at: SimTime(microseconds: 50), .link(name), factor: 1),
+      ])
+    #expect(done.leastTime <= Seconds(done.time))
+    #expect(done.links.allSatisfy { $0.utilisation <= 1 + 1e-9 })
+  }
+}

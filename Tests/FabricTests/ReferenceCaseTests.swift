@@ -163,7 +163,8 @@ func halvingAndDoublingTakesTwoLatenciesForEachDoublingOfTheRanks(
       var carrier = try CollectiveCarrier(
         schedule, RankLayout(nodeSizes: [n]), resources(network), RouteTable(RouteFinder(network)),
         CollectiveProtocol(), .halvingDoubling,
-        factors: [Double](repeating: 1, count: network.links.count))
+        factors: [Double](repeating: 1, count: network.links.count),
+        mostFactors: [Double](repeating: 1, count: network.links.count))
       if isPhased { try carrier.runPhases([]) } else { try carrier.runTasks([]) }
       #expect(isAbout(carrier.time, doublings * (a.seconds + m / b), picoseconds: 10))
     }
