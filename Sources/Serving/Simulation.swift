@@ -68,6 +68,10 @@ public struct Simulation: ~Copyable {
     let resources = ClusterResources(deployment.cluster, deployment.network)
     let routes = try Self.routes(deployment, at: .zero)
     let changes = try Self.capacityChanges(deployment, resources)
+    let traffic = LayerTraffic(deployment)
+    let planner = StepPlanner(deployment, workload, resources, routes)
+    var engine = Engine<DefaultEventQueue>(resources: resources.table)
+    engine.schedule(changes)
     self.deployment = deployment
     self.workload = workload
     self.measurement = measurement
@@ -76,15 +80,14 @@ public struct Simulation: ~Copyable {
     self.source = source
     self.resources = resources
     drawsWithReplacement = source.drawsWithReplacement
-    traffic = LayerTraffic(deployment)
+    self.traffic = traffic
     counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || traffic.needsMatrix)
     pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
-    planner = StepPlanner(deployment, workload, resources, routes)
+    self.planner = planner
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
-    engine = Engine(resources: resources.table)
-    engine.schedule(changes)
+    self.engine = engine
   }
 
   private static func capacityChanges(
