@@ -17,8 +17,12 @@ extension CollectiveProtocol {
     guard let node = plan.machines.first?.node else { return (CollectiveProtocol(), []) }
     let scaleUp = node.scaleUp.port.link
     let scaleOut = layout.nodes.count > 1 ? node.network?.port.link : nil
+    // By itself the library lets switches add only where one joins all ranks.
+    let isBehindSwitch =
+      layout.nodes.count == 1 && node.scaleUp.kind == .switched && !plan.topology.joinsDevices
     let usesSwitch =
-      algorithm == .inSwitch || (algorithm == nil && operation == .allReduce)
+      algorithm == .inSwitch
+      || (algorithm == nil && operation == .allReduce && isBehindSwitch)
     let found = CollectiveOperation(rawValue: operation.rawValue).flatMap {
       catalogue.collectiveCost(
         for: $0, library, scaleUp: scaleUp, scaleOut: scaleOut, ranks: layout.rankCount,
