@@ -42,6 +42,12 @@ struct CollectiveCarrier {
     Seconds(zip(loads, bandwidths).map { $0 > 0 ? $0 / $1.value : 0 }.max() ?? 0)
   }
 
+  /// - Throws: ``FabricError/engine(_:)`` where a start-up alone, or with the way, is beyond time.
+  func checkStartUps() throws(FabricError) {
+    let most = SimTime(picoseconds: SimTime.never.picoseconds / 2)
+    guard startUps.allSatisfy({ $0 < most }) else { throw .engine(.beyondTime(task: Self.label)) }
+  }
+
   // MARK: - Ways of carrying
 
   /// One exchange a phase, each waiting for the one before.

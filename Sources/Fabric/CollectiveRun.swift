@@ -89,6 +89,7 @@ public struct CollectiveRun: Sendable {
       ranks: ranks)
     var carrier = CollectiveCarrier(
       schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors)
+    try carrier.checkStartUps()
     let isOneExchange = question.operation == .allToAll && algorithm == .flat
     switch fidelity {
     case .ports: try carrier.runPhases(fabric.changes)
