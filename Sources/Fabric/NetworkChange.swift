@@ -103,9 +103,13 @@ extension ClusterResources {
     _ changes: [NetworkChange]
   ) throws(FabricError) -> [CapacityChange] {
     var result: [CapacityChange] = []
+    /// What each link had left after the changes so far.
+    var left = [Double](repeating: 1, count: network.links.count)
     for time in Set(changes.map(\.time)).sorted() {
       let state = try network.state(after: changes, at: time)
-      for link in network.links.indices where state.factors[link] > 0 {
+      for link in network.links.indices
+      where state.factors[link] > 0 && state.factors[link] != left[link] {
+        left[link] = state.factors[link]
         result.append(
           CapacityChange(
             at: time, resource: links[link],
