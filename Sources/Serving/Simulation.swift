@@ -67,6 +67,7 @@ public struct Simulation: ~Copyable {
       replayed, groups: deployment.parallelism.attention.data, seed: seed)
     let resources = ClusterResources(deployment.cluster, deployment.network)
     let routes = try Self.routes(deployment, at: .zero)
+    let factors = try Self.factors(deployment, at: .zero)
     let changes = try Self.capacityChanges(deployment, resources)
     self.deployment = deployment
     self.workload = workload
@@ -80,7 +81,7 @@ public struct Simulation: ~Copyable {
     counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || traffic.needsMatrix)
     pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
-    planner = StepPlanner(deployment, workload, resources, routes)
+    planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
     engine = Engine(resources: resources.table)
@@ -112,6 +113,15 @@ public struct Simulation: ~Copyable {
     } catch {
       throw time == .zero ? .fabric(error) : .disconnected(error, at: time)
     }
+  }
+
+  /// What is left of each link's bandwidth at a moment.
+  private static func factors(
+    _ deployment: Deployment, at time: SimTime
+  ) throws(ServingError) -> [Double] {
+    do {
+      return try deployment.network.state(after: deployment.fabric.changes, at: time).factors
+    } catch { throw .fabric(error) }
   }
 
   private static func checkDevice(
@@ -215,10 +225,7 @@ public struct Simulation: ~Copyable {
     guard passed != changesFollowed else { return }
     changesFollowed = passed
     let routes = try Self.routes(deployment, at: engine.now)
-    do {
-      let state = try deployment.network.state(after: deployment.fabric.changes, at: engine.now)
-      planner.follow(routes, factors: state.factors)
-    } catch { throw .fabric(error) }
+    planner.follow(routes, factors: try Self.factors(deployment, at: engine.now))
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {
