@@ -77,8 +77,11 @@ public struct Simulation: ~Copyable {
     self.source = source
     self.resources = resources
     drawsWithReplacement = source.drawsWithReplacement
-    traffic = LayerTraffic(deployment)
-    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || traffic.needsMatrix)
+    // `||` captures its right side: with `self.traffic` in it, optimised code destroys a planner that
+    // is not there yet (Swift 6.3.1).
+    let layerTraffic = LayerTraffic(deployment)
+    traffic = layerTraffic
+    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || layerTraffic.needsMatrix)
     pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
