@@ -50,6 +50,12 @@ struct CollectiveCarrier {
     Seconds(zip(loads, mostBandwidths).map { $0 > 0 ? $0 / $1.value : 0 }.max() ?? 0)
   }
 
+  /// - Throws: ``FabricError/engine(_:)`` where a start-up alone, or with the way, is beyond time.
+  func checkStartUps() throws(FabricError) {
+    let most = SimTime(picoseconds: SimTime.never.picoseconds / 2)
+    guard startUps.allSatisfy({ $0 < most }) else { throw .engine(.beyondTime(task: Self.label)) }
+  }
+
   // MARK: - Ways of carrying
 
   /// One exchange a phase, each waiting for the one before.
@@ -138,7 +144,8 @@ struct CollectiveCarrier {
     guard transfer < .never - begin else { throw .engine(.beyondTime(task: Self.label)) }
     time = begin + transfer
     busy = done.linkBusySeconds
-    flowSeconds = done.linkFlowSeconds
+    // Counted in flows; the solver counts what a flow takes of a link, the protocol's part included.
+    flowSeconds = factors.indices.map { done.linkFlowSeconds[$0] / factors[$0] }
   }
 
   // MARK: - Links
@@ -160,7 +167,7 @@ extension ClusterResources {
   /// The same with scale-up links over which bytes arrive at once.
   func withoutScaleUpLatency() -> ClusterResources {
     var copy = self
-    copy.network.dropLatency { $0 == .scaleUp || $0 == .pair }
+    copy.network.dropScaleUpLatency()
     return copy
   }
 }

@@ -17,8 +17,12 @@ extension CollectiveProtocol {
     guard let node = plan.machines.first?.node else { return (CollectiveProtocol(), []) }
     let scaleUp = node.scaleUp.port.link
     let scaleOut = layout.nodes.count > 1 ? node.network?.port.link : nil
+    // By itself the library lets switches add only where one joins all ranks.
+    let isBehindSwitch =
+      layout.nodes.count == 1 && node.scaleUp.kind == .switched && !plan.topology.joinsDevices
     let usesSwitch =
-      algorithm == .inSwitch || (algorithm == nil && operation == .allReduce)
+      algorithm == .inSwitch
+      || (algorithm == nil && operation == .allReduce && isBehindSwitch)
     let found = CollectiveOperation(rawValue: operation.rawValue).flatMap {
       catalogue.collectiveCost(
         for: $0, library, scaleUp: scaleUp, scaleOut: scaleOut, ranks: layout.rankCount,
@@ -35,12 +39,11 @@ extension CollectiveProtocol {
       found.cost, scaleUp: scaleUp, scaleOut: scaleOut, nodes: layout.nodes.count)
     var remarks = found.remarks
     if let bytes, let operation = CollectiveOperation(rawValue: operation.rawValue) {
-      let load = CollectiveLoad(
+      var load = CollectiveLoad(
         operation, buffer: bytes, ranks: layout.rankCount, algorithm: found.cost.algorithm)
+      load.nodes = layout.nodes.count
       own.wholeLoad = load
-      if !found.cost.isWithin(load), remarks.isEmpty {
-        remarks.append("outside of what was measured: \(found.cost.range.words)")
-      }
+      remarks += found.cost.remarks(for: load)
     }
     return (own, remarks)
   }

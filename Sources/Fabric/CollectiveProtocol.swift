@@ -42,6 +42,12 @@ public struct CollectiveProtocol: Sendable {
     }
   }
 
+  /// What the multiprocessors take to handle the copies, whatever the links would allow.
+  public func handlingTime(of load: CollectiveLoad) -> Seconds {
+    if case .fitted(let cost) = startUp { return cost.handlingTime(of: load) }
+    return .zero
+  }
+
   /// Of each phase: the first one's is the collective's, a later one's is zero unless each is a call.
   func startUps(
     of schedule: MessageSchedule, _ phases: SchedulePhases, _ layout: RankLayout, perPhase: Bool

@@ -90,6 +90,7 @@ public struct CollectiveRun: Sendable {
     var carrier = CollectiveCarrier(
       schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors,
       mostFactors: try network.mostFactors(after: fabric.changes))
+    try carrier.checkStartUps()
     let isOneExchange = question.operation == .allToAll && algorithm == .flat
     switch fidelity {
     case .ports: try carrier.runPhases(fabric.changes)

@@ -22,6 +22,8 @@ public struct ExchangeTraffic: Sendable {
   /// What the library's protocol leaves of links; to be set before traffic is added.
   public var protocolShares: ProtocolShares
   private var sent: [Double]
+  /// The part of ``sent`` that leaves the node.
+  private var sentOutside: [Double]
   /// Every pair's flow by itself, where that is asked for.
   private var flows: SimultaneousFlows?
   public private(set) var bytesSent = Bytes.zero
@@ -56,6 +58,7 @@ public struct ExchangeTraffic: Sendable {
     loads = [Double](repeating: 0, count: resources.network.links.count)
     copies = [Double](repeating: 0, count: resources.devices.count)
     sent = copies
+    sentOutside = copies
     self.protocolShares = protocolShares
     if resources.messages.contains(where: { $0 != nil }) { messages = loads }
     portLatency = PortLatencies(resources.network)
@@ -73,6 +76,7 @@ public struct ExchangeTraffic: Sendable {
     for device in copies.indices {
       copies[device] = 0
       sent[device] = 0
+      sentOutside[device] = 0
     }
     bytesSent = .zero
     bytesReceived = .zero
@@ -89,6 +93,9 @@ public struct ExchangeTraffic: Sendable {
     bytesSent = bytesSent + bytes
     bytesReceived = bytesReceived + bytes
     sent[source] += bytes.value
+    if network.vertices[source].node != network.vertices[target].node {
+      sentOutside[source] += bytes.value
+    }
     if let routes {
       flows?.addFlow(bytes)
       routes.forEachHop(from: source, to: target) { link, share in
@@ -165,6 +172,7 @@ public struct ExchangeTraffic: Sendable {
     bytesSent = bytesSent + innerOut + outerOut
     bytesReceived = bytesReceived + innerIn + outerIn
     sent[device] += innerOut.value + outerOut.value
+    sentOutside[device] += outerOut.value
     if innerOut.value > 0 { wayLatency = max(wayLatency, portLatency.inner) }
     if outerOut.value > 0 { wayLatency = max(wayLatency, portLatency.outer) }
   }
@@ -175,6 +183,8 @@ public struct ExchangeTraffic: Sendable {
 
   /// What the device that sends most sends to others.
   public var mostSent: Bytes { Bytes(sent.max() ?? 0) }
+  /// What the device that sends most to other nodes sends there.
+  public var mostSentOutside: Bytes { Bytes(sentOutside.max() ?? 0) }
 
   /// What bounds the exchange when it runs alone.
   public enum Bound: Hashable, Sendable {
@@ -203,11 +213,12 @@ public struct ExchangeTraffic: Sendable {
   ///
   /// - Parameters:
   ///   - startUp: What the exchange takes before and beside its bytes and their way.
+  ///   - span: What it takes besides its start-up, whatever the links would allow.
   ///   - occupancy: The part of every device's compute units that are busy with it meanwhile.
   @discardableResult
   public func appendTask(
-    _ label: TaskLabel, startUp: SimTime = .zero, occupancy: Double = 0,
-    to graph: inout TaskGraph
+    _ label: TaskLabel, startUp: SimTime = .zero, atLeast span: Seconds = .zero,
+    occupancy: Double = 0, to graph: inout TaskGraph
   ) -> TaskID {
     let task = graph.addTask(label, latency: startUp + wayLatency)
     for (link, load) in loads.enumerated() where load > 0 {
@@ -222,6 +233,7 @@ public struct ExchangeTraffic: Sendable {
     if occupancy > 0, let busiest = busiestLink {
       for device in resources.devices { graph.demand(busiest.time * occupancy, of: device.cores) }
     }
+    graph.takeAtLeast(span)
     if let flows { graph.takeAtLeast(Seconds(flows.completions().ends.max() ?? 0)) }
     return task
   }

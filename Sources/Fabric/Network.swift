@@ -133,8 +133,11 @@ public struct Network: Sendable {
     addLink(kind, from: b, to: a, bandwidth, latency: latency, length: length)
   }
 
-  mutating func dropLatency(_ isDropped: (LinkKind) -> Bool) {
-    for link in links.indices where isDropped(links[link].kind) { links[link].latency = .zero }
+  /// Lets bytes arrive at once over scale-up links, whose latency a fitted start-up holds.
+  public mutating func dropScaleUpLatency() {
+    for link in links.indices where [.scaleUp, .pair].contains(links[link].kind) {
+      links[link].latency = .zero
+    }
   }
 
   /// Lets traffic between others pass through the devices.

@@ -72,8 +72,11 @@ extension Network {
   }
 
   /// - Throws: ``FabricError/unknownPart(_:known:)`` where a change names what is not there.
-  public func check(_ changes: [NetworkChange]) throws(FabricError) {
-    for change in changes { _ = try links(of: change.part) }
+  public func check(_ fabric: FabricPlan) throws(FabricError) {
+    for change in fabric.changes { _ = try links(of: change.part) }
+    if fabric.detour == .valiant, detours.isEmpty {
+      throw .topology("'detour: valiant' has no effect here; it is for dragonflies")
+    }
   }
 
   private func examples(of names: [String]) -> [String] {
@@ -113,9 +116,13 @@ extension ClusterResources {
     _ changes: [NetworkChange]
   ) throws(FabricError) -> [CapacityChange] {
     var result: [CapacityChange] = []
+    /// What each link had left after the changes so far.
+    var left = [Double](repeating: 1, count: network.links.count)
     for time in Set(changes.map(\.time)).sorted() {
       let state = try network.state(after: changes, at: time)
-      for link in network.links.indices where state.factors[link] > 0 {
+      for link in network.links.indices
+      where state.factors[link] > 0 && state.factors[link] != left[link] {
+        left[link] = state.factors[link]
         result.append(
           CapacityChange(
             at: time, resource: links[link],

@@ -207,11 +207,3 @@ extension CollectiveCost {
     span.count == 1 ? "\(span.lowerBound)" : "\(span.lowerBound) to \(span.upperBound)"
   }
 }
-
-extension CollectiveCost.Range {
-  /// What was measured, for people.
-  public var words: String {
-    "\(bytes.lowerBound) to \(bytes.upperBound) a rank, \(ranks.lowerBound) to "
-      + "\(ranks.upperBound) ranks, \(nodes.lowerBound) to \(nodes.upperBound) nodes"
-  }
-}

@@ -32,7 +32,7 @@ extension ScenarioReader {
         at: place("policies", "communication", "overlap"))
       return nil
     }
-    let protocols = catalogue.flatMap { exchangeProtocols(communication, cluster, $0) }
+    let protocols = catalogue.flatMap { exchangeProtocols(communication, cluster, model, $0) }
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
@@ -50,7 +50,8 @@ extension ScenarioReader {
 
   /// Nil where no library's are asked for, or what is asked for cannot be.
   private func exchangeProtocols(
-    _ communication: CommunicationPolicy, _ cluster: Cluster, _ catalogue: HardwareCatalogue
+    _ communication: CommunicationPolicy, _ cluster: Cluster, _ model: ModelArchitecture,
+    _ catalogue: HardwareCatalogue
   ) -> ExchangeProtocols? {
     if let asked = communication.multiprocessors {
       let place = place("policies", "communication", "multiprocessors")
@@ -74,7 +75,7 @@ extension ScenarioReader {
       case .none: nil
       }
     return ExchangeProtocols(
-      library, multiprocessors: communication.multiprocessors, cluster, in: catalogue)
+      library, multiprocessors: communication.multiprocessors, cluster, model, in: catalogue)
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.

@@ -112,9 +112,17 @@ public struct Deployment: Sendable {
       protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
     self.fabric = fabric
     do throws(FabricError) {
-      network = try Network(NetworkPlan(cluster, topology: fabric.topology))
-      try network.check(fabric.changes)
+      var network = try Network(NetworkPlan(cluster, topology: fabric.topology))
+      try network.check(fabric)
+      if self.protocols.dispatch.isFitted { network.dropScaleUpLatency() }
+      self.network = network
     } catch { throw .fabric(error) }
+    if exchange.algorithm == .tensorCoordinated, experts.tensor > 1 {
+      throw .fabric(
+        .topology(
+          "tensor-coordinated communication sends a token to one rank of a group, and slices of an "
+            + "expert need it on all; use another kind"))
+    }
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,

@@ -1,5 +1,6 @@
 import Fabric
 import Hardware
+import Models
 import Units
 
 /// What the communication library adds to the bytes of a deployment's exchanges.
@@ -9,6 +10,9 @@ public struct ExchangeProtocols: Sendable {
   public var tensorExchange: CollectiveProtocol
   /// The part of each device's compute units that dispatch and combine occupy, 0 to 1.
   public var occupancy = 0.0
+  /// What is the same in every dispatch and combine of a library that sends token by token: experts of
+  /// a rank, and the multiprocessors at work; nil for one that sends a rank's part in one piece.
+  public var tokenwise: (expertsPerRank: Double, multiprocessors: Int)?
   /// What results must say of it.
   public var remarks: [String] = []
 
@@ -26,7 +30,7 @@ public struct ExchangeProtocols: Sendable {
   ///   - multiprocessors: That the library is given on each device; nil for none.
   public init(
     _ library: CollectiveLibrary?, multiprocessors: Int?, _ cluster: Cluster,
-    in catalogue: HardwareCatalogue
+    _ model: ModelArchitecture, in catalogue: HardwareCatalogue
   ) {
     let node = cluster.node
     self.init(startUp: node.scaleUp.collectiveLatency)
@@ -47,12 +51,27 @@ public struct ExchangeProtocols: Sendable {
           for: operation, library, scaleUp: scaleUp, scaleOut: scaleOut,
           ranks: cluster.deviceCount, nodes: cluster.nodeCount)
       else { return nil }
-      for remark in found.remarks where !remarks.contains(remark) { remarks.append(remark) }
+      // In bytes that were measured, so that the remark is of ranks and nodes.
+      let load = CollectiveLoad(
+        wireBytes: found.cost.range.bytes.lowerBound, ranks: cluster.deviceCount,
+        nodes: cluster.nodeCount)
+      for remark in found.remarks + found.cost.remarks(for: load)
+      where !remarks.contains(remark) { remarks.append(remark) }
       return CollectiveProtocol(
         found.cost, scaleUp: scaleUp, scaleOut: scaleOut, nodes: cluster.nodeCount)
     }
     dispatch = find(tokens.there, library) ?? dispatch
     combine = find(tokens.back, library) ?? combine
     tensorExchange = find(.allToAll, .nccl) ?? tensorExchange
+    guard library != .nccl else { return }
+    // The kernels for many tokens take what they are given, by default 20; those for few take what the
+    // number of experts makes of the device.
+    var exchange = ExpertExchange(
+      tokens: 1, hidden: model.hidden, topK: model.experts.topK, experts: model.experts.count,
+      ranks: cluster.deviceCount, nodes: cluster.nodeCount)
+    if let multiprocessors { exchange.multiprocessors = multiprocessors }
+    if let all = cluster.device.computeUnits { exchange.deviceMultiprocessors = all }
+    let load = exchange.load(.dispatch, library)
+    tokenwise = (load.expertsPerRank, load.multiprocessors)
   }
 }

@@ -67,9 +67,13 @@ public struct Simulation: ~Copyable {
       replayed, groups: deployment.parallelism.attention.data, seed: seed)
     let resources = ClusterResources(deployment.cluster, deployment.network)
     let routes = try Self.routes(deployment, at: .zero)
+    let factors = try Self.factors(deployment, at: .zero)
     let changes = try Self.capacityChanges(deployment, resources)
     let traffic = LayerTraffic(deployment)
-    let planner = StepPlanner(deployment, workload, resources, routes)
+    // `||` captures its right side: with `self.traffic` in it, optimised code destroys a planner that
+    // is not there yet (Swift 6.3.1).
+    let needsMatrix = traffic.needsMatrix
+    let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
     self.deployment = deployment
@@ -81,7 +85,7 @@ public struct Simulation: ~Copyable {
     self.resources = resources
     drawsWithReplacement = source.drawsWithReplacement
     self.traffic = traffic
-    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || traffic.needsMatrix)
+    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || needsMatrix)
     pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     self.planner = planner
@@ -115,6 +119,15 @@ public struct Simulation: ~Copyable {
     } catch {
       throw time == .zero ? .fabric(error) : .disconnected(error, at: time)
     }
+  }
+
+  /// What is left of each link's bandwidth at a moment.
+  private static func factors(
+    _ deployment: Deployment, at time: SimTime
+  ) throws(ServingError) -> [Double] {
+    do {
+      return try deployment.network.state(after: deployment.fabric.changes, at: time).factors
+    } catch { throw .fabric(error) }
   }
 
   private static func checkDevice(
@@ -218,10 +231,7 @@ public struct Simulation: ~Copyable {
     guard passed != changesFollowed else { return }
     changesFollowed = passed
     let routes = try Self.routes(deployment, at: engine.now)
-    do {
-      let state = try deployment.network.state(after: deployment.fabric.changes, at: engine.now)
-      planner.follow(routes, factors: state.factors)
-    } catch { throw .fabric(error) }
+    planner.follow(routes, factors: try Self.factors(deployment, at: engine.now))
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {

@@ -33,7 +33,7 @@ struct StepPlanner {
 
   init(
     _ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources,
-    _ routes: RouteTable?
+    _ routes: RouteTable?, factors: [Double]
   ) {
     self.deployment = deployment
     self.resources = resources
@@ -42,7 +42,8 @@ struct StepPlanner {
     dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
     combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
     rankLayout = deployment.rankLayout
-    traffic = ExchangeTraffic(resources, routes, fidelity: deployment.fabric.fidelity)
+    traffic = ExchangeTraffic(
+      resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
     last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
   }
 
@@ -213,6 +214,18 @@ struct StepPlanner {
     return last
   }
 
+  /// How many devices do an exchange together, on how many nodes: all, or those of an attention
+  /// group.
+  private func groupSize(of stage: Stage) -> (ranks: Int, nodes: Int) {
+    let cluster = deployment.cluster
+    guard stage == .tensorExchange else { return (cluster.deviceCount, cluster.nodeCount) }
+    let width = deployment.parallelism.attention.tensor
+    let spans = stride(from: 0, to: cluster.deviceCount, by: width).map {
+      cluster.node(of: $0 + width - 1) - cluster.node(of: $0) + 1
+    }
+    return (width, spans.max() ?? 1)
+  }
+
   /// Appends the exchange in `traffic`, which begins when every device is ready; nil where nothing
   /// leaves any device.
   private mutating func appendExchange(
@@ -221,10 +234,19 @@ struct StepPlanner {
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
     let collective = collective(of: stage)
-    let peers = max(1, deployment.cluster.deviceCount - 1)
-    let load = CollectiveLoad(
+    let group = groupSize(of: stage)
+    let peers = max(1, group.ranks - 1)
+    var load = CollectiveLoad(
       wireBytes: traffic.mostSent, messageBytes: traffic.mostSent / Double(peers),
-      ranks: peers + 1, nodes: deployment.cluster.nodeCount)
+      ranks: peers + 1, nodes: group.nodes)
+    if stage != .tensorExchange, let tokenwise = deployment.protocols.tokenwise {
+      load.networkBytes = traffic.mostSentOutside
+      load.messageBytes = stage == .dispatch ? dispatchBytes : combineBytes
+      load.copiedBytes = traffic.mostSent
+      load.stagedBytes = traffic.mostSentOutside
+      load.expertsPerRank = tokenwise.expertsPerRank
+      load.multiprocessors = tokenwise.multiprocessors
+    }
     let startUp = startsUp ? collective.startUp(of: load) : .zero
     let occupancy = stage == .tensorExchange ? 0 : deployment.protocols.occupancy
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
@@ -232,7 +254,8 @@ struct StepPlanner {
       stage: stage.rawValue, bound: bound.rawValue, layer: layer,
       device: Int(TaskLabel.everyDevice))
     let exchange = traffic.appendTask(
-      label, startUp: startUp, occupancy: occupancy, to: &graph)
+      label, startUp: startUp, atLeast: collective.handlingTime(of: load), occupancy: occupancy,
+      to: &graph)
     if let phase {
       graph.add(exchange, after: phase)
       return exchange

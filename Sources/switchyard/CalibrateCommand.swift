@@ -3,6 +3,7 @@ import Calibration
 import Foundation
 import Hardware
 import Results
+import StrictYAML
 import Units
 
 struct CalibrateCommand: ParsableCommand {
@@ -59,6 +60,9 @@ extension CalibrateCommand {
 
     func run() throws {
       try reportingFailures {
+        if let date, date.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) == nil {
+          throw CommandFailure("--date is '\(date)'; write it like 2026-11-21")
+        }
         let catalogue = try HardwareCatalogue.load()
         let scaleUp = try catalogue.link(named: link)
         let scaleOut = try network.map { try catalogue.link(named: $0) }
@@ -80,6 +84,16 @@ extension CalibrateCommand {
     ) throws {
       guard let out else { return }
       let exists = FileManager.default.fileExists(atPath: out)
+      if exists {
+        let reader = MappingReader(
+          try Value.contents(ofFile: out), ProblemCollector(), context: "a catalogue file")
+        let others = reader.keys.filter { !["sources", "collectives"].contains($0) }
+        guard others.isEmpty else {
+          throw CommandFailure(
+            "\(out) also has '\(others.joined(separator: "', '"))', which would be lost; "
+              + "give a file of its own")
+        }
+      }
       let older = exists ? try catalogue.collectives(inFile: out) : []
       let entries = CollectiveEntries(calibration.entries.map(\.cost)).merged(into: older)
       do {

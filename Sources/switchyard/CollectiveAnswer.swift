@@ -48,6 +48,7 @@ struct CollectiveAnswer {
     if group.matrix == nil { try question.check(layout) }
     question.matrix = try group.matrix.map { try Self.matrix($0, ranks: ranks) }
     network = try Network(plan)
+    try network.check(description.fabric)
     let resources = ClusterResources(
       plan.machines.flatMap { [Device](repeating: $0.node.device, count: $0.devices) }, network)
     run = try CollectiveRun(question, on: resources, description.fabric)

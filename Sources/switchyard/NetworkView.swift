@@ -17,7 +17,7 @@ struct NetworkView {
     plan = description.plan
     fabric = description.fabric
     network = try Network(plan)
-    try network.check(fabric.changes)
+    try network.check(fabric)
     state = try network.state(after: fabric.changes, at: .zero)
   }
 

@@ -114,7 +114,9 @@ func aLinkThatSlowsOnTheWayTakesTheRestOfItsBytesAtTheNewSpeed(
 @Test func anUnknownPartIsAnsweredWithTheKnownOnes() throws {
   let network = Network.star(2, Bandwidth(b))
   func said(_ part: NetworkChange.Part) -> String? {
-    sentence { try network.check([NetworkChange(at: .zero, part, factor: 0.5)]) }
+    sentence {
+      try network.check(FabricPlan(changes: [NetworkChange(at: .zero, part, factor: 0.5)]))
+    }
   }
   #expect(
     said(.link("device 0 -> device 1"))

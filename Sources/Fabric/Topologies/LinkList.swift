@@ -59,18 +59,27 @@ public struct LinkList: Hashable, Sendable {
   /// - Parameter devices: Of the cluster.
   public init?(reading value: Value, devices: Int, _ problems: ProblemCollector) {
     let reader = MappingReader(value, problems, context: "a network file")
-    let switches =
-      reader.optional("switches")?.sequence("switches", problems)?
-      .compactMap { $0.text("switches", problems) } ?? []
+    var known: Set<String> = []
+    for device in 0..<devices { known.insert("device \(device)") }
+    var switches: [String] = []
+    for value in reader.optional("switches")?.sequence("switches", problems) ?? [] {
+      guard let name = value.text("switches", problems) else { continue }
+      switches.append(name)
+      guard !known.insert(name).inserted else { continue }
+      problems.add(
+        "'\(name)' is the name of a device or of another switch; each has its own",
+        at: value.location)
+    }
     let forwards = reader.boolean("devices-forward", default: false)
     let links = reader.required("links")?.sequence("links", problems) ?? []
     reader.finish()
-    var known = Set(switches)
-    for device in 0..<devices { known.insert("device \(device)") }
     let entries = links.compactMap { Self.entry($0, known, problems) }
     guard let forwards, entries.count == links.count, !links.isEmpty else { return nil }
     self.init(switches: switches, devicesForward: forwards, entries: entries)
   }
+
+  /// So that the longest way stays far below what simulated time reaches.
+  public static let mostLatency = Seconds(1)
 
   private static func entry(
     _ value: Value, _ known: Set<String>, _ problems: ProblemCollector
@@ -100,6 +109,15 @@ public struct LinkList: Hashable, Sendable {
     _ = reader.optional("kind")
     reader.finish()
     guard let from, let to, let bandwidth, let latency, let isOneWay, let length else {
+      return nil
+    }
+    guard from != to else {
+      problems.add("a link leads from '\(from)' to itself; it joins two", at: value.location)
+      return nil
+    }
+    guard latency <= Self.mostLatency else {
+      problems.add(
+        "'latency' is \(latency); it must be \(Self.mostLatency) or less", at: value.location)
       return nil
     }
     return Entry(

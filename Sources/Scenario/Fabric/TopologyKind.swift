@@ -137,6 +137,12 @@ struct TopologyReader {
     guard let dimensions, dimensions.count == sizes?.count, let bandwidth, let latency else {
       return nil
     }
+    guard latency <= LinkList.mostLatency else {
+      problems.add(
+        "'latency' is \(latency); it must be \(LinkList.mostLatency) or less",
+        at: mapping.location(of: "latency"))
+      return nil
+    }
     return Grid(
       dimensions: dimensions, wraps: wraps, bandwidth: bandwidth,
       latency: SimTime(roundingUp: latency))
