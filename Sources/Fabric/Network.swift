@@ -75,6 +75,10 @@ public struct Network: Sendable {
   /// What results that used the network must say.
   public internal(set) var remarks: [String] = []
 
+  /// Whether scale-up links are those of the nodes, which costs were fitted to; not a grid's or a
+  /// file's, whose latency somebody wrote.
+  var hasScaleUpOfNodes = true
+
   public init() {}
 
   public mutating func addVertex(
@@ -135,6 +139,7 @@ public struct Network: Sendable {
 
   /// Lets bytes arrive at once over scale-up links, whose latency a fitted start-up holds.
   public mutating func dropScaleUpLatency() {
+    guard hasScaleUpOfNodes else { return }
     for link in links.indices where [.scaleUp, .pair].contains(links[link].kind) {
       links[link].latency = .zero
     }

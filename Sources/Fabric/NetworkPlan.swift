@@ -88,6 +88,7 @@ extension Network {
   /// - Throws: ``FabricError/topology(_:)`` where the topology does not suit the machines.
   public init(_ plan: NetworkPlan) throws(FabricError) {
     self.init()
+    hasScaleUpOfNodes = !plan.topology.joinsDevices
     for (number, machine) in plan.machines.enumerated() {
       for _ in 0..<machine.devices { _ = addDevice(node: number) }
     }
