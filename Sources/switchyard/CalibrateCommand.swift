@@ -63,44 +63,39 @@ extension CalibrateCommand {
         if let date, date.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) == nil {
           throw CommandFailure("--date is '\(date)'; write it like 2026-11-21")
         }
+        let output = try out.map { try TextOutput($0) }
         let catalogue = try HardwareCatalogue.load()
+        let older = try olderEntries(catalogue)
         let scaleUp = try catalogue.link(named: link)
         let scaleOut = try network.map { try catalogue.link(named: $0) }
         let measurements = try CollectiveMeasurements(reading: files, library: library)
         let calibration = try CollectiveCalibration(
           measurements, scaleUp: scaleUp, scaleOut: scaleOut, holdOutSeed: holdOutSeed,
           source: source, date: date ?? Self.today)
-        try write(calibration, catalogue)
+        let entries = CollectiveEntries(calibration.entries.map(\.cost)).merged(into: older)
+        try output?.write(entries.yaml)
         let report = CollectiveReport(calibration)
-        guard json else { return try printResult(report.text) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try printResult(String(decoding: try encoder.encode(report), as: UTF8.self))
+        try printResult(json ? try jsonText(report) : report.text)
       }
     }
 
-    private func write(
-      _ calibration: CollectiveCalibration, _ catalogue: HardwareCatalogue
-    ) throws {
-      guard let out else { return }
-      let exists = FileManager.default.fileExists(atPath: out)
-      if exists {
-        let reader = MappingReader(
-          try Value.contents(ofFile: out), ProblemCollector(), context: "a catalogue file")
-        let others = reader.keys.filter { !["sources", "collectives"].contains($0) }
-        guard others.isEmpty else {
-          throw CommandFailure(
-            "\(out) also has '\(others.joined(separator: "', '"))', which would be lost; "
-              + "give a file of its own")
-        }
+    /// What the file that is to be written has already.
+    private func olderEntries(_ catalogue: HardwareCatalogue) throws -> [CollectiveCost] {
+      guard let out, isRegularFile(out) else { return [] }
+      let reader = MappingReader(
+        try Value.contents(ofFile: out), ProblemCollector(), context: "a catalogue file")
+      let others = reader.keys.filter { !["sources", "collectives"].contains($0) }
+      guard others.isEmpty else {
+        throw CommandFailure(
+          "\(out) also has '\(others.joined(separator: "', '"))', which would be lost; "
+            + "give a file of its own")
       }
-      let older = exists ? try catalogue.collectives(inFile: out) : []
-      let entries = CollectiveEntries(calibration.entries.map(\.cost)).merged(into: older)
-      do {
-        try Data(entries.yaml.utf8).write(to: URL(fileURLWithPath: out), options: .atomic)
-      } catch {
-        throw CommandFailure("\(out): cannot be written")
-      }
+      return try catalogue.collectives(inFile: out)
+    }
+
+    private func isRegularFile(_ path: String) -> Bool {
+      let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+      return (try? target.resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
     }
 
     private static var today: String {

@@ -89,8 +89,13 @@ struct CSVTests {
     )
   }
 
-  @Test("A full disk is told in a sentence")
+  @Test(
+    "A full disk is told in a sentence",
+    .enabled(if: hasFullDevice, "/dev/full is not the device that is always full"))
   func diskFull() throws {
+    #expect(
+      sentence { try exampleResult().writeHeatMap(to: "/dev/full") }.contains("no space left"))
+    #expect(sentence { try TextOutput("/dev/full").write("x") }.contains("no space left"))
     #expect(
       sentence { try exampleResult().writeTimeline(to: "/dev/full") }
         == "'/dev/full' cannot be written: no space left on the device; what was there before is"

@@ -183,8 +183,8 @@ struct DatabaseTests {
       sentence { _ = try ResultsDatabase(directory.path) }
         == "'\(directory.path)' is a directory; give the name of a file")
     #expect(
-      sentence { _ = try ResultsDatabase("/dev/full") }
-        == "'/dev/full' cannot be written: it is not a regular file")
+      sentence { _ = try ResultsDatabase("/dev/null") }
+        == "'/dev/null' cannot be written: it is not a regular file")
     #expect(
       sentence { _ = try ResultsDatabase("/proc/results.sqlite") }.hasPrefix(
         "'/proc/results.sqlite' cannot"))

@@ -156,3 +156,9 @@ func sentence(_ body: () throws -> Void) -> String {
     return "another error: \(error)"
   }
 }
+
+/// Whether `/dev/full` is Linux's device that is always full.
+let hasFullDevice: Bool = {
+  var status = stat()
+  return stat("/dev/full", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+}()

@@ -309,10 +309,9 @@ struct BadOutputTests {
     #expect(try bench.contents == ["results.sqlite", "scenario.yaml"])
   }
 
-  // `/dev/full` is Linux's disk that is always full.
   @Test(
     "A full disk is told, and the results are as before",
-    .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+    .enabled(if: hasFullDevice, "/dev/full is not the device that is always full"))
   func diskFull() throws {
     try bench.output(of: "run", "scenario.yaml", "--out", "results.sqlite")
     let before = try bench.bytes("results.sqlite")
@@ -325,6 +324,11 @@ struct BadOutputTests {
     #expect(
       try bench.refusal("run", "scenario.yaml", "--out", "/dev/full")
         == "'/dev/full' cannot be written: it is not a regular file")
+    #expect(
+      try bench.refusal(
+        "network", "dgx-h100", "--collective", "send", "--bytes", "1MB", "--heat-map", "/dev/full"
+      )
+      .contains("no space left"))
     for arguments in [
       ["run", "scenario.yaml"], ["check", "scenario.yaml"], ["catalogue"],
       ["trace", "info", Workbench.trace],

@@ -70,12 +70,18 @@ struct CalibrateCommandTests {
       #expect(outcome.errors.count(where: \.isNewline) == 1)
     }
     let file = try write(table(), "gather.csv")
+    _ = try write("devices: {}\n", "devices.yaml")
     for (arguments, sentence) in [
       (
         ["--link", "nvlnk4"], "there is no link 'nvlnk4' in the catalogue; did you mean 'nvlink4'?"
       ),
       (["--link", "nvlink4", "--library", "deepep-normal"], "--library measures deepep-normal"),
-      (["--link", "nvlink4", "--out", "/nowhere/x.yaml"], "/nowhere/x.yaml: cannot be written"),
+      (
+        ["--link", "nvlink4", "--out", "/nowhere/x.yaml"],
+        "'/nowhere/x.yaml' cannot be written: No such file or directory"
+      ),
+      (["--link", "nvlink4", "--out", "devices.yaml"], "devices.yaml also has 'devices', which"),
+      (["--link", "nvlink4", "--date", "today"], "--date is 'today'; write it like 2026-11-21"),
     ] {
       let outcome = try bench.run(["calibrate", "collectives", file] + arguments)
       #expect(outcome.exitCode == 2 && outcome.errors.contains(sentence), "\(outcome.errors)")

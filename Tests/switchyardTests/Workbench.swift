@@ -146,3 +146,9 @@ final class Workbench {
       """, to: "scenario.yaml")
   }
 }
+
+/// Whether `/dev/full` is Linux's device that is always full.
+let hasFullDevice: Bool = {
+  var status = stat()
+  return stat("/dev/full", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+}()

@@ -1,0 +1,22 @@
+/// A text file that a command writes beside what it prints.
+///
+///     let file = try TextOutput("costs.yaml")     // before the work that would be lost
+///     try file.write(text)
+///
+/// Appears whole or not at all; what is no regular file (a pipe, `/dev/stdout`) is written directly.
+public struct TextOutput: Sendable {
+  private let path: String
+
+  /// - Throws: ``ResultsError`` where it could not be written.
+  public init(_ path: String) throws(ResultsError) {
+    try OutputCheck.file(path)
+    self.path = path
+  }
+
+  /// - Throws: ``ResultsError``; what was there before is unchanged then.
+  public func write(_ text: String) throws(ResultsError) {
+    let file = try OutputFile(path)
+    try file.write { $0.append(contentsOf: text.utf8) }
+    try file.commit()
+  }
+}
