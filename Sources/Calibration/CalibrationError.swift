@@ -4,7 +4,6 @@ import Statistics
 /// is the one place that writes it.
 public enum CalibrationError: Error, Hashable, Sendable {
   case cannotRead(file: String, reason: String)
-  case cannotWrite(file: String, reason: String)
   case empty(file: String)
   case missingColumns([String], file: String, has: [String])
   /// A cell that says something that cannot be right; lines count from 1.
@@ -20,7 +19,6 @@ public enum CalibrationError: Error, Hashable, Sendable {
   public var sentence: String {
     switch self {
     case .cannotRead(let file, let reason): "\(file): cannot be read: \(reason)"
-    case .cannotWrite(let file, let reason): "\(file): cannot be written: \(reason)"
     case .empty(let file): "\(file): holds no measurements"
     case .missingColumns(let missing, let file, let has):
       "\(file):1: the \(missing.count == 1 ? "column" : "columns") "

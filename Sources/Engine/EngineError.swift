@@ -20,7 +20,8 @@ public enum EngineError: Error, Hashable, Sendable {
     func name(_ label: TaskLabel) -> String {
       let device =
         label.device == TaskLabel.everyDevice ? "all devices" : "device \(label.device)"
-      return "\(stageName(label.stage)) of layer \(label.layer) on \(device)"
+      let layer = label.layer < 0 ? "" : " of layer \(label.layer)"
+      return "\(stageName(label.stage))\(layer) on \(device)"
     }
     switch self {
     case .neverReleased(let waiting, let examples):

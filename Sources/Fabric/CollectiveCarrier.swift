@@ -22,7 +22,7 @@ struct CollectiveCarrier {
 
   init(
     _ schedule: MessageSchedule, _ layout: RankLayout, _ resources: ClusterResources,
-    _ routes: RouteTable, _ collective: CollectiveProtocol, _ algorithm: CollectiveAlgorithm,
+    _ routes: RouteTable, _ collective: CollectiveProtocol, perPhase: Bool,
     factors: [Double], mostFactors: [Double]
   ) {
     self.schedule = schedule
@@ -37,8 +37,7 @@ struct CollectiveCarrier {
     }
     meanBandwidths = bandwidths
     phases = SchedulePhases(schedule)
-    startUps = collective.startUps(
-      of: schedule, phases, layout, perPhase: algorithm.isMadeOfCalls)
+    startUps = collective.startUps(of: schedule, phases, layout, perPhase: perPhase)
     loads = [Double](repeating: 0, count: bandwidths.count)
     busy = loads
     flowSeconds = loads
@@ -154,9 +153,10 @@ struct CollectiveCarrier {
     var uses: [CollectiveRun.LinkUse] = []
     for (link, load) in loads.enumerated() where load > 0 {
       let alone = load / meanBandwidths[link].value
+      let bytes = load / shares.wireFactor(of: resources.network.links[link].kind)
       uses.append(
         CollectiveRun.LinkUse(
-          link: link, bytes: Bytes(load), utilisation: time > .zero ? alone / time.seconds : 0,
+          link: link, bytes: Bytes(bytes), utilisation: time > .zero ? alone / time.seconds : 0,
           busy: Seconds(busy[link]), waited: Seconds(max(0, flowSeconds[link] - alone))))
     }
     return uses.sorted { ($1.utilisation, $0.link) < ($0.utilisation, $1.link) }

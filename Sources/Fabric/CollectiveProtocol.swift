@@ -70,11 +70,13 @@ public struct CollectiveProtocol: Sendable {
 }
 
 extension CollectiveAlgorithm {
-  /// Whether each phase is a call of its own, with its own start-up.
+  /// Whether each phase of an all-to-all is a call of its own, with its own start-up.
   public var isMadeOfCalls: Bool {
     switch self {
-    case .hierarchical, .leader, .biLevel, .tensorCoordinated, .hierarchicalInSwitch: true
-    case .flat, .twoHop, .ring, .tree, .halvingDoubling, .inSwitch, .direct: false
+    case .hierarchical, .leader, .biLevel, .tensorCoordinated: true
+    case .flat, .twoHop, .ring, .tree, .halvingDoubling, .inSwitch, .direct,
+      .hierarchicalInSwitch:
+      false
     }
   }
 }

@@ -40,7 +40,7 @@ public struct CollectiveRun: Sendable {
   /// What a link had to do.
   public struct LinkUse: Hashable, Sendable {
     public var link: Int
-    /// Protocol included.
+    /// Of the messages; what the library's protocol adds is in the times.
     public var bytes: Bytes
     /// Of what the link could have carried in the collective's time, 0 to 1.
     public var utilisation: Double
@@ -77,7 +77,7 @@ public struct CollectiveRun: Sendable {
     let network = resources.network
     let layout = try network.layout(ofFirst: question.ranks ?? network.deviceCount)
     ranks = layout.rankCount
-    algorithm = question.algorithm ?? question.operation.defaultAlgorithm
+    algorithm = question.algorithm ?? question.operation.defaultAlgorithm(layout)
     fidelity = fabric.fidelity
     try question.check(layout)
     let schedule = try MessageSchedule(
@@ -88,7 +88,8 @@ public struct CollectiveRun: Sendable {
       RouteFinder(network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown),
       ranks: ranks)
     var carrier = CollectiveCarrier(
-      schedule, layout, resources, routes, question.protocol, algorithm, factors: state.factors,
+      schedule, layout, resources, routes, question.protocol,
+      perPhase: question.operation == .allToAll && algorithm.isMadeOfCalls, factors: state.factors,
       mostFactors: try network.mostFactors(after: fabric.changes))
     try carrier.checkStartUps()
     let isOneExchange = question.operation == .allToAll && algorithm == .flat
@@ -130,17 +131,7 @@ extension Network {
   ///
   /// - Throws: ``FabricError/ranks(_:devices:)``.
   public func layout(ofFirst ranks: Int) throws(FabricError) -> RankLayout {
-    guard (1...max(1, deviceCount)).contains(ranks) else {
-      throw .ranks(ranks, devices: deviceCount)
-    }
-    var sizes: [Int] = []
-    var last: Int?
-    for device in 0..<ranks {
-      let node = vertices[device].node
-      if let node, node == last { sizes[sizes.count - 1] += 1 } else { sizes.append(1) }
-      last = node
-    }
-    return RankLayout(nodeSizes: sizes)
+    try RankLayout(ofFirst: ranks, nodes: vertices[..<deviceCount].map(\.node))
   }
 }
 

@@ -11,7 +11,7 @@ public enum FabricError: Error, Sendable {
   case zeroCapacity(link: String)
   /// A topology that does not suit the cluster: the sentence says why.
   case topology(String)
-  case unknownPart(String, known: [String])
+  case unknownPart(String, meant: String? = nil, known: [String])
   case tooManyLinks(links: Double, bytes: Double, limit: Double)
   case tooManyRoutes(devices: Int, bytes: Double, limit: Double)
   case tooManyMessages(steps: Double, bytes: Double, limit: Double)
@@ -27,13 +27,14 @@ public enum FabricError: Error, Sendable {
     case .ranks(let ranks, let devices):
       "there are \(devices) devices, so there cannot be \(ranks) ranks; ask for 1 to \(devices)"
     case .engine(let error):
-      error.sentence { _ in "message" }
+      error.sentence { _ in "the collective" }
     case .zeroCapacity(let link):
       "the link \(link) has no bandwidth; give it one, or leave it out"
     case .topology(let reason):
       reason
-    case .unknownPart(let name, let known):
+    case .unknownPart(let name, let meant, let known):
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
+        + (meant.map { "; did you mean '\($0)'?" } ?? "")
     case .tooManyLinks(let links, let bytes, let limit):
       "the topology has \(fourDigits(links)) links between switches, which take \(Bytes(bytes)) of "
         + "memory; at most \(Bytes(limit)) are used"

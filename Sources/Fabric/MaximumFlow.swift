@@ -1,7 +1,7 @@
 import Units
 
-/// What can pass at most from some devices to others at a time, over all ways together: a maximum
-/// flow, which equals the narrowest cut between them (Ford and Fulkerson, 1956).
+/// What can pass at most from some devices to others at a time, over all links that routes between
+/// them use: a maximum flow, which equals the narrowest cut between them (Ford and Fulkerson, 1956).
 ///
 /// Found with shortest augmenting ways, level by level (Dinic, 1970).
 public struct MaximumFlow {
@@ -21,12 +21,15 @@ public struct MaximumFlow {
   /// - Parameter factors: What is left of each link's bandwidth; nil for all of it.
   public init(
     _ network: Network, from sources: Range<Int>, to targets: Range<Int>,
-    factors: [Double]? = nil
+    detour: Detour = .minimal, factors: [Double]? = nil
   ) {
     self.network = network
     self.sources = Array(sources)
+    let factors = factors ?? [Double](repeating: 1, count: network.links.count)
+    let isUsed = network.linksOnRoutes(
+      from: sources, to: targets, detour, isDown: factors.map { $0 == 0 })
     forward = network.links.indices.map {
-      network.links[$0].bandwidth.value * (factors?[$0] ?? 1)
+      isUsed[$0] ? network.links[$0].bandwidth.value * factors[$0] : 0
     }
     backward = [Double](repeating: 0, count: network.links.count)
     var isTarget = [Bool](repeating: false, count: network.vertices.count)

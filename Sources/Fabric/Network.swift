@@ -72,8 +72,6 @@ public struct Network: Sendable {
   /// The ways in and out of each device, where every route is a way out and a way in: then the core
   /// does not block, and traffic between pairs can be summed at the ports without error.
   public internal(set) var ports: [DevicePorts]?
-  /// What results that used the network must say.
-  public internal(set) var remarks: [String] = []
 
   /// Whether scale-up links are those of the nodes, which costs were fitted to; not a grid's or a
   /// file's, whose latency somebody wrote.
@@ -148,10 +146,6 @@ public struct Network: Sendable {
   /// Lets traffic between others pass through the devices.
   mutating func letDevicesForward() {
     for device in 0..<deviceCount { vertices[device].forwards = true }
-  }
-
-  public func links(between source: Int, and target: Int) -> [Int] {
-    outgoing[source].filter { links[$0].target == target }
   }
 
   public func vertex(named name: String) -> Int? { vertices.firstIndex { $0.name == name } }

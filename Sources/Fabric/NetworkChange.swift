@@ -1,5 +1,6 @@
 import Engine
 import Hardware
+import StrictYAML
 import Units
 
 /// A part of the network that is slow, down or back from a moment on.
@@ -37,19 +38,18 @@ public struct NetworkState: Hashable, Sendable {
 extension Network {
   /// The links that a part consists of.
   ///
-  /// - Throws: ``FabricError/unknownPart(_:known:)``.
+  /// - Throws: ``FabricError/unknownPart(_:meant:known:)``.
   public func links(of part: NetworkChange.Part) throws(FabricError) -> [Int] {
     switch part {
     case .link(let name):
       let found = links.indices.filter { links[$0].name == name }
       guard !found.isEmpty else {
-        throw .unknownPart(name, known: examples(of: links.map(\.name)))
+        throw unknown(name, among: links.map(\.name))
       }
       return found
     case .vertex(let name):
       guard let vertex = vertex(named: name) else {
-        throw .unknownPart(
-          name, known: examples(of: vertices.filter { $0.kind == .switch }.map(\.name)))
+        throw unknown(name, among: vertices.filter { $0.kind == .switch }.map(\.name))
       }
       return outgoing[vertex] + incoming[vertex]
     case .device(let number):
@@ -71,16 +71,24 @@ extension Network {
     return most
   }
 
-  /// - Throws: ``FabricError/unknownPart(_:known:)`` where a change names what is not there.
+  /// - Throws: ``FabricError/unknownPart(_:meant:known:)`` where a change names what is not there.
   public func check(_ fabric: FabricPlan) throws(FabricError) {
     for change in fabric.changes { _ = try links(of: change.part) }
     if fabric.detour == .valiant, detours.isEmpty {
       throw .topology("'detour: valiant' has no effect here; it is for dragonflies")
     }
+    if fabric.spread != nil, fabric.portsSuffice(self) {
+      throw .topology(
+        "'spread' has no effect here: switches that never limit join the ports of the nodes; give "
+          + "another topology, or 'fidelity: flows'")
+    }
   }
 
-  private func examples(of names: [String]) -> [String] {
-    names.count <= 8 ? names : names.prefix(7) + ["\(names.count - 7) more"]
+  private func unknown(_ name: String, among names: [String]) -> FabricError {
+    guard names.count > 8 else { return .unknownPart(name, known: names) }
+    return .unknownPart(
+      name, meant: nearest(to: name, among: names),
+      known: names.prefix(7) + ["\(names.count - 7) more"])
   }
 
   /// The state after all changes up to and at `time`. Where several concern one link, the last one
@@ -111,7 +119,7 @@ extension ClusterResources {
   /// What the changes make of capacities. A link that fails keeps what it has for what is under way
   /// on it: new traffic finds another way.
   ///
-  /// - Throws: ``FabricError/unknownPart(_:known:)``.
+  /// - Throws: ``FabricError/unknownPart(_:meant:known:)``.
   public func capacityChanges(
     _ changes: [NetworkChange]
   ) throws(FabricError) -> [CapacityChange] {

@@ -37,15 +37,9 @@ public struct NetworkPlan: Hashable, Sendable {
   ///
   /// - Throws: ``FabricError/ranks(_:devices:)``.
   public func layout(ofFirst ranks: Int) throws(FabricError) -> RankLayout {
-    guard (1...max(1, deviceCount)).contains(ranks) else {
-      throw .ranks(ranks, devices: deviceCount)
-    }
-    var left = ranks
-    return RankLayout(
-      nodeSizes: machines.map { machine in
-        defer { left -= min(left, machine.devices) }
-        return min(left, machine.devices)
-      })
+    try RankLayout(
+      ofFirst: ranks,
+      nodes: machines.enumerated().flatMap { [Int?](repeating: $0, count: $1.devices) })
   }
 }
 
@@ -125,8 +119,10 @@ extension Network {
 
   /// Machines on planes reach each other; the others need a network card each.
   private func requireWaysOut(_ plan: NetworkPlan, _ cards: [CardPort]) throws(FabricError) {
+    var hasCard = [Bool](repeating: false, count: plan.machines.count)
+    for card in cards { hasCard[card.node] = true }
     for (number, machine) in plan.machines.enumerated() where machine.node.scaleUp.kind != .planes {
-      guard !cards.contains(where: { $0.node == number }) else { continue }
+      guard !hasCard[number] else { continue }
       throw .topology(
         "'\(machine.node.name)' has no network, so it cannot be one of \(plan.machines.count) nodes"
       )

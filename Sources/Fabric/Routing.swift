@@ -6,7 +6,8 @@ public enum Spread: String, CaseIterable, Hashable, Sendable {
   case ordered
   /// One of them, by a hash of the two ends, as switches with ECMP choose.
   case ecmp
-  /// All of them, in equal parts, as switches that spray packets do.
+  /// All of them, in equal parts, as switches that spray packets do. A device that could send
+  /// through its node's network or its card (a relay on either side) sends through the first.
   case spray
   /// At each branch the link that has the least to carry for its bandwidth so far, in the order in
   /// which flows are placed.
@@ -185,7 +186,10 @@ public struct RouteFinder: Sendable {
     while let far = farthest(of: front) {
       let (vertex, share) = front.remove(at: far)
       guard vertex != target else { continue }
-      let next = distances.nextLinks(at: vertex, network, isDown)
+      var next = distances.nextLinks(at: vertex, network, isDown)
+      if network.vertices[vertex].kind == .device, let first = next.first {
+        next.removeAll { network.links[$0].kind != network.links[first].kind }
+      }
       for link in next {
         let part = share / Double(next.count)
         route.hops.append(Route.Hop(link: link, share: part))
@@ -205,6 +209,32 @@ public struct RouteFinder: Sendable {
       (distances[front[a].vertex], -front[a].vertex)
         < (distances[front[b].vertex], -front[b].vertex)
     }
+  }
+}
+
+extension Network {
+  /// Which links lie on a route from some devices to others, whichever of the shortest ways it takes.
+  /// O(targets x links).
+  func linksOnRoutes(
+    from sources: Range<Int>, to targets: Range<Int>, _ detour: Detour, isDown: [Bool]
+  ) -> [Bool] {
+    let middles = detour == .valiant ? detours : []
+    var isUsed = [Bool](repeating: false, count: links.count)
+    var distances = DistanceTable()
+    for target in Array(targets) + middles {
+      distances.update(self, to: target, isDown)
+      var isVisited = [Bool](repeating: false, count: vertices.count)
+      var open = (Array(sources) + middles).filter { distances.isReached($0) }
+      while let vertex = open.popLast() {
+        guard !isVisited[vertex], vertex != target else { continue }
+        isVisited[vertex] = true
+        for link in distances.nextLinks(at: vertex, self, isDown) {
+          isUsed[link] = true
+          open.append(links[link].target)
+        }
+      }
+    }
+    return isUsed
   }
 }
 

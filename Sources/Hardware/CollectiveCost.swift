@@ -19,7 +19,7 @@ import Units
 ///             (C / copyingBandwidth + A / stagingBandwidth) / M)
 ///
 /// A fabric that already shares links between flows takes W / (share P) and N / (networkShare Q)
-/// from there and adds ``overhead(of:on:)``; on ports of its own the two are the fitted time.
+/// from there, beside what is handled; on ports of its own that is the fitted time.
 public struct CollectiveCost: Hashable, Sendable {
   public var name = ""
   public var library = CollectiveLibrary.nccl
@@ -174,12 +174,6 @@ extension CollectiveCost {
   /// The fitted time.
   public func time(of load: CollectiveLoad, on ports: Ports) -> Seconds {
     startUp(of: load) + max(fluidTime(of: load, on: ports), handlingTime(of: load))
-  }
-
-  /// What to add to ``fluidTime(of:on:)``, or to what the fluid of a shared fabric takes.
-  public func overhead(of load: CollectiveLoad, on ports: Ports) -> SimTime {
-    let fluid = fluidTime(of: load, on: ports)
-    return SimTime(roundingUp: startUp(of: load) + max(.zero, handlingTime(of: load) - fluid))
   }
 
   /// What a collective inside a node, of this operation and algorithm, asks of each rank.

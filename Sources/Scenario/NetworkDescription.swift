@@ -12,12 +12,14 @@ public struct NetworkDescription: Sendable {
   public let plan: NetworkPlan
   public let fabric: FabricPlan
   public let catalogue: HardwareCatalogue
+  private let topologyPlace: Location
 
   /// Reads `catalogue`, `cluster` and `fabric` of a scenario; what else it says is not looked at, so
   /// it may be missing.
   ///
   /// - Throws: ``Problems``.
   public init(path: String, settings: [String] = []) throws(Problems) {
+    try Self.check(settings)
     let document = try ScenarioDocument(path: path, settings: settings)
     try self.init(document, name: nil)
   }
@@ -29,6 +31,7 @@ public struct NetworkDescription: Sendable {
   /// - Parameter settings: For `cluster` and `fabric`, what stands after each `--set`.
   /// - Throws: ``Problems``.
   public init(text: String, settings: [String] = []) throws(Problems) {
+    try Self.check(settings)
     let parts = Self.parts(of: text)
     let place = Location(file: "'\(text)'", line: 1, column: 1)
     guard (1...3).contains(parts.count), !parts.contains("") else {
@@ -56,15 +59,46 @@ public struct NetworkDescription: Sendable {
     var fabric = reader.fabric(devices: devices)
     // A question about the network alone is answered exactly unless it says otherwise.
     if document.value["fabric"]?["fidelity"] == nil { fabric?.fidelity = .flows }
+    if let fabric, let machines {
+      _ = reader.hasEffect(fabric.topology, nodes: machines.count)
+    }
     try problems.throwIfAny()
     guard let catalogue, let machines, let fabric else {
       throw Problems([Problem("describes no network", at: document.value.location)])
     }
     self.catalogue = catalogue
     self.fabric = fabric
+    topologyPlace = reader.place("fabric", "topology")
     plan = NetworkPlan(machines: machines, topology: fabric.topology)
     self.name =
       name ?? document.value["name"].flatMap { $0.text("name", problems) } ?? document.path
+  }
+
+  /// The network itself.
+  ///
+  /// - Throws: ``Problems`` where the topology does not suit the machines, or else ``FabricError``.
+  public func network() throws -> Network {
+    do throws(FabricError) {
+      let network = try Network(plan)
+      try network.check(fabric)
+      return network
+    } catch {
+      guard case .topology(let reason) = error else { throw error }
+      throw Problems([Problem(reason, at: topologyPlace)])
+    }
+  }
+
+  private static func check(_ settings: [String]) throws(Problems) {
+    let used = ["cluster", "fabric", "catalogue", "extends", "name"]
+    let others = try Setting.parse(settings, givenSeed: false).filter { setting in
+      !used.contains { setting.path.first == $0 }
+    }
+    guard others.isEmpty else {
+      throw Problems(
+        others.map {
+          Problem("'\($0.key)' has no effect on the network", at: $0.value.location)
+        })
+    }
   }
 
   /// Split at commas outside of braces and brackets.

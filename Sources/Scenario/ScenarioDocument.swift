@@ -135,7 +135,7 @@ struct SourceFile {
 }
 
 /// Why a file cannot be opened for reading, if so.
-func reasonNotToRead(_ path: String) -> String? {
+public func reasonNotToRead(_ path: String) -> String? {
   var isFolder: ObjCBool = false
   guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
     return "no such file"

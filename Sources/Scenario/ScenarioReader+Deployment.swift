@@ -19,12 +19,7 @@ extension ScenarioReader {
     guard let cluster, let precisions, let placement, let fabric,
       let communication = policies?.communication?.value
     else { return nil }
-    if !fabric.topology.joinsDevices, cluster.nodeCount == 1, fabric.topology != .nonBlocking {
-      problems.add(
-        "'\(fabric.topology.word)' has no effect: it joins nodes, and there is one",
-        at: place("fabric", "topology"))
-      return nil
-    }
+    guard hasEffect(fabric.topology, nodes: cluster.nodeCount) else { return nil }
     let hasShared = model.sharedExpertParameters() > 0
     if communication.overlap == .sharedExperts, !hasShared {
       problems.add(

@@ -48,6 +48,15 @@ extension ScenarioReader {
     return isWhole ? plan : nil
   }
 
+  /// Whether a topology joins anything.
+  func hasEffect(_ topology: Topology, nodes: Int) -> Bool {
+    guard nodes == 1, !topology.joinsDevices, topology != .nonBlocking else { return true }
+    problems.add(
+      "'\(topology.word)' has no effect: it joins nodes, and there is one",
+      at: place("fabric", "topology"))
+    return false
+  }
+
   private func changes(_ value: Value) -> [NetworkChange]? {
     guard let entries = value.sequence("changes", problems) else { return nil }
     let changes = entries.compactMap(change)

@@ -70,7 +70,13 @@ public struct ExchangeProtocols: Sendable {
       tokens: 1, hidden: model.hidden, topK: model.experts.topK, experts: model.experts.count,
       ranks: cluster.deviceCount, nodes: cluster.nodeCount)
     if let multiprocessors { exchange.multiprocessors = multiprocessors }
-    if let all = cluster.device.computeUnits { exchange.deviceMultiprocessors = all }
+    if let all = cluster.device.computeUnits {
+      exchange.deviceMultiprocessors = all
+    } else {
+      remarks.append(
+        "uncalibrated: \(library.rawValue) is taken to find \(exchange.deviceMultiprocessors) "
+          + "multiprocessors, as \(cluster.device.name)'s are unknown")
+    }
     let load = exchange.load(.dispatch, library)
     tokenwise = (load.expertsPerRank, load.multiprocessors)
   }

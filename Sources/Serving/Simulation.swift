@@ -284,6 +284,9 @@ extension Simulation {
   /// Simulated time of the measured iterations so far.
   public var measuredTime: SimTime { engine.now - measuredSince }
 
+  /// Changes of the network that the run did not reach.
+  public var changesToCome: Int { deployment.fabric.changes.count { $0.time > engine.now } }
+
   /// What each resource has served in the measured iterations, in its base unit and the order of the
   /// table.
   public var amountsServed: [Double] { engine.amountsServed }

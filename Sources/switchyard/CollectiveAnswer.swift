@@ -14,11 +14,19 @@ struct CollectiveAnswer {
   private let name: String
   private let library: CollectiveLibrary?
   private let remarks: [String]
-  private let heatMap: String?
+  private let heatMap: TextOutput?
+  /// What a matrix has for other ranks; nil without one.
+  private let sentOfMatrix: Bytes?
 
   init(_ group: CollectiveOptionGroup, _ description: NetworkDescription) throws {
-    heatMap = group.heatMap
-    if let heatMap { try OutputCheck.file(heatMap) }
+    if let matrix = group.matrix, let map = group.heatMap,
+      URL(fileURLWithPath: map).resolvingSymlinksInPath()
+        == URL(fileURLWithPath: matrix).resolvingSymlinksInPath()
+    {
+      throw CommandFailure("--heat-map and --matrix are the same file, which would be lost")
+    }
+    heatMap = try group.heatMap.map { try TextOutput($0) }
+    try Self.check(description.fabric.changes)
     let plan = description.plan
     operation = try CollectiveKind(word: group.collective ?? "")
     let operation = operation
@@ -47,8 +55,10 @@ struct CollectiveAnswer {
     // What cannot be held in memory is refused before anything is built.
     if group.matrix == nil { try question.check(layout) }
     question.matrix = try group.matrix.map { try Self.matrix($0, ranks: ranks) }
-    network = try Network(plan)
-    try network.check(description.fabric)
+    sentOfMatrix = question.matrix.map { matrix in
+      (0..<ranks).reduce(Bytes((matrix.bytes).reduce(0, +))) { $0 - matrix[$1, $1] }
+    }
+    network = try description.network()
     let resources = ClusterResources(
       plan.machines.flatMap { [Device](repeating: $0.node.device, count: $0.devices) }, network)
     run = try CollectiveRun(question, on: resources, description.fabric)
@@ -58,7 +68,21 @@ struct CollectiveAnswer {
     for (index, node) in nodes.enumerated() where !nodes[..<index].contains(node) {
       for remark in node.linkRemarks where !remarks.contains(remark) { remarks.append(remark) }
     }
+    let end = run.time
+    let late = description.fabric.changes.count { $0.time > end }
+    if late > 0 {
+      remarks.append(
+        "\(late) of \(description.fabric.changes.count) changes come after the collective's end")
+    }
     self.remarks = remarks
+  }
+
+  /// Messages keep the ways they began with, so that a part cannot fail under them.
+  private static func check(_ changes: [NetworkChange]) throws {
+    guard let change = changes.first(where: { $0.time > .zero && $0.factor == 0 }) else { return }
+    throw CommandFailure(
+      "'fabric.changes' lets a part fail at \(change.time), and a collective keeps the ways that "
+        + "there are at its beginning; let it fail at 0 s, or be slow then")
   }
 
   private static func library(_ word: String?) throws -> CollectiveLibrary? {
@@ -80,8 +104,11 @@ struct CollectiveAnswer {
 
   private static func matrix(_ path: String, ranks: Int) throws -> TrafficMatrix {
     let text: String
+    if let reason = reasonNotToRead(path) {
+      throw CommandFailure("\(path): cannot be read: \(reason)")
+    }
     do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
-      throw CommandFailure("\(path): cannot be read")
+      throw CommandFailure("\(path): cannot be read: it is not text")
     }
     do throws(CollectiveError) {
       return try TrafficMatrix(csv: text, ranks: ranks)
@@ -105,7 +132,9 @@ struct CollectiveAnswer {
     let n = Double(run.ranks)
     switch operation {
     case .allReduce: return algorithmBandwidth * (2 * (n - 1) / n)
-    case .allToAll, .allGather, .reduceScatter: return algorithmBandwidth * ((n - 1) / n)
+    case .allToAll, .allGather, .reduceScatter:
+      guard let sent = sentOfMatrix else { return algorithmBandwidth * ((n - 1) / n) }
+      return run.time > .zero ? sent / n / Seconds(run.time) : .zero
     case .broadcast, .send: return algorithmBandwidth
     }
   }
@@ -193,19 +222,7 @@ struct CollectiveAnswer {
         remarks: remarks))
   }
 
-  /// Rows are sources, columns targets, both numbered in the first row and column.
-  func writeHeatMap() throws {
-    guard let heatMap else { return }
-    let ranks = run.ranks
-    var text = "source\\target," + (0..<ranks).map(String.init).joined(separator: ",") + "\n"
-    for source in 0..<ranks {
-      let cells = (0..<ranks).map { "\(run.traffic[source, $0].value)" }
-      text += "\(source)," + cells.joined(separator: ",") + "\n"
-    }
-    do { try Data(text.utf8).write(to: URL(fileURLWithPath: heatMap), options: .atomic) } catch {
-      throw CommandFailure("\(heatMap): cannot be written", exitCode: 1)
-    }
-  }
+  func writeHeatMap() throws { try heatMap?.write(run.traffic.csv) }
 }
 
 /// JSON as every command prints it.

@@ -73,7 +73,7 @@ struct NetworkCommand: ParsableCommand {
         let routes = try view.routes(from: from ?? 0)
         try printResult(json ? try routes.json() : routes.text)
       case .bisection:
-        let bisection = view.bisection
+        let bisection = try view.bisection()
         try printResult(json ? try bisection.json() : bisection.text)
       }
     }

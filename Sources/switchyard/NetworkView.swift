@@ -16,8 +16,7 @@ struct NetworkView {
     name = description.name
     plan = description.plan
     fabric = description.fabric
-    network = try Network(plan)
-    try network.check(fabric)
+    network = try description.network()
     state = try network.state(after: fabric.changes, at: .zero)
   }
 
@@ -166,10 +165,21 @@ struct NetworkView {
     var bytesPerSecond: Double
   }
 
-  var bisection: Page<Bisection> {
+  /// Devices times links, about 100 ns each.
+  private static let mostBisectionSteps = 200_000_000.0
+
+  /// - Throws: ``CommandFailure`` where it would take minutes.
+  func bisection() throws -> Page<Bisection> {
     let half = network.deviceCount / 2
+    let steps = Double(half) * Double(network.links.count)
+    guard steps <= Self.mostBisectionSteps else {
+      throw CommandFailure(
+        "from half to half of \(network.deviceCount) devices with \(network.links.count) links takes "
+          + "too long to find; ask for a smaller network of the same shape")
+    }
     let flow = MaximumFlow(
-      network, from: 0..<half, to: half..<network.deviceCount, factors: state.factors)
+      network, from: 0..<half, to: half..<network.deviceCount, detour: fabric.detour,
+      factors: state.factors)
     let content = Bisection(devicesOfHalf: half, bytesPerSecond: flow.bandwidth.value)
     var table = TextTable([.left(""), .right("")])
     table.add("from the first \(half) devices to the others", "\(flow.bandwidth)")

@@ -28,10 +28,16 @@ struct RecordedRun: IterationObserver {
     run.progress.finish()
     let device = scenario.deployment.cluster.device
     let devices = scenario.deployment.cluster.deviceCount
-    return try run.recorder.finish(
+    var result = try run.recorder.finish(
       uses: uses(of: simulation), elapsed: simulation.measuredTime,
       idlePower: device.idlePower * Double(devices),
       pairs: simulation.pairBytes.flatMap { PairTraffic(deviceCount: devices, bytes: $0) })
+    if simulation.changesToCome > 0 {
+      result.description.remarks.append(
+        "\(simulation.changesToCome) of \(scenario.deployment.fabric.changes.count) changes of the "
+          + "network come after the run's end")
+    }
+    return result
   }
 
   private static func uses(of simulation: borrowing Simulation) -> [ResourceUse] {

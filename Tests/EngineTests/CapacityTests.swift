@@ -155,7 +155,7 @@ private func sentenceOfRun(
     [CapacityChange(at: milliseconds(2), resource: link, capacity: .nan)])
   #expect(
     sentence
-      == "the run is stuck: stage 0 of layer -1 on device 0 needs 'link', whose capacity is zero")
+      == "the run is stuck: stage 0 on device 0 needs 'link', whose capacity is zero")
 }
 
 // MARK: Resources that are not shared, and tasks with a cap

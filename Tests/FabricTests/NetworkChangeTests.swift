@@ -128,6 +128,8 @@ func aLinkThatSlowsOnTheWayTakesTheRestOfItsBytesAtTheNewSpeed(
   let large = Network.star(8, Bandwidth(b))
   let many = sentence { _ = try large.links(of: .link("x")) }
   #expect(many?.hasSuffix("device 3 -> center, 9 more") == true)
+  let near = sentence { _ = try large.links(of: .link("device 6 -> centre")) }
+  #expect(near?.hasSuffix("9 more; did you mean 'device 6 -> center'?") == true)
 }
 
 @Test func aLinkThatRecoversLaterKeepsTheLaws() throws {

@@ -162,7 +162,7 @@ func halvingAndDoublingTakesTwoLatenciesForEachDoublingOfTheRanks(
     for isPhased in [true, false] {
       var carrier = try CollectiveCarrier(
         schedule, RankLayout(nodeSizes: [n]), resources(network), RouteTable(RouteFinder(network)),
-        CollectiveProtocol(), .halvingDoubling,
+        CollectiveProtocol(), perPhase: false,
         factors: [Double](repeating: 1, count: network.links.count),
         mostFactors: [Double](repeating: 1, count: network.links.count))
       if isPhased { try carrier.runPhases([]) } else { try carrier.runTasks([]) }

@@ -79,6 +79,28 @@ private func plainDistances(_ network: Network, to target: Int) -> [Int] {
   return distances
 }
 
+@Test func halfToHalfCountsOnlyLinksThatRoutesTake() {
+  // Devices of a node also meet at its hosts, by lanes that nothing takes.
+  let inside = try? Network(NetworkPlan(machines: machines("gb200-nvl72", 1)))
+  let flow = inside.map { MaximumFlow($0, from: 0..<36, to: 36..<72).bandwidth }
+  let port = try? node("gb200-nvl72").scaleUp.port.effectiveBandwidth
+  #expect(flow != nil && flow?.value == port.map { 36 * $0.value })
+}
+
+@Test func aSendSpraysOverSpinesAndUsesOneRelay() throws {
+  let shape = RailOptimised(nodesPerLeaf: 2, spines: 4)
+  let rails = try network(machines("dgx-h100", 4), .railOptimised(shape))
+  var finder = RouteFinder(rails)
+  // Another rail of the same leaf: the sender's relay, whole.
+  let near = try finder.route(from: 3, to: 13)
+  #expect(near.hops.allSatisfy { $0.share == 1 })
+  #expect(rails.links[try #require(near.hops.first).link].kind == .scaleUp)
+  // Another leaf: a quarter for each spine.
+  let far = try finder.route(from: 3, to: 29)
+  let shares = far.hops.filter { rails.links[$0.link].kind == .core }.map(\.share)
+  #expect(shares == [Double](repeating: 0.25, count: 8))
+}
+
 @Test func everyTwoDevicesAreJoinedByShortestWaysWithoutLoops() throws {
   for (name, network) in try samples() {
     var finder = RouteFinder(network, spread: .ordered)

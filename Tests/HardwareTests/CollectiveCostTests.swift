@@ -36,25 +36,6 @@ struct CollectiveCostTests {
     // 80 MB at 10 x 20 GB/s take 400 us, 20 MB at 10 x 10 GB/s 200 us.
     #expect(abs(Self.full.handlingTime(of: load).value - 600e-6) < 1e-15)
     #expect(abs(Self.full.time(of: load, on: ports).value - 651e-6) < 1e-15)
-    #expect(Self.full.overhead(of: load, on: ports) == SimTime(microseconds: 451))
-  }
-
-  @Test("is exactly what the fluid takes and what is added to it, for any load")
-  func fluidAndOverheadAreTheTime() {
-    for step in 0..<200 {
-      let size = pow(10, Double(step) * 0.04)
-      let load = CollectiveLoad(
-        wireBytes: Bytes(size * Double(step % 7 + 1)), networkBytes: Bytes(size * Double(step % 3)),
-        messageBytes: Bytes(size / 8), copiedBytes: Bytes(size * Double(step % 5)),
-        stagedBytes: Bytes(size), ranks: 2 + step % 63, nodes: 1 + step % 9,
-        expertsPerRank: Double(step % 33), multiprocessors: step % 25)
-      let sum =
-        Self.full.fluidTime(of: load, on: ports)
-        + Seconds(Self.full.overhead(of: load, on: ports))
-      // The overhead is rounded up to a picosecond.
-      let difference = sum.value - Self.full.time(of: load, on: ports).value
-      #expect(difference > -1e-15 && difference < 1.001e-12 + sum.value * 1e-14)
-    }
   }
 
   @Test("takes a share of the network between those measured, and the nearest outside")

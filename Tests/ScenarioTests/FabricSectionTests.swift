@@ -111,6 +111,11 @@ struct FabricSectionTests {
         $0.hasPrefix("scenario.yaml:15:19: the network has no 'spine 9'; it has ")
       })
     #expect(
+      try problems("{spread: ecmp}").first?.contains("'spread' has no effect here") == true)
+    #expect(
+      try problems("{topology: {kind: fat-tree, cards-per-leaf: 4, spines: 1}, detour: valiant}")
+        .first?.contains("'detour: valiant' has no effect here; it is for dragonflies") == true)
+    #expect(
       try problems("{spread: everywhere}") == [
         "scenario.yaml:15:18: 'everywhere' is not a value of 'spread'; "
           + "one of: ordered, ecmp, spray, adaptive"

@@ -2,6 +2,7 @@ import Engine
 import Fabric
 import Hardware
 import Models
+import Placement
 import Serving
 import Testing
 import Traces
@@ -98,6 +99,45 @@ private let spine = Topology.fatTree(
   let (flat, twoHop) = (try carried(.flat), try carried(.twoHop))
   #expect(twoHop < 0.8 * flat)
   #expect(twoHop >= 0.5 * flat)
+}
+
+@Test func slicedExpertsAreNotCoordinated() throws {
+  let cluster = try dgxH100()
+  let placement = try ExpertPlacement.contiguous(layers: 3, experts: 8, groups: 4)
+  var said = ""
+  do throws(ServingError) {
+    _ = try Deployment(
+      model: smallModel(), cluster: cluster, precisions: Precisions(.bf16),
+      parallelism: Parallelism(attention: (8, 1), experts: (4, 2)),
+      placement: placement,
+      exchange: .init(
+        dispatch: .bf16, combine: .bf16, algorithm: .tensorCoordinated,
+        options: CollectiveOptions(tensorWidth: 2)))
+  } catch { said = error.sentence }
+  #expect(said.hasPrefix("tensor-coordinated communication sends a token to one rank of a group"))
+}
+
+@Test func deepEPCostsTokenByToken() throws {
+  let cluster = try dgxH100()
+  let model = smallModel(experts: 16)
+  let catalogue = try HardwareCatalogue.load()
+  func protocols(_ library: CollectiveLibrary, _ multiprocessors: Int?) -> ExchangeProtocols {
+    ExchangeProtocols(
+      library, multiprocessors: multiprocessors, cluster, model, in: catalogue)
+  }
+  // A library that sends a rank's part in one piece has no costs by token.
+  #expect(protocols(.nccl, nil).tokenwise == nil)
+  let low = try #require(protocols(.deepEPLowLatency, nil).tokenwise)
+  #expect(low.expertsPerRank == 2 && low.multiprocessors == 16)
+  let normal = try #require(protocols(.deepEPNormal, 4).tokenwise)
+  #expect(normal.multiprocessors == 4)
+  // Fewer multiprocessors handle the copies more slowly, and runs show it.
+  func dispatch(_ multiprocessors: Int) throws -> Double {
+    let deployment = try deployment(
+      cluster, FabricPlan(), protocols: protocols(.deepEPNormal, multiprocessors))
+    return try run(deployment, batch: 8192).time(of: .dispatch)
+  }
+  #expect(try dispatch(2) > 1.5 * dispatch(20))
 }
 
 @Test func aSlowedLinkSlowsTheRunFromItsMomentOn() throws {

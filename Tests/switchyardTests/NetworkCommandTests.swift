@@ -77,13 +77,64 @@ struct NetworkCommandTests {
     #expect(
       try bench.text(bench.file("map.csv"))
         == """
-        source\\target,0,1,2,3
+        source,0,1,2,3
         0,0.0,1000000.0,0.0,0.0
         1,0.0,0.0,0.0,0.0
         2,0.0,0.0,0.0,500000.0
         3,0.0,0.0,0.0,0.0
 
         """)
+    // A heat map is a matrix, and neither is written over the other.
+    let again = ["network", "dgx-h100", "--collective", "all-to-all", "--ranks", "4"]
+    let arguments = again + ["--heat-map", "again.csv", "--matrix"]
+    #expect(try bench.run(arguments + ["map.csv"]).exitCode == 0)
+    #expect(try bench.text(bench.file("again.csv")) == bench.text(bench.file("map.csv")))
+    #expect(
+      try bench.refusal(of: arguments + ["./again.csv"])
+        == "--heat-map and --matrix are the same file, which would be lost")
+    // 0.75 MB on the average from a rank to the others, and none kept.
+    let report = try bench.output(
+      of: "network", "dgx-h100", "--collective", "all-to-all", "--matrix", "map.csv", "--ranks",
+      "4")
+    let bandwidths = report.split(separator: "\n").filter { $0.hasPrefix("bandwidth of the ") }
+      .map { $0.split(separator: " ").suffix(2) }
+    #expect(bandwidths.count == 2 && bandwidths.first == bandwidths.last)
+  }
+
+  @Test("Links carry the bytes of the messages; what the library adds is in the time")
+  func linkBytes() throws {
+    let report = try bench.output(
+      of: "network", "dgx-h100", "--collective", "all-to-all", "--bytes", "800 MB")
+    #expect(report.contains("device 0 -> node 0 switch  scale-up ports  700 MB"))
+  }
+
+  @Test("Over several nodes an all-reduce uses every card by itself")
+  func allReduce() throws {
+    let report = try bench.output(
+      of: "network", "4 x dgx-h100", "--collective", "all-reduce", "--bytes", "1GiB")
+    #expect(report.hasPrefix("all-reduce by hierarchical, 32 ranks"))
+    let ring = try seconds(
+      "4 x dgx-h100", "--collective", "all-reduce", "--bytes", "1GiB", "--algorithm", "ring")
+    let all = try seconds("4 x dgx-h100", "--collective", "all-reduce", "--bytes", "1GiB")
+    #expect(all < ring / 3)
+  }
+
+  @Test("What comes after the end is said, and what cannot be followed is refused")
+  func changes() throws {
+    func scenario(_ change: String) throws {
+      try bench.write(
+        """
+        switchyard: 1
+        cluster: {nodes: 2 x dgx-a100}
+        fabric: {changes: [{at: 1 s, link: node 0 card 3 out, factor: \(change)}]}
+        """, to: "net.yaml")
+    }
+    let ask = ["network", "net.yaml", "--collective", "all-to-all", "--bytes", "1MB"]
+    try scenario("0.5")
+    #expect(
+      try bench.run(ask).output.contains("1 of 1 changes come after the collective's end"))
+    try scenario("0")
+    #expect(try bench.refusal(of: ask).contains("keeps the ways that there are at its beginning"))
   }
 
   @Test("Bad input: each gets its sentence and exit code 2")
@@ -104,6 +155,15 @@ struct NetworkCommandTests {
     #expect(
       try refusal("dgx-h100", ask[0], ask[1], ask[2], ask[3], "--ranks", "1000000")
         == "there are 8 devices, so there cannot be 1000000 ranks; ask for 1 to 8")
+    #expect(
+      try refusal("2 x dgx-h100", "--set", "policies.placement=random")
+        == "--set policies.placement=random:1:1: 'policies.placement' has no effect on the network")
+    #expect(
+      try refusal("dgx-h100, rail-optimised")
+        .hasSuffix("'rail-optimised' has no effect: it joins nodes, and there is one"))
+    #expect(
+      try refusal("2 x 8x-rtx-3090, rail-optimised")
+        .contains(":3:20: rails join network cards, and these nodes have none"))
     #expect(
       try refusal("dgx-h100", "--collective", "gather", "--bytes", "1MB")
         .hasPrefix("there is no collective 'gather'; there are all-to-all"))

@@ -33,9 +33,6 @@ extension PhasedTransfers {
 }
 
 extension RankLayout {
-  /// The number of ranks of the largest node.
-  var placeCount: Int { nodes.map(\.count).max() ?? 0 }
-
   /// Equal parts of a buffer by place and node.
   func parts(of bytes: Double) -> [[Double]] {
     let each = bytes / Double(placeCount * nodes.count)

@@ -18,7 +18,7 @@ public enum CollectiveKind: String, CaseIterable, Hashable, Sendable {
     self = kind
   }
 
-  /// The ways it can be done; the first is the default.
+  /// The ways it can be done.
   public var algorithms: [CollectiveAlgorithm] {
     switch self {
     case .allToAll: [.flat, .hierarchical, .leader, .biLevel, .tensorCoordinated, .twoHop]
@@ -30,5 +30,10 @@ public enum CollectiveKind: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  public var defaultAlgorithm: CollectiveAlgorithm { algorithms[0] }
+  /// What is done where nobody says otherwise: the first, but for an all-reduce over several nodes
+  /// of several ranks, where one ring would lead everything through one card of each node.
+  public func defaultAlgorithm(_ layout: RankLayout) -> CollectiveAlgorithm {
+    let crossesNodes = layout.nodes.count > 1 && layout.nodes.contains { $0.count > 1 }
+    return self == .allReduce && crossesNodes ? .hierarchical : algorithms[0]
+  }
 }

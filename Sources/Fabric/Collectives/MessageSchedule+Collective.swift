@@ -21,7 +21,7 @@ extension MessageSchedule {
     matrix: TrafficMatrix? = nil, layout: RankLayout,
     options: CollectiveOptions = CollectiveOptions()
   ) throws(CollectiveError) {
-    let algorithm = chosen ?? operation.defaultAlgorithm
+    let algorithm = chosen ?? operation.defaultAlgorithm(layout)
     let size = try Self.sizeBound(
       operation: operation, algorithm: algorithm, bytes: bytes, layout: layout, options: options)
     guard size.steps <= Int(Int32.max) else { throw .tooManySteps(size) }

@@ -3,6 +3,8 @@ public struct RankLayout: Hashable, Sendable {
   /// The ranks of each node.
   public let nodes: [Range<Int>]
   private let nodeOfRank: [Int32]
+  /// The number of ranks of the largest node.
+  let placeCount: Int
 
   /// - Parameter sizes: How many ranks each node has; empty nodes are left out.
   public init(nodeSizes sizes: [Int]) {
@@ -13,6 +15,7 @@ public struct RankLayout: Hashable, Sendable {
       first += size
     }
     self.nodes = nodes
+    placeCount = sizes.max() ?? 0
     nodeOfRank = nodes.enumerated().flatMap { node, ranks in
       [Int32](repeating: Int32(node), count: ranks.count)
     }
@@ -22,6 +25,22 @@ public struct RankLayout: Hashable, Sendable {
   public init(ranks count: Int, perNode: Int) {
     let whole = count / perNode
     self.init(nodeSizes: [Int](repeating: perNode, count: whole) + [count - whole * perNode])
+  }
+
+  /// The first of some devices, given the node of each; one that is in none is by itself.
+  ///
+  /// - Throws: ``FabricError/ranks(_:devices:)``.
+  init(ofFirst ranks: Int, nodes: [Int?]) throws(FabricError) {
+    guard (1...max(1, nodes.count)).contains(ranks) else {
+      throw .ranks(ranks, devices: nodes.count)
+    }
+    var sizes: [Int] = []
+    var last: Int?
+    for node in nodes.prefix(ranks) {
+      if let node, node == last { sizes[sizes.count - 1] += 1 } else { sizes.append(1) }
+      last = node
+    }
+    self.init(nodeSizes: sizes)
   }
 
   public var rankCount: Int { nodeOfRank.count }

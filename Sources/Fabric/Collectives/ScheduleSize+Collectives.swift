@@ -16,7 +16,7 @@ extension MessageSchedule {
     operation: CollectiveKind, algorithm chosen: CollectiveAlgorithm? = nil, bytes: Bytes? = nil,
     layout: RankLayout, options: CollectiveOptions = CollectiveOptions()
   ) throws(CollectiveError) -> ScheduleSize {
-    let algorithm = chosen ?? operation.defaultAlgorithm
+    let algorithm = chosen ?? operation.defaultAlgorithm(layout)
     guard operation.algorithms.contains(algorithm) else {
       throw .noAlgorithm(operation: operation, word: algorithm.rawValue)
     }

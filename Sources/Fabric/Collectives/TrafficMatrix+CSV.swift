@@ -8,23 +8,29 @@ extension TrafficMatrix {
   ///     0, 0, 0
   ///
   /// A number alone is bytes; with a unit it is any amount of memory. Empty lines and lines that begin
-  /// with `#` are passed over.
+  /// with `#` are passed over. A heat map is read as it was written: where the first line begins with
+  /// `source`, it and each line's first cell are names.
   ///
   /// - Parameter ranks: How many rows and columns there must be.
   /// - Throws: ``CollectiveError/malformedMatrix(line:detail:)``.
   public init(csv text: String, ranks: Int) throws(CollectiveError) {
     var bytes: [Double] = []
     var rows = 0
+    var hasNames = false
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in lines.enumerated() {
       let row = index == 0 && line.first == "\u{FEFF}" ? line.dropFirst() : line
       let content = trimmed(row)
       if content.isEmpty || content.first == "#" { continue }
+      if rows == 0, !hasNames, content.hasPrefix("source,") {
+        hasNames = true
+        continue
+      }
       rows += 1
       if rows > ranks {
         throw .malformedMatrix(line: index + 1, detail: "row \(rows) of a matrix of \(ranks) ranks")
       }
-      try Self.read(content, line: index + 1, ranks: ranks, into: &bytes)
+      try Self.read(content, hasNames, line: index + 1, ranks: ranks, into: &bytes)
     }
     if rows < ranks {
       throw .malformedMatrix(
@@ -36,10 +42,22 @@ extension TrafficMatrix {
     self.init(ranks: ranks, bytes: bytes)
   }
 
+  /// The matrix as a heat map: a row for each source and a column for each target, in bytes, with
+  /// their numbers in the first column and row.
+  public var csv: String {
+    var text = (["source"] + (0..<ranks).map(String.init)).joined(separator: ",") + "\n"
+    for source in 0..<ranks {
+      let cells = (0..<ranks).map { "\(self[source, $0].value)" }
+      text += (["\(source)"] + cells).joined(separator: ",") + "\n"
+    }
+    return text
+  }
+
   private static func read(
-    _ row: Substring, line: Int, ranks: Int, into bytes: inout [Double]
+    _ row: Substring, _ hasName: Bool, line: Int, ranks: Int, into bytes: inout [Double]
   ) throws(CollectiveError) {
-    let cells = row.split(separator: ",", omittingEmptySubsequences: false).map(trimmed)
+    let cells = row.split(separator: ",", omittingEmptySubsequences: false)
+      .dropFirst(hasName ? 1 : 0).map(trimmed)
     guard cells.count == ranks else {
       throw .malformedMatrix(
         line: line, detail: "\(cells.count) numbers in a row, and \(ranks) ranks need \(ranks)")

@@ -71,8 +71,10 @@ public struct LinkList: Hashable, Sendable {
         at: value.location)
     }
     let forwards = reader.boolean("devices-forward", default: false)
-    let links = reader.required("links")?.sequence("links", problems) ?? []
+    let written = reader.required("links")
+    let links = written?.sequence("links", problems) ?? []
     reader.finish()
+    if let written, links.isEmpty { problems.add("a network needs links", at: written.location) }
     let entries = links.compactMap { Self.entry($0, known, problems) }
     guard let forwards, entries.count == links.count, !links.isEmpty else { return nil }
     self.init(switches: switches, devicesForward: forwards, entries: entries)

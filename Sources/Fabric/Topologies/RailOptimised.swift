@@ -70,11 +70,7 @@ public struct RailOptimised: Hashable, Sendable {
     }
     let relays = crossRail == .relay && canRelay
     if relays && rails > 1 { network.letDevicesForward() }
-    guard spines > 0 else {
-      // Of the two relays on a cross-rail way, the sender's stands first.
-      if rails > 1 { network.standardSpread = .ordered }
-      return
-    }
+    guard spines > 0 else { return }
     try network.requireRoom(forLinks: 2 * Double(leaves.count) * Double(spines))
     let tier = FatTree.Tier(
       children: Int.max, switches: spines, oversubscription: oversubscription)

@@ -59,7 +59,8 @@ private func sentence(
   #expect(
     sentence(.send, chunks: 2) == "chunks has no effect on send by direct; leave it out")
   #expect(
-    sentence(.allReduce, root: 0) == "root has no effect on all-reduce by ring; leave it out")
+    sentence(.allReduce, root: 0)
+      == "root has no effect on all-reduce by hierarchical; leave it out")
   #expect(
     sentence(.broadcast, target: 1) == "target has no effect on broadcast by tree; leave it out")
   #expect(

@@ -90,7 +90,8 @@ private func collectives(
   let flat = try MessageSchedule.sizeBound(operation: .allToAll, layout: layout)
   #expect(flat == ScheduleSize(steps: 999_999_000_000, waits: 0))
   #expect(flat.memory.value == 999_999_000_000.0 * 32)
-  let ring = try MessageSchedule.sizeBound(operation: .allReduce, layout: layout)
+  let ring = try MessageSchedule.sizeBound(
+    operation: .allReduce, algorithm: .ring, layout: layout)
   #expect(ring.steps == 2 * 999_999 * 1_000_000)
   // The largest numbers stay the largest.
   let most = try MessageSchedule.sizeBound(
