@@ -1,0 +1,103 @@
+/// Which library computes attention, as far as its way of cutting the work into tiles goes: facts
+/// of its code, not fitted numbers.
+///
+/// T. Dao, "FlashAttention-2: faster attention with better parallelism and work partitioning", ICLR
+/// 2024; J. Shah et al., "FlashAttention-3: fast and accurate attention with asynchrony and
+/// low-precision", NeurIPS 2024. Splitting the keys of a sequence that decodes: T. Dao et al.,
+/// "Flash-Decoding for long-context inference", 2023.
+public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
+  /// On Ampere: small tiles, two of them on a compute unit, in the order of the grid. Contexts of
+  /// single queries are split between units where several query heads share a key head; the
+  /// queries are regrouped for it.
+  case flashAttention2 = "flash-attention-2"
+  /// On Hopper: persistent blocks, one on a compute unit, the longest tile first; the query heads
+  /// that share a key head fill one tile.
+  case flashAttention3 = "flash-attention-3"
+
+  /// Tiles that one compute unit works at together.
+  var residentTiles: Int { self == .flashAttention2 ? 2 : 1 }
+
+  /// Of the places for tiles, the share that splitting tries to fill.
+  var fill: Double { self == .flashAttention2 ? 0.85 : 1 / 1.1 }
+
+  /// The most parts that a context is split into.
+  var mostSplits: Double { self == .flashAttention2 ? 128 : 32 }
+
+  /// With more sequences than this a launch is planned without splits.
+  var mostSequencesSplit: Int { self == .flashAttention2 ? .max : 512 }
+
+  /// Whether contexts are split even where every query head has its own key head.
+  var splitsSingleHeads: Bool { self == .flashAttention3 }
+
+  /// Whether queries that share a key head are copied into their order, and their outputs back.
+  var regroupsByCopy: Bool { self == .flashAttention2 }
+
+  /// Queries that a decoding tile is padded to.
+  func decodingRows(group: Double, width: Int) -> Double { width <= 128 && group <= 64 ? 64 : 128 }
+
+  /// Keys that a decoding tile takes at a time.
+  func decodingBlock(width: Int, elementBytes: Double) -> Double {
+    if self == .flashAttention2 { return 128 }
+    if width <= 64 { return 160 }
+    return width <= 128 || elementBytes < 2 ? 128 : 80
+  }
+
+  /// Queries of one tile of a prompt.
+  func promptRows(width: Int) -> Double {
+    if self == .flashAttention2 { return 64 }
+    return width <= 64 ? 192 : 128
+  }
+
+  /// Keys that a prompt's tile takes at a time.
+  func promptBlock(width: Int, elementBytes: Double) -> Double {
+    if self == .flashAttention2 || width <= 128 || elementBytes < 2 { return 128 }
+    return width <= 192 ? 96 : 80
+  }
+}
+
+/// Numbers that several laws need.
+enum TileMath {
+  /// (a^8 + b^8)^(1/8): the longer of two times that overlap, with a rounded corner. By square
+  /// roots: a power costs more than all of the rest.
+  static func longer(_ a: Double, _ b: Double) -> Double {
+    let most = max(a, b)
+    guard most > 0 else { return 0 }
+    let ratio = min(a, b) / most
+    let square = ratio * ratio
+    let fourth = square * square
+    return most * (1 + fourth * fourth).squareRoot().squareRoot().squareRoot()
+  }
+
+  /// (a^4 + b^4)^(1/4): as ``longer(_:_:)``, with a rounder corner.
+  static func smoothLonger(_ a: Double, _ b: Double) -> Double {
+    let most = max(a, b)
+    guard most > 0 else { return 0 }
+    let ratio = min(a, b) / most
+    let square = ratio * ratio
+    return most * (1 + square * square).squareRoot().squareRoot()
+  }
+
+  /// (a^2 + b^2)^(1/2).
+  static func length(_ a: Double, _ b: Double) -> Double { (a * a + b * b).squareRoot() }
+
+  static func ceil(_ value: Double) -> Double { value.rounded(.up) }
+
+  /// What share of `bytes` that a repeated kernel touches is no longer in the cache when it comes
+  /// again: none up to `share` of the cache, all from the whole of it on.
+  static func missing(_ bytes: Double, cache: Double, share: Double) -> Double {
+    guard cache > 0 else { return 1 }
+    return min(1, max(0, (bytes / cache - share) / (1 - share)))
+  }
+
+  /// The sum of ceil(i x) for i = 1 ... count, exact where x or 1 / x is whole.
+  static func sumOfCeilings(_ x: Double, count: Double) -> Double {
+    let triangle = count * (count + 1) / 2
+    if x >= 1 {
+      let isWhole = x == x.rounded()
+      return x * triangle + (isWhole ? 0 : count / 4)
+    }
+    let tilesPerBlock = (1 / x).rounded()
+    let full = (count / tilesPerBlock).rounded(.down)
+    return tilesPerBlock * full * (full + 1) / 2 + (full + 1) * (count - tilesPerBlock * full)
+  }
+}
