@@ -198,7 +198,7 @@ public struct AttentionDecodeLaw: KernelLaw {
     let mma = 4 * rows * tileKeys * width * units / (arithmetic * machine.peak)
     let step = TileMath.length(tileBlocks * block, mma)
     let tileReading = cacheBytes / tiles * reading
-    let waves = (tiles / places).rounded(.down)
+    let waves = TileMath.floor(tiles / places)
     let rest = tiles - waves * places
     var stream = 0.0
     if waves > 0 {

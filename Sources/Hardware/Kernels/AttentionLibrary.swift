@@ -80,7 +80,20 @@ enum TileMath {
   /// (a^2 + b^2)^(1/2).
   static func length(_ a: Double, _ b: Double) -> Double { (a * a + b * b).squareRoot() }
 
-  static func ceil(_ value: Double) -> Double { value.rounded(.up) }
+  /// The least whole number not below `value`, which is not negative. Adding 2^52 leaves no room
+  /// for a fraction; `rounded` is a call into the mathematical library.
+  static func ceil(_ value: Double) -> Double {
+    guard value < 0x1p51 else { return value }
+    let nearest = (value + 0x1p52) - 0x1p52
+    return nearest < value ? nearest + 1 : nearest
+  }
+
+  /// The greatest whole number not above `value`, which is not negative.
+  static func floor(_ value: Double) -> Double {
+    guard value < 0x1p51 else { return value }
+    let nearest = (value + 0x1p52) - 0x1p52
+    return nearest > value ? nearest - 1 : nearest
+  }
 
   /// What share of `bytes` that a repeated kernel touches is no longer in the cache when it comes
   /// again: none up to `share` of the cache, all from the whole of it on.
@@ -93,11 +106,11 @@ enum TileMath {
   static func sumOfCeilings(_ x: Double, count: Double) -> Double {
     let triangle = count * (count + 1) / 2
     if x >= 1 {
-      let isWhole = x == x.rounded()
+      let isWhole = x == floor(x)
       return x * triangle + (isWhole ? 0 : count / 4)
     }
-    let tilesPerBlock = (1 / x).rounded()
-    let full = (count / tilesPerBlock).rounded(.down)
+    let tilesPerBlock = floor(1 / x + 0.5)
+    let full = floor(count / tilesPerBlock)
     return tilesPerBlock * full * (full + 1) / 2 + (full + 1) * (count - tilesPerBlock * full)
   }
 }

@@ -261,7 +261,7 @@ struct PromptTiles {
     var sum = triangle * blockKeys - padding
     if mostKeys < tokens {
       // Tiles beyond the window all see as many keys.
-      let growing = (mostKeys / keysOfTile).rounded(.down)
+      let growing = TileMath.floor(mostKeys / keysOfTile)
       sum = min(sum, growing * (growing + 1) / 2 * keysOfTile + (perHead - growing) * mostKeys)
     }
     meanKeys = sum / perHead

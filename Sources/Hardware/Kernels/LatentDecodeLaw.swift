@@ -163,7 +163,7 @@ public struct LatentDecodeLaw: KernelLaw {
     let tileReading = cacheBytes / tiles / (memory * machine.bandwidth)
     let mma = 2 * library.rows * keys * products * units / (arithmetic * machine.peak)
     let step = tile + TileMath.length(tileBlocks * block, mma)
-    let waves = (tiles / units).rounded(.down)
+    let waves = TileMath.floor(tiles / units)
     let rest = tiles - waves * units
     var stream = waves > 0 ? waves * TileMath.longer(step, units * tileReading) : 0
     if rest > 0 { stream += TileMath.longer(step, rest * tileReading) }
