@@ -8,7 +8,8 @@ import Models
 ///     let fit = try KernelFit(rows.decode["vllm_flash_attn_fa3 bfloat16"] ?? [])
 ///
 /// Reads aiconfigurator's tables of prefill and decode (a row with one new token is a decode, in
-/// whichever table it stands) and InferSim's, whose shape stands in the file's name.
+/// whichever table it stands) and InferSim's, whose shape stands in the file's name: FlashInfer's
+/// decoding and FlashAttention-3's prompts.
 public struct AttentionMeasurements: Sendable {
   public private(set) var decodes: [KernelMeasurement<AttentionDecodeLaw.Work>] = []
   public private(set) var prompts: [KernelMeasurement<AttentionPromptLaw.Work>] = []
@@ -74,13 +75,14 @@ public struct AttentionMeasurements: Sendable {
         : ["dtype", "seq_len", "latency_us"])
     let numbers = try table.numbersOfName(3)
     for row in table.rows {
+      // What is computed in; the cache may be narrower.
+      let precision: Precision = table.text("dtype", row).hasPrefix("fp8") ? .fp8 : .bf16
       let type = table.text(isDecode ? "kv_dtype" : "dtype", row)
-      let precision: Precision = type.hasPrefix("fp8") ? .fp8 : .bf16
       let shape = Shape(
-        library: .flashAttention3,
+        library: isDecode ? .flashInfer : .flashAttention3,
         sequences: isDecode ? try table.integer("batch_size", row, in: 1...(1 << 20)) : 1,
         queryHeads: numbers[0], keyHeads: numbers[1], width: numbers[2],
-        elementBytes: precision == .fp8 ? 1 : 2, window: nil)
+        elementBytes: type.hasPrefix("fp8") ? 1 : 2, window: nil)
       let tokens = isDecode ? 1 : try table.integer("seq_len", row, in: 1...(1 << 24))
       let before = isDecode ? try table.integer("kv_len", row, in: 1...(1 << 26)) - 1 : 0
       add(
@@ -143,7 +145,7 @@ extension KernelFit<AttentionDecodeLaw>.Settings {
     var settings = Self()
     if Set(rows.map(\.work.width)).count < 2 { settings.fixed["tile-width"] = 0 }
     let libraries = Set(rows.map(\.work.library))
-    if libraries.contains(.flashAttention3) {
+    if !libraries.contains(.flashAttention2) {
       settings.fixed["regroup"] = 0
       settings.fixed["copy"] = 0
     } else {
@@ -186,8 +188,8 @@ extension MeasurementTable {
   func attentionLibrary(_ row: Row) throws(CalibrationError) -> AttentionLibrary {
     let source = text("kernel_source", row)
     switch source {
-    // The fourth generation's kernels for Hopper cut the work as the third's do.
-    case "vllm_flash_attn_fa3", "vllm_flash_attn_fa4": return .flashAttention3
+    case "vllm_flash_attn_fa4": return .flashAttention4
+    case "vllm_flash_attn_fa3": return .flashAttention3
     case "vllm_flash_attn_fa2": return .flashAttention2
     case "vllm_flash_attn":
       return text("device", row).contains(" H") ? .flashAttention3 : .flashAttention2

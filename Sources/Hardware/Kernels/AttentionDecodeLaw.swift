@@ -175,7 +175,10 @@ public struct AttentionDecodeLaw: KernelLaw {
     let blocks = TileMath.ceil(context / blockKeys)
     var tileBlocks = blocks
     var splits = 1.0
-    if maySplit {
+    if maySplit && library.alwaysSplits {
+      splits = library.mostSplits
+      tileBlocks = TileMath.ceil(blocks / splits)
+    } else if maySplit {
       let wanted = TileMath.ceil(blocks * sequences * keyHeads / (library.fill * places))
       tileBlocks = min(blocks, max(wanted, TileMath.ceil(blocks / library.mostSplits)))
       splits = TileMath.ceil(blocks / tileBlocks)
@@ -195,9 +198,11 @@ public struct AttentionDecodeLaw: KernelLaw {
     // Waves of tiles and the rest of one.
     let rows = library.decodingRows(group: group, width: work.width)
     let tileKeys = min(context, tileBlocks * blockKeys)
-    let mma = 4 * rows * tileKeys * width * units / (arithmetic * machine.peak)
+    let peak = arithmetic * library.peakShare * machine.peak
+    let mma = 4 * rows * tileKeys * width * units / peak
     let step = TileMath.length(tileBlocks * block, mma)
     let tileReading = cacheBytes / tiles * reading
+    let perUnit = TileMath.ceil(tiles / units)
     let waves = TileMath.floor(tiles / places)
     let rest = tiles - waves * places
     var stream = 0.0
@@ -206,10 +211,11 @@ public struct AttentionDecodeLaw: KernelLaw {
         waves * TileMath.longer(step * Double(library.residentTiles), places * tileReading)
     }
     if rest > 0 {
-      stream += TileMath.longer(step * TileMath.ceil(rest / units), rest * tileReading)
+      let restPerUnit = rest <= units ? 1 : TileMath.ceil(rest / units)
+      stream += TileMath.longer(step * restPerUnit, rest * tileReading)
     }
-    let prologue = tile + tileWidth * width / 128
-    let later = (TileMath.ceil(tiles / units) - 1) * prologue
+    let prologue = tile + tileWidth * width * (1.0 / 128)
+    let later = (perUnit - 1) * prologue
     let busy = max(stream, later) + exposed * min(stream, later)
 
     // What comes before and after.
@@ -226,7 +232,7 @@ public struct AttentionDecodeLaw: KernelLaw {
     }
     let edge = edges / machine.bandwidth
     return KernelParts(
-      launch: before, compute: TileMath.ceil(tiles / units) * step,
+      launch: before, compute: perUnit * step,
       memory: cacheBytes * reading + edge, total: before + busy + edge)
   }
 }

@@ -14,30 +14,62 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
   /// that share a key head fill one tile.
   case flashAttention3 = "flash-attention-3"
 
+  /// Its Hopper kernels for heads of more than 256 elements: as the third's, but contexts are always
+  /// cut into the most parts, empty or not.
+  case flashAttention4 = "flash-attention-4"
+  /// FlashInfer's decoding (Ye et al., "FlashInfer: efficient and customizable attention engine for
+  /// LLM inference serving", MLSys 2025) on Hopper: tiles as small as the query heads of a key head,
+  /// multiplied by Ampere's instructions.
+  case flashInfer = "flash-infer"
+
   /// Tiles that one compute unit works at together.
-  var residentTiles: Int { self == .flashAttention2 ? 2 : 1 }
+  var residentTiles: Int { self == .flashAttention2 || self == .flashInfer ? 2 : 1 }
 
   /// Of the places for tiles, the share that splitting tries to fill.
-  var fill: Double { self == .flashAttention2 ? 0.85 : 1 / 1.1 }
+  var fill: Double {
+    switch self {
+    case .flashAttention2: 0.85
+    case .flashAttention3, .flashAttention4: 1 / 1.1
+    case .flashInfer: 1
+    }
+  }
 
   /// The most parts that a context is split into.
-  var mostSplits: Double { self == .flashAttention2 ? 128 : 32 }
+  var mostSplits: Double {
+    self == .flashAttention2 || self == .flashInfer ? 128 : 32
+  }
+
+  /// Whether every context is cut into ``mostSplits`` parts.
+  var alwaysSplits: Bool { self == .flashAttention4 }
 
   /// With more sequences than this a launch is planned without splits.
-  var mostSequencesSplit: Int { self == .flashAttention2 ? .max : 512 }
+  var mostSequencesSplit: Int {
+    self == .flashAttention2 || self == .flashInfer ? .max : 512
+  }
 
   /// Whether contexts are split even where every query head has its own key head.
-  var splitsSingleHeads: Bool { self == .flashAttention3 }
+  var splitsSingleHeads: Bool { self != .flashAttention2 }
 
   /// Whether queries that share a key head are copied into their order, and their outputs back.
   var regroupsByCopy: Bool { self == .flashAttention2 }
 
+  /// Whether the query heads of a key head may share a prompt's tiles, and few tiles be split.
+  var packsPrompts: Bool { self != .flashAttention2 }
+
+  /// Of the peak rate, what the instructions that it multiplies with can reach: 62.9 % by those of
+  /// single warps on Hopper (Luo et al., "Benchmarking and dissecting the Nvidia Hopper GPU
+  /// architecture via microbenchmarking", 2024).
+  var peakShare: Double { self == .flashInfer ? 0.629 : 1 }
+
   /// Queries that a decoding tile is padded to.
-  func decodingRows(group: Double, width: Int) -> Double { width <= 128 && group <= 64 ? 64 : 128 }
+  func decodingRows(group: Double, width: Int) -> Double {
+    if self == .flashInfer { return group <= 16 ? 16 : group <= 64 ? 64 : 128 }
+    return width <= 128 && group <= 64 ? 64 : 128
+  }
 
   /// Keys that a decoding tile takes at a time.
   func decodingBlock(width: Int, elementBytes: Double) -> Double {
-    if self == .flashAttention2 { return 128 }
+    if self == .flashAttention2 || self == .flashInfer { return 128 }
     if width <= 64 { return 160 }
     return width <= 128 || elementBytes < 2 ? 128 : 80
   }
@@ -61,8 +93,10 @@ enum TileMath {
   /// roots: a power costs more than all of the rest.
   static func longer(_ a: Double, _ b: Double) -> Double {
     let most = max(a, b)
-    guard most > 0 else { return 0 }
-    let ratio = min(a, b) / most
+    let least = min(a, b)
+    // Below a hundredth the shorter one is lost in the rounding of the sum.
+    guard least > most * 0.01 else { return most }
+    let ratio = least / most
     let square = ratio * ratio
     let fourth = square * square
     return most * (1 + fourth * fourth).squareRoot().squareRoot().squareRoot()
@@ -71,8 +105,9 @@ enum TileMath {
   /// (a^4 + b^4)^(1/4): as ``longer(_:_:)``, with a rounder corner.
   static func smoothLonger(_ a: Double, _ b: Double) -> Double {
     let most = max(a, b)
-    guard most > 0 else { return 0 }
-    let ratio = min(a, b) / most
+    let least = min(a, b)
+    guard least > most * 1e-4 else { return most }
+    let ratio = least / most
     let square = ratio * ratio
     return most * (1 + square * square).squareRoot().squareRoot()
   }

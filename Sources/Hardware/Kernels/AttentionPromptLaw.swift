@@ -175,7 +175,7 @@ public struct AttentionPromptLaw: KernelLaw {
     let average = prologue + cut.meanKeys * key
     var splits = 1.0
     var longestKeys = min(tokens, cut.mostKeys)
-    if work.library == .flashAttention3 && tiles < 0.8 * units {
+    if work.library.packsPrompts && tiles < 0.8 * units {
       let wanted = max(1, TileMath.ceil(1.1 * tiles * cut.blocks / units))
       splits = min(32, TileMath.ceil(cut.blocks / min(wanted, cut.blocks)))
       longestKeys = min(longestKeys, TileMath.ceil(cut.blocks / splits) * cut.blockKeys)
@@ -234,7 +234,7 @@ struct PromptTiles {
     blockKeys = work.library.promptBlock(width: work.width, elementBytes: work.elementBytes)
     var packed = 1.0
     if group > 1 {
-      if work.library == .flashAttention3 {
+      if work.library.packsPrompts {
         // The query heads of a key head share tiles where that pads clearly less.
         let alone = tokens / (TileMath.ceil(tokens / rows) * rows)
         let together = tokens * group / (TileMath.ceil(tokens * group / rows) * rows)
@@ -243,7 +243,7 @@ struct PromptTiles {
         packed = group
       }
     }
-    if work.library == .flashAttention3 && work.width <= 128 && tokens * group <= 64 { rows = 64 }
+    if work.library.packsPrompts && work.width <= 128 && tokens * group <= 64 { rows = 64 }
     let heads = Double(work.queryHeads) / packed
     let perHead = TileMath.ceil(tokens * packed / rows)
     tiles = Double(work.sequences) * heads * perHead
