@@ -193,7 +193,8 @@ public struct AttentionDecodeLaw: KernelLaw {
     let partBytes = splits > 1 ? 8 * splits * heads : 0
     let missing = TileMath.missing(
       cacheBytes + edgeBytes, cache: machine.cache, share: cacheShare)
-    let reading = (missing / memory + (1 - missing) / cacheSpeed) / machine.bandwidth
+    let reading = TileMath.secondsPerByte(
+      missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
 
     // Waves of tiles and the rest of one.
     let rows = library.decodingRows(group: group, width: work.width)

@@ -23,7 +23,9 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
   case flashInfer = "flash-infer"
 
   /// Tiles that one compute unit works at together.
-  var residentTiles: Int { self == .flashAttention2 || self == .flashInfer ? 2 : 1 }
+  @inline(__always) var residentTiles: Int {
+    self == .flashAttention2 || self == .flashInfer ? 2 : 1
+  }
 
   /// Of the places for tiles, the share that splitting tries to fill.
   var fill: Double {
@@ -35,7 +37,7 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
   }
 
   /// The most parts that a context is split into.
-  var mostSplits: Double {
+  @inline(__always) var mostSplits: Double {
     self == .flashAttention2 || self == .flashInfer ? 128 : 32
   }
 
@@ -43,7 +45,7 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
   var alwaysSplits: Bool { self == .flashAttention4 }
 
   /// With more sequences than this a launch is planned without splits.
-  var mostSequencesSplit: Int {
+  @inline(__always) var mostSequencesSplit: Int {
     self == .flashAttention2 || self == .flashInfer ? .max : 512
   }
 
@@ -62,12 +64,14 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
   var peakShare: Double { self == .flashInfer ? 0.629 : 1 }
 
   /// Queries that a decoding tile is padded to.
+  @inline(__always)
   func decodingRows(group: Double, width: Int) -> Double {
     if self == .flashInfer { return group <= 16 ? 16 : group <= 64 ? 64 : 128 }
     return width <= 128 && group <= 64 ? 64 : 128
   }
 
   /// Keys that a decoding tile takes at a time.
+  @inline(__always)
   func decodingBlock(width: Int, elementBytes: Double) -> Double {
     if self == .flashAttention2 || self == .flashInfer { return 128 }
     if width <= 64 { return 160 }
@@ -135,6 +139,15 @@ enum TileMath {
   static func missing(_ bytes: Double, cache: Double, share: Double) -> Double {
     guard cache > 0 else { return 1 }
     return min(1, max(0, (bytes / cache - share) / (1 - share)))
+  }
+
+  /// Seconds for a byte of which the share `missing` comes from a memory that reaches the share
+  /// `memory` of `bandwidth`, the rest from a cache `speed` times as fast as all of it.
+  @inline(__always)
+  static func secondsPerByte(
+    missing: Double, memory: Double, speed: Double, bandwidth: Double
+  ) -> Double {
+    (missing * speed + (1 - missing) * memory) / (memory * speed * bandwidth)
   }
 
   /// The sum of ceil(i x) for i = 1 ... count, exact where x or 1 / x is whole.

@@ -170,7 +170,7 @@ public struct AttentionPromptLaw: KernelLaw {
     let key =
       4 * cut.rows * width * (1 + ratio * ratio * ratio) * units / (arithmetic * machine.peak)
       + cut.rows / scores
-    let prologue = tile + tileWidth * width / 128
+    let prologue = tile + tileWidth * width * (1.0 / 128)
     let tiles = cut.tiles
     let average = prologue + cut.meanKeys * key
     var splits = 1.0
@@ -180,7 +180,7 @@ public struct AttentionPromptLaw: KernelLaw {
       splits = min(32, TileMath.ceil(cut.blocks / min(wanted, cut.blocks)))
       longestKeys = min(longestKeys, TileMath.ceil(cut.blocks / splits) * cut.blockKeys)
     }
-    let longest = prologue + longestKeys * (key + chain / 128)
+    let longest = prologue + longestKeys * (key + chain * (1.0 / 128))
     let shares = cut.areEqual ? TileMath.ceil(tiles / units) : tiles / units
     var make = TileMath.longer(shares * average, longest)
     if tiles > units { make += tail * (1 - units / tiles) * longest }
@@ -193,7 +193,8 @@ public struct AttentionPromptLaw: KernelLaw {
     let edgeBytes = heads * (work.elementBytes + 2)
     let missing = TileMath.missing(
       newBytes + cacheBytes + edgeBytes, cache: machine.cache, share: cacheShare)
-    let reading = (missing / memory + (1 - missing) / cacheSpeed) / machine.bandwidth
+    let reading = TileMath.secondsPerByte(
+      missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
     let traffic = (edgeBytes + cacheBytes) * reading
     let first = edges * min(1, units / tiles) * edgeBytes * reading
     let parts = splits > 1 ? 8 * splits * heads * reading : 0

@@ -62,7 +62,10 @@ public struct StreamingLaw: KernelLaw {
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
     let bytes = Double(work.rows) * work.rowBytes
     let missing = TileMath.missing(bytes, cache: machine.cache, share: cacheShare)
-    let traffic = bytes * (missing / memory + (1 - missing) / cacheSpeed) / machine.bandwidth
+    let traffic =
+      bytes
+      * TileMath.secondsPerByte(
+        missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
     let one = work.rows > 0 ? work.rowBytes / row : 0
     return KernelParts(
       launch: launch, compute: 0, memory: traffic,
