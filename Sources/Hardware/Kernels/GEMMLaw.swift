@@ -11,11 +11,12 @@
 /// bytes of an activation and a weight. T tiles take V = max(1, w ceil(T / U) + (1 - w) T / U) rounds,
 ///
 ///     compute = prologue + V (epilogue + a b Bo / (store bandwidth / U) + k column)
-///     memory  = latency + missed bytes / (f bandwidth) + cached bytes / (c bandwidth)
+///     memory  = prologue + missed bytes / (f bandwidth) + cached bytes / (c bandwidth)
 ///     total   = launch + max(compute, memory) + o min(compute, memory)
 ///
 /// minimised over the tiles and splits of k that the library has (``GEMMTiling``); splitting k by s
-/// adds a reduction: a fixed time and s partial outputs through the cache. Bytes used again after
+/// adds a reduction: a fixed time and s partial outputs through the cache. A tile alone cannot take
+/// less than k column latencies. Bytes used again after
 /// r bytes hit a cache of C with the share 1 / (1 + (r / (share C))^4). Long kernels are slowed by
 /// power: compute x (1 + slowdown u t / (t + slowdown time)), with t the compute time and u the share
 /// of the peak that it uses.
@@ -33,7 +34,7 @@ public struct GEMMLaw: KernelLaw {
   public var memoryFraction: Double
   public var cacheMultiple: Double
   public var cacheShare: Double
-  public var memoryLatency: Double
+  public var columnLatency: Double
   public var overlapLoss: Double
   public var slowdown: Double
   public var slowdownTime: Double
@@ -56,7 +57,7 @@ public struct GEMMLaw: KernelLaw {
       meaning: "Operands that a unit gets from the cache for each operation of its peak.",
       start: 0.018, in: 0.001...0.2),
     KernelTerm(
-      "prologue", unit: "s", meaning: "Until the first column of a tile is multiplied.",
+      "prologue", unit: "s", meaning: "Until the first bytes of a tile arrive.",
       start: 0.5e-6, in: 1e-8...4e-6),
     KernelTerm(
       "epilogue", unit: "s", meaning: "Between two tiles of a unit.", start: 0.2e-6,
@@ -75,8 +76,8 @@ public struct GEMMLaw: KernelLaw {
       "cache-share", unit: "1", meaning: "Share of the cache that keeps what is used again.",
       start: 0.7, in: 0.2...1.5),
     KernelTerm(
-      "memory-latency", unit: "s", meaning: "Until the first bytes arrive.", start: 0.8e-6,
-      in: 1e-8...4e-6),
+      "column-latency", unit: "s", meaning: "Time of a lone tile for each column of k.",
+      start: 1e-9, in: 1e-11...2e-8),
     KernelTerm(
       "overlap-loss", unit: "1",
       meaning: "Share of the shorter of compute and memory that is not hidden.", start: 0.22,
@@ -119,7 +120,7 @@ public struct GEMMLaw: KernelLaw {
     memoryFraction = value(6)
     cacheMultiple = value(7)
     cacheShare = value(8)
-    memoryLatency = value(9)
+    columnLatency = value(9)
     overlapLoss = value(10)
     slowdown = value(11)
     slowdownTime = value(12)
@@ -134,7 +135,7 @@ public struct GEMMLaw: KernelLaw {
   public var values: [Double] {
     [
       launch, tensorFraction, feed, prologue, epilogue, store, memoryFraction, cacheMultiple,
-      cacheShare, memoryLatency, overlapLoss, slowdown, slowdownTime, roundShare, reduction,
+      cacheShare, columnLatency, overlapLoss, slowdown, slowdownTime, roundShare, reduction,
       reductionTraffic, quantisedRow, quantiseFraction, host,
     ]
   }
@@ -226,7 +227,7 @@ private struct GEMMSearch {
     let otherHits = Self.hits((weights + others) * kept)
     let cached = weights * weightHits + others * otherHits
     memory =
-      law.memoryLatency + (weights + others - cached) / (law.memoryFraction * machine.bandwidth)
+      law.prologue + (weights + others - cached) / (law.memoryFraction * machine.bandwidth)
       + cached / (law.cacheMultiple * machine.bandwidth)
     splitTraffic =
       work.outputs * law.reductionTraffic / (law.cacheMultiple * machine.bandwidth)
@@ -273,7 +274,7 @@ private struct GEMMSearch {
     let depth = ceiling(depth * (1.0 / 64)) * 64
     let rounds = tiles / units
     let whole = law.roundShare * ceiling(rounds) + (1 - law.roundShare) * rounds
-    var time = start + max(1, whole) * (end + depth * column)
+    var time = max(start + max(1, whole) * (end + depth * column), depth * law.columnLatency)
     let use = min(time, tiles * area * depth)
     time += law.slowdown * use * time / (time + law.slowdownTime)
     let total = max(time, memory) + law.overlapLoss * min(time, memory) + extra
