@@ -13,7 +13,17 @@ public enum CalibrationError: Error, Hashable, Sendable {
   case unknownTable(file: String, has: [String])
   case mixedLibraries(first: String, firstFile: String, other: String, otherFile: String)
   case networkUnsaid(file: String, line: Int, nodes: Int)
+  case unknownKernelTable(file: String, has: [String])
   case noFit(entry: String, LeastSquaresError)
+  /// More numbers than the rows can tell apart.
+  case tooFewRows(kernel: String, rows: Int, needed: Int, terms: Int)
+  /// Dimensions that are too few, too many or out of range.
+  case badShape(family: String, wanted: [String])
+  case unknownType(String, family: String, known: [String])
+  /// No device of the catalogue has numbers for the family.
+  case noCalibration(family: String)
+  /// A device whose compute units the catalogue does not know.
+  case noUnits(device: String)
 
   /// What is wrong and what would be right, in one sentence without a full stop.
   public var sentence: String {
@@ -40,6 +50,23 @@ public enum CalibrationError: Error, Hashable, Sendable {
     case .networkUnsaid(let file, let line, let nodes):
       "\(file):\(line): the measurement is of \(nodes) nodes; name the link between them with "
         + "--network"
+    case .unknownKernelTable(let file, let has):
+      "\(file):1: a table of kernels has columns of ai-dynamo/aiconfigurator ('gemm_dtype', "
+        + "'moe_dtype', 'num_key_value_heads', 'kv_cache_dtype'), alibaba/InferSim or "
+        + "microsoft/vidur, or 'op', 'shape', 'dtype' and 'microseconds'; this one has "
+        + has.joined(separator: ", ")
+    case .tooFewRows(let kernel, let rows, let needed, let terms):
+      "\(kernel) was measured at \(rows) \(rows == 1 ? "point" : "points"), which cannot tell "
+        + "\(terms) numbers apart; it takes \(needed) or more"
+    case .badShape(let family, let wanted):
+      "\(family) takes \(wanted.count) whole numbers from 1: \(wanted.joined(separator: ", "))"
+    case .unknownType(let type, let family, let known):
+      "'\(type)' is not a type of \(family) kernels; one of: \(known.joined(separator: ", "))"
+    case .noCalibration(let family):
+      "the catalogue has no numbers for \(family) kernels; fit some with 'switchyard calibrate'"
+    case .noUnits(let device):
+      "the catalogue does not say how many compute units \(device) has, or gives it no bf16 rate; "
+        + "add 'compute-units'"
     case .noFit(let entry, let error): "\(entry) cannot be fitted: \(error.sentence)"
     }
   }

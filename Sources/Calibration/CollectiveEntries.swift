@@ -23,7 +23,7 @@ public struct CollectiveEntries {
   public var yaml: String {
     let sources = sourceIDs
     var lines = Self.header.split(separator: "\n").map(String.init)
-    lines += ["", "sources:"] + sources.flatMap { Self.folded("  \($0.id): >-", $0.citation) }
+    lines += ["", "sources:"] + sources.flatMap { YAMLText.folded("  \($0.id): >-", $0.citation) }
     lines += ["", "collectives:"]
     for cost in costs {
       let source = sources.first { $0.citation == cost.citation }?.id ?? ""
@@ -41,20 +41,6 @@ public struct CollectiveEntries {
       sources.append((alike == 0 ? word : "\(word)-set-\(alike + 1)", cost.citation))
     }
     return sources
-  }
-
-  /// A text over lines of at most 100 columns.
-  private static func folded(_ first: String, _ text: String) -> [String] {
-    var lines = [first]
-    var line = "   "
-    for word in text.split(separator: " ") {
-      if line.count + 1 + word.count > 100 {
-        lines.append(line)
-        line = "   "
-      }
-      line += " " + word
-    }
-    return lines + [line]
   }
 
   private static let header = """

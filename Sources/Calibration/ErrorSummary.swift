@@ -22,8 +22,12 @@ public struct ErrorSummary: Codable, Hashable, Sendable {
   public var ninetieth: Double
   public var worst: Double
 
-  public init(_ errors: [RowError]) {
-    let sizes = errors.map { abs($0.error) }
+  public init(_ errors: [RowError]) { self.init(errors.map(\.error)) }
+
+  public init(_ errors: [KernelRowError]) { self.init(errors.map(\.error)) }
+
+  private init(_ errors: [Double]) {
+    let sizes = errors.map { abs($0) }
     count = sizes.count
     median = quantile(0.5, of: sizes) ?? 0
     ninetieth = quantile(0.9, of: sizes) ?? 0

@@ -7,6 +7,7 @@ struct CatalogueDocument {
   var devices: [CatalogueEntry] = []
   var nodes: [CatalogueEntry] = []
   var collectives: [CatalogueEntry] = []
+  var kernels: [CatalogueEntry] = []
 
   /// Takes the entries of one file; its sources hold for its own entries only.
   mutating func add(_ file: Value, _ problems: ProblemCollector) {
@@ -43,6 +44,7 @@ struct CatalogueDocument {
     add("devices", to: &devices, word: "device")
     add("nodes", to: &nodes, word: "node")
     add("collectives", to: &collectives, word: "collective")
+    add("kernels", to: &kernels, word: "kernel")
     reader.finish()
   }
 

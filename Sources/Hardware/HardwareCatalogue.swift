@@ -14,11 +14,13 @@ public struct HardwareCatalogue: Sendable {
   public private(set) var nodes: [Node]
   /// What collectives cost beside their bytes, by library, operation and links.
   public private(set) var collectives: [CollectiveCost]
+  /// What kernels take, by family, library and device.
+  public private(set) var kernels: [KernelCalibration]
 
   /// Reads the catalogue that ships with the program and then `extraFiles`.
   ///
-  /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices`, `nodes` and
-  /// `collectives`, each optional, and may refer to the program's links and devices. It cannot
+  /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices`, `nodes`,
+  /// `collectives` and `kernels`, each optional, and may refer to the program's links and devices. It cannot
   /// replace an entry: a name that stands twice is an error.
   ///
   /// - Throws: ``Problems``: everything wrong with any of the files.
@@ -40,7 +42,7 @@ public struct HardwareCatalogue: Sendable {
   private static var shippedFiles: [String] {
     let folder = (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
       .appendingPathComponent("Catalogue")
-    return ["links", "devices", "nodes", "collectives"].map {
+    return ["links", "devices", "nodes", "collectives", "kernels"].map {
       folder.appendingPathComponent($0 + ".yaml").path
     }
   }
@@ -54,11 +56,13 @@ public struct HardwareCatalogue: Sendable {
     devices = DeviceDraft.resolved(drafts, problems)
     nodes = []
     collectives = []
+    kernels = []
     let reader = NodeReader(
       devices: devices, links: links, problems: problems,
       unreadableNames: Set(document.devices.map(\.name) + document.links.map(\.name)))
     nodes = document.nodes.compactMap { reader.node($0) }
     collectives = document.collectives.compactMap { $0.collectiveCost(reader.links, problems) }
+    kernels = document.kernels.compactMap { $0.kernelCalibration(reader.devices, problems) }
   }
 
   /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.

@@ -9,8 +9,42 @@ import Units
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate",
-    abstract: "Fits the catalogue's costs to measurements.",
-    subcommands: [Collectives.self])
+    abstract: "Fits the catalogue's numbers to measurements: of kernels, or of collectives.",
+    subcommands: [Kernels.self, Collectives.self], defaultSubcommand: Kernels.self)
+
+  /// The date of the entries: what was asked for, or today.
+  static func date(_ asked: String?) throws -> String {
+    if let asked {
+      guard asked.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil else {
+        throw CommandFailure("--date is '\(asked)'; write it like 2026-11-21")
+      }
+      return asked
+    }
+    let parts = Calendar(identifier: .gregorian).dateComponents(
+      [.year, .month, .day], from: Date())
+    func padded(_ number: Int?) -> String {
+      (number ?? 0) < 10 ? "0\(number ?? 0)" : "\(number ?? 0)"
+    }
+    return "\(parts.year ?? 0)-\(padded(parts.month))-\(padded(parts.day))"
+  }
+
+  /// Whether a file holds entries of `section`, which are to be kept.
+  ///
+  /// - Throws: ``CommandFailure`` where it holds other sections, which would be lost.
+  static func hasEntries(_ path: String, of section: String) throws -> Bool {
+    let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    let values = try? target.resourceValues(forKeys: [.isRegularFileKey])
+    guard values?.isRegularFile == true else { return false }
+    let reader = MappingReader(
+      try Value.contents(ofFile: path), ProblemCollector(), context: "a catalogue file")
+    let others = reader.keys.filter { !["sources", section].contains($0) }
+    guard others.isEmpty else {
+      throw CommandFailure(
+        "\(path) also has '\(others.joined(separator: "', '"))', which would be lost; "
+          + "give a file of its own")
+    }
+    return true
+  }
 }
 
 extension CalibrateCommand {
@@ -60,51 +94,25 @@ extension CalibrateCommand {
 
     func run() throws {
       try reportingFailures {
-        if let date, date.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) == nil {
-          throw CommandFailure("--date is '\(date)'; write it like 2026-11-21")
-        }
+        let date = try CalibrateCommand.date(date)
         let output = try out.map { try TextOutput($0) }
         let catalogue = try HardwareCatalogue.load()
-        let older = try olderEntries(catalogue)
+        let older =
+          try out.map { path in
+            try CalibrateCommand.hasEntries(path, of: "collectives")
+              ? try catalogue.collectives(inFile: path) : []
+          } ?? []
         let scaleUp = try catalogue.link(named: link)
         let scaleOut = try network.map { try catalogue.link(named: $0) }
         let measurements = try CollectiveMeasurements(reading: files, library: library)
         let calibration = try CollectiveCalibration(
           measurements, scaleUp: scaleUp, scaleOut: scaleOut, holdOutSeed: holdOutSeed,
-          source: source, date: date ?? Self.today)
+          source: source, date: date)
         let entries = CollectiveEntries(calibration.entries.map(\.cost)).merged(into: older)
         try output?.write(entries.yaml)
         let report = CollectiveReport(calibration)
         try printResult(json ? try jsonText(report) : report.text)
       }
-    }
-
-    /// What the file that is to be written has already.
-    private func olderEntries(_ catalogue: HardwareCatalogue) throws -> [CollectiveCost] {
-      guard let out, isRegularFile(out) else { return [] }
-      let reader = MappingReader(
-        try Value.contents(ofFile: out), ProblemCollector(), context: "a catalogue file")
-      let others = reader.keys.filter { !["sources", "collectives"].contains($0) }
-      guard others.isEmpty else {
-        throw CommandFailure(
-          "\(out) also has '\(others.joined(separator: "', '"))', which would be lost; "
-            + "give a file of its own")
-      }
-      return try catalogue.collectives(inFile: out)
-    }
-
-    private func isRegularFile(_ path: String) -> Bool {
-      let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-      return (try? target.resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
-    }
-
-    private static var today: String {
-      let parts = Calendar(identifier: .gregorian).dateComponents(
-        [.year, .month, .day], from: Date())
-      func padded(_ number: Int?) -> String {
-        (number ?? 0) < 10 ? "0\(number ?? 0)" : "\(number ?? 0)"
-      }
-      return "\(parts.year ?? 0)-\(padded(parts.month))-\(padded(parts.day))"
     }
   }
 }
@@ -156,4 +164,4 @@ private func table(_ classes: [CollectiveReport.ErrorClass], title: String) -> S
   return table.lines.joined(separator: "\n")
 }
 
-private func percent(_ share: Double) -> String { fixed(share * 100, decimals: 1) + " %" }
+func percent(_ share: Double) -> String { fixed(share * 100, decimals: 1) + " %" }

@@ -25,7 +25,7 @@ struct Switchyard: ParsableCommand {
     version: version,
     subcommands: [
       RunCommand.self, CheckCommand.self, TraceCommand.self, CatalogueCommand.self,
-      NetworkCommand.self, CalibrateCommand.self,
+      NetworkCommand.self, CalibrateCommand.self, ValidateCommand.self, CostCommand.self,
     ])
 
   static func main() {

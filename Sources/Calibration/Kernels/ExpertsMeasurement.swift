@@ -100,7 +100,7 @@ private struct RoutedShape: Hashable {
 }
 
 /// What a table's word for a type stands for.
-private struct ExpertsKind {
+struct ExpertsKind {
   var weightBytes: Double
   var activationBytes: Double
   /// What the multiplications run in.

@@ -55,7 +55,7 @@ extension MeasurementTable {
 }
 
 /// What a table's word for a type stands for.
-private struct GEMMKind {
+struct GEMMKind {
   var weightBytes: Double
   var activationBytes: Double
   /// What the multiplications run in.

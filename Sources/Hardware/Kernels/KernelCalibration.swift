@@ -1,0 +1,123 @@
+import StrictYAML
+
+/// A law's numbers for the kernels of one library in one precision, fitted on one device.
+///
+///     let found = catalogue.kernelCalibration(.gemm, type: "bfloat16", on: device)
+///     let seconds = GEMMLaw(found.calibration.values).parts(of: work, on: machine).total
+public struct KernelCalibration: Hashable, Sendable {
+  public var name: String
+  /// The device that was measured.
+  public var device: String
+  public var family: KernelFamily
+  /// The kernel's source and the type of its numbers, as the measurements name them:
+  /// `vllm_flash_attn_fa3 bfloat16`.
+  public var kernel: String
+  /// In the order of the family's terms.
+  public var values: [Double]
+  public var fit: Fit
+  /// Where the measurements are from.
+  public var citation: String
+
+  /// Sizes of relative errors: 0.05 is five percent.
+  public struct Fit: Hashable, Sendable {
+    public var date: String
+    public var rows: Int
+    public var median: Double
+    public var ninetieth: Double
+    public var worst: Double
+    /// Rows that a second fit did not see, and how far it was from them.
+    public var heldOut: Int
+    public var heldOutMedian: Double
+    public var heldOutNinetieth: Double
+
+    public init(
+      date: String, rows: Int, median: Double, ninetieth: Double, worst: Double, heldOut: Int,
+      heldOutMedian: Double, heldOutNinetieth: Double
+    ) {
+      self.date = date
+      self.rows = rows
+      self.median = median
+      self.ninetieth = ninetieth
+      self.worst = worst
+      self.heldOut = heldOut
+      self.heldOutMedian = heldOutMedian
+      self.heldOutNinetieth = heldOutNinetieth
+    }
+  }
+
+  public init(
+    name: String, device: String, family: KernelFamily, kernel: String, values: [Double], fit: Fit,
+    citation: String
+  ) {
+    self.name = name
+    self.device = device
+    self.family = family
+    self.kernel = kernel
+    self.values = values
+    self.fit = fit
+    self.citation = citation
+  }
+
+  /// The type of the numbers: the last word of ``kernel``.
+  public var numberType: String { Self.numberType(of: kernel) }
+
+  public static func numberType(of kernel: String) -> String {
+    kernel.split(separator: " ").last.map(String.init) ?? kernel
+  }
+}
+
+extension HardwareCatalogue {
+  /// The kernels of one file alone, whose devices are this catalogue's.
+  ///
+  /// - Throws: ``Problems``: everything wrong with the file.
+  public func kernels(inFile path: String) throws(Problems) -> [KernelCalibration] {
+    let problems = ProblemCollector()
+    var document = CatalogueDocument()
+    document.add(try Value.contents(ofFile: path), problems)
+    let found = document.kernels.compactMap { $0.kernelCalibration(devices, problems) }
+    try problems.throwIfAny()
+    return found
+  }
+
+  /// A calibration, and what results that use it must say.
+  public struct FoundKernelCalibration: Hashable, Sendable {
+    public var calibration: KernelCalibration
+    /// `uncalibrated: kernels of h100-sxm`, where the measurements are of something else.
+    public var remarks: [String]
+  }
+
+  /// The calibration that was measured nearest to the question; nil where the family has none.
+  ///
+  /// In this order: the device itself, or else the device whose fractions it borrows, or else the last
+  /// one of the catalogue; the kernel itself (the last entry of it, so that a user's goes before the
+  /// program's), or else the first one for the same type of numbers, or else the first. O(entries).
+  ///
+  /// - Parameters:
+  ///   - kernel: As in ``KernelCalibration/kernel``; nil for any.
+  ///   - type: The type of the numbers, where any kernel will do.
+  public func kernelCalibration(
+    _ family: KernelFamily, kernel: String? = nil, type: String? = nil, on device: Device
+  ) -> FoundKernelCalibration? {
+    let candidates = kernels.filter { $0.family == family }
+    guard let last = candidates.last else { return nil }
+    var remarks: [String] = []
+    let measured = Set(candidates.map(\.device))
+    var owner = device.name
+    if !measured.contains(owner) {
+      let relative = device.efficiency.relative ?? ""
+      owner = measured.contains(relative) ? relative : last.device
+      remarks.append("uncalibrated: kernels of \(owner)")
+    }
+    let own = candidates.filter { $0.device == owner }
+    let type = kernel.map(KernelCalibration.numberType) ?? type
+    let ofKernel = own.last { $0.kernel == kernel }
+    let ofType = own.first { $0.numberType == type }
+    guard let found = ofKernel ?? ofType ?? own.first else { return nil }
+    if let kernel, ofKernel == nil {
+      remarks.append("uncalibrated: \(kernel) takes the numbers of \(found.kernel)")
+    } else if let type, ofKernel == nil, ofType == nil {
+      remarks.append("uncalibrated: \(type) takes the numbers of \(found.kernel)")
+    }
+    return FoundKernelCalibration(calibration: found, remarks: remarks)
+  }
+}
