@@ -52,12 +52,12 @@ struct AttentionDecodeLawTests {
 
   @Test("see waves: one tile more than the units can hold costs a round of latency")
   func waves() {
-    let law = Self.law(["sequence": 0])
+    let law = Self.law()
     // 513 sequences and more are planned without splits. 600 tiles fill six waves, 601 need a
-    // seventh; within a wave only queries and outputs grow.
-    let six = time(law, sequences: 600, context: 128)
-    let seven = time(law, sequences: 601, context: 128)
-    let full = time(law, sequences: 700, context: 128)
+    // seventh; within a wave only the bytes of two keys, of queries and of outputs grow.
+    let six = time(law, sequences: 600, context: 2)
+    let seven = time(law, sequences: 601, context: 2)
+    let full = time(law, sequences: 700, context: 2)
     #expect(seven - six > 1e-6)
     #expect(full - seven < 0.6e-6)
   }
