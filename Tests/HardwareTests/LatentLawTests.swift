@@ -16,7 +16,8 @@ struct LatentLawTests {
 
   private static func prompt(_ changes: [String: Double] = [:]) -> LatentPromptLaw {
     let plain: [String: Double] = [
-      "host": 200e-6, "launch": 20e-6, "tile": 2e-6, "arithmetic": 1, "scores": 1e11, "chain": 0,
+      "host": 200e-6, "launch": 20e-6, "token": 0, "tile": 2e-6, "arithmetic": 1, "scores": 1e11,
+      "chain": 0,
       "tail": 0, "memory": 0.8, "passes": 3, "projection": 0.5, "throttle": 0, "throttle-time": 1,
     ]
     let terms = plain.merging(changes) { $1 }
