@@ -41,7 +41,8 @@ struct SharedStreamingTests {
     let families = Dictionary(grouping: read.rows, by: \.family)
     #expect(families.count == 6)
     for (family, rows) in families {
-      let fit = try KernelFit<StreamingLaw>(rows)
+      let fit = try KernelFit<StreamingLaw>(
+        SharedKernels.thinned(rows, family, to: 500), .streaming)
       #expect(fit.heldOutErrors.errorQuantile(0.5) < 0.06, "\(family)")
     }
   }

@@ -54,14 +54,13 @@ struct AttentionPromptLawTests {
     let products = 4.0 * 128 * 128 * 100 / 1e15
     let key = products + 128 / 1e11
     let tile = 2e-6 + 128 * key
-    // Work and longest tile are equal: the rounded corner adds 2^(1/8). Bytes: 100 x 128 x 128 x 4 of
+    // Work and longest tile are equal: the corner adds sqrt(1 / 32) / 2. Bytes: 100 x 128 x 128 x 4 of
     // queries and outputs and as many of keys and values at 0.8 TB/s; writing reads and writes them.
     let bytes = 100.0 * 16_384 * 4
     let traffic = 2 * bytes / 0.8e12
-    let make = tile * 1.0905077326652577
-    let ratio = make > traffic ? traffic / make : make / traffic
-    let attention =
-      max(make, traffic) * (1 + ratio * ratio * ratio * ratio).squareRoot().squareRoot()
+    let make = tile * (1 + (1.0 / 32).squareRoot() / 2)
+    let square = (make - traffic) * (make - traffic) + make * traffic / 8
+    let attention = (make + traffic + square.squareRoot()) / 2
     let expected = 10e-6 + 2 * bytes / 0.8e12 + attention
     let found = Self.law().parts(of: work(100, 128, queryHeads: 1, keyHeads: 1), on: machine)
     #expect(abs(found.total - expected) < 1e-11)

@@ -130,6 +130,7 @@ public struct LatentPromptLaw: KernelLaw {
 
   /// O(1), no allocation.
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
+    guard work.sequences > 0, work.tokens > 0, work.heads > 0 else { return .none }
     let units = Double(machine.units)
     let sequences = Double(work.sequences)
     let tokens = Double(work.tokens)
