@@ -64,11 +64,11 @@ struct ExpertsFitTests {
         #expect(routing.loads(shape).load == load)
       }
     }
-    // Log-uniform shares of 4096 tokens: about a tenth of the experts has half of the rows.
+    // Even rows fill 256 tiles of 128; skewed ones leave a part of each expert's last tile.
     let shape = ExpertsRouting.Shape(tokens: 4096, experts: 256, chosen: 8, devices: 1)
-    let even = ExpertsRouting.balanced.loads(shape).load
     let skewed = routing.loads(shape).load
-    #expect(skewed.blocks128 < even.blocks128 * 1.6 && skewed.blocks128 > even.blocks128)
+    #expect(ExpertsRouting.balanced.loads(shape).load.blocks128 == 256)
+    #expect(skewed.blocks128 > 256 * 1.2 && skewed.blocks128 < 256 + skewed.active)
   }
 
   @Test("of few tokens meet on one device only where the older benchmark put them there")
@@ -118,31 +118,35 @@ struct ExpertsFitTests {
     var ninetieth: Double
   }
 
-  /// A part of the rows keeps debug builds fast; all rows give the same errors within a point.
+  /// A part of the rows keeps debug builds fast; the limits leave room for fewer rows.
   @Test(
     "of the shared tables are met where they were not fitted",
     .enabled(if: SharedMeasurements.isPresent, Comment(rawValue: SharedMeasurements.absence)),
     arguments: [
       Goal(
-        folder: "h100_sxm", family: "vllm_fused_moe bfloat16", median: 0.05, ninetieth: 0.16),
-      Goal(folder: "h100_sxm", family: "vllm_fused_moe fp8", median: 0.05, ninetieth: 0.18),
-      Goal(folder: "h100_sxm", family: "vllm_fused_moe fp8_block", median: 0.04, ninetieth: 0.11),
+        folder: "h100_sxm", family: "vllm_fused_moe bfloat16", median: 0.055, ninetieth: 0.2),
+      Goal(folder: "h100_sxm", family: "vllm_fused_moe fp8", median: 0.055, ninetieth: 0.2),
+      Goal(folder: "h100_sxm", family: "vllm_fused_moe fp8_block", median: 0.05, ninetieth: 0.13),
       Goal(
-        folder: "h100_sxm", family: "vllm_marlin_int4_moe int4_wo", median: 0.055, ninetieth: 0.22),
+        folder: "h100_sxm", family: "vllm_marlin_int4_moe int4_wo", median: 0.065, ninetieth: 0.27),
       Goal(
-        folder: "a100_sxm", family: "vllm_fused_moe bfloat16", isA100: true, median: 0.085,
-        ninetieth: 0.32),
+        folder: "a100_sxm", family: "vllm_fused_moe bfloat16", isA100: true, median: 0.1,
+        ninetieth: 0.35),
     ])
   func shared(goal: Goal) throws {
     let table = try MeasurementTable(
       reading: "\(SharedMeasurements.folder)/\(goal.folder)/moe.csv.xz")
     let machine = goal.isA100 ? MeasuredMachines.a100 : MeasuredMachines.h100
-    let family = try table.expertsMeasurements(on: machine).filter { $0.family == goal.family }
+    let family = table.rows.filter {
+      goal.family == "\(table.text("kernel_source", $0)) \(table.text("moe_dtype", $0))"
+    }
     var stream = RandomStream(seed: 1, name: "subset")
-    let rows = family.filter { _ in stream.uniform() * Double(family.count) < 600 }
+    let lines = Set(
+      family.filter { _ in stream.uniform() * Double(family.count) < 450 }.map(\.line))
+    let rows = try table.expertsMeasurements(on: machine) { lines.contains($0) }
     var settings = KernelFit<FusedExpertsLaw>.Settings(telling: rows)
     settings.searches = 1
-    settings.mostIterations = 15
+    settings.mostIterations = 10
     let fit = try KernelFit<FusedExpertsLaw>(rows, settings)
     #expect(ErrorSummary.median(fit.heldOutErrors) < goal.median)
     #expect(ErrorSummary.ninetieth(fit.heldOutErrors) < goal.ninetieth)

@@ -116,9 +116,11 @@ struct FusedExpertsLawTests {
       grouped.parts(of: $0, on: Self.machine).total - grouped.launch
     }
     // 2048 rows: gate 3 x 2048 x 2 bytes, sum 7168 x 2 bytes; 256 tokens of 7168 x 2 bytes.
-    let bytes = 2048.0 * (3 * 2048 + 7168) * 2 + 256 * 7168 * 2
-    let streams =
-      bytes / (Self.law.streamFraction * Self.machine.bandwidth) + 2048 * Self.law.sortedRow
+    let rows = 2048.0
+    let gate: Double = 3 * 2048
+    let bytes: Double = rows * (gate + 7168) * 2 + 256.0 * 7168 * 2
+    let bandwidth = Self.law.streamFraction * Self.machine.bandwidth
+    let streams = bytes / bandwidth + rows * Self.law.sortedRow
     let total = grouped.launch + products[0] + products[1] + streams
     #expect(abs(time(work) / total - 1) < 1e-12)
   }
