@@ -1,3 +1,6 @@
+import Models
+import Units
+
 /// What a kernel's law needs of a device's data sheet.
 public struct KernelMachine: Hashable, Sendable {
   /// Dense peak rate of the precision that is computed in, FLOP/s.
@@ -93,4 +96,18 @@ public protocol KernelLaw: Hashable, Sendable {
 
   /// What `work` takes on `machine`. O(1), no allocation.
   func parts(of work: Work, on machine: KernelMachine) -> KernelParts
+}
+
+extension KernelMachine {
+  /// What `device` offers to kernels that multiply in `precision`; nil where its data sheet does not
+  /// say how many units it has, or where it has no rate for the precision.
+  public init?(_ device: Device, _ precision: Precision) {
+    guard let units = device.computeUnits,
+      let arithmetic = device.arithmeticPrecision(for: precision),
+      let peak = device.peakRates[arithmetic]
+    else { return nil }
+    self.init(
+      peak: peak.value, bandwidth: device.memory.bandwidth.value,
+      cache: device.memory.cache?.value ?? 0, units: units)
+  }
 }
