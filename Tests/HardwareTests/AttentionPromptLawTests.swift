@@ -7,6 +7,9 @@ import Testing
 struct AttentionPromptLawTests {
   private let machine = KernelMachine(peak: 1e15, bandwidth: 1e12, cache: 0, units: 100)
 
+  /// The same with so fast a memory that only arithmetic counts.
+  private let unbound = KernelMachine(peak: 1e15, bandwidth: 1e15, cache: 0, units: 100)
+
   private static func law(_ changes: [String: Double] = [:]) -> AttentionPromptLaw {
     let plain: [String: Double] = [
       "launch": 10e-6, "tile": 2e-6, "tile-width": 0, "arithmetic": 1, "scores": 1e11,
@@ -51,14 +54,13 @@ struct AttentionPromptLawTests {
     let products = 4.0 * 128 * 128 * 100 / 1e15
     let key = products + 128 / 1e11
     let tile = 2e-6 + 128 * key
-    // Work and longest tile are equal: the rounded corner adds 2^(1/8). Bytes: 100 x 128 x 128 x 4 of
+    // Work and longest tile are equal: the corner adds sqrt(1 / 32) / 2. Bytes: 100 x 128 x 128 x 4 of
     // queries and outputs and as many of keys and values at 0.8 TB/s; writing reads and writes them.
     let bytes = 100.0 * 16_384 * 4
     let traffic = 2 * bytes / 0.8e12
-    let make = tile * 1.0905077326652577
-    let ratio = make > traffic ? traffic / make : make / traffic
-    let attention =
-      max(make, traffic) * (1 + ratio * ratio * ratio * ratio).squareRoot().squareRoot()
+    let make = tile * (1 + (1.0 / 32).squareRoot() / 2)
+    let square = (make - traffic) * (make - traffic) + make * traffic / 8
+    let attention = (make + traffic + square.squareRoot()) / 2
     let expected = 10e-6 + 2 * bytes / 0.8e12 + attention
     let found = Self.law().parts(of: work(100, 128, queryHeads: 1, keyHeads: 1), on: machine)
     #expect(abs(found.total - expected) < 1e-11)
@@ -67,8 +69,8 @@ struct AttentionPromptLawTests {
   @Test("see waves where a prompt is one tile")
   func waves() {
     let law = Self.law(["memory": 1, "scores": 5e11])
-    let one = law.parts(of: work(100, 64, queryHeads: 1, keyHeads: 1), on: machine).total
-    let two = law.parts(of: work(101, 64, queryHeads: 1, keyHeads: 1), on: machine).total
+    let one = law.parts(of: work(100, 64, queryHeads: 1, keyHeads: 1), on: unbound).total
+    let two = law.parts(of: work(101, 64, queryHeads: 1, keyHeads: 1), on: unbound).total
     #expect(two - one > 2e-6)
   }
 
@@ -114,20 +116,20 @@ struct AttentionPromptLawTests {
   @Test("of a window cost less than whole ones and no less than one window's")
   func window() {
     let law = Self.law()
-    let whole = law.parts(of: work(8, 16_384), on: machine).total
-    let windowed = law.parts(of: work(8, 16_384, window: 1024), on: machine).total
-    let one = law.parts(of: work(8, 1024), on: machine).total
+    let whole = law.parts(of: work(8, 16_384), on: unbound).total
+    let windowed = law.parts(of: work(8, 16_384, window: 1024), on: unbound).total
+    let one = law.parts(of: work(8, 1024), on: unbound).total
     #expect(windowed < whole / 4 && windowed > one * 4)
     #expect(
-      law.parts(of: work(8, 512, window: 1024), on: machine).total
-        == law.parts(of: work(8, 512), on: machine).total)
+      law.parts(of: work(8, 512, window: 1024), on: unbound).total
+        == law.parts(of: work(8, 512), on: unbound).total)
   }
 
   @Test("lose clock when they are long")
   func throttle() {
     let work = work(16, 16_384)
-    let cool = Self.law().parts(of: work, on: machine).total
-    let hot = Self.law(["throttle": 0.25, "throttle-time": 1e-9]).parts(of: work, on: machine)
+    let cool = Self.law().parts(of: work, on: unbound).total
+    let hot = Self.law(["throttle": 0.25, "throttle-time": 1e-9]).parts(of: work, on: unbound)
     // All but launch and write takes a quarter more.
     #expect(hot.total / cool > 1.24 && hot.total / cool < 1.25)
   }

@@ -16,7 +16,8 @@ struct LatentLawTests {
 
   private static func prompt(_ changes: [String: Double] = [:]) -> LatentPromptLaw {
     let plain: [String: Double] = [
-      "host": 200e-6, "launch": 20e-6, "tile": 2e-6, "arithmetic": 1, "scores": 1e11, "chain": 0,
+      "host": 200e-6, "launch": 20e-6, "token": 0, "tile": 2e-6, "arithmetic": 1, "scores": 1e11,
+      "chain": 0,
       "tail": 0, "memory": 0.8, "passes": 3, "projection": 0.5, "throttle": 0, "throttle-time": 1,
     ]
     let terms = plain.merging(changes) { $1 }
@@ -27,11 +28,14 @@ struct LatentLawTests {
   func decodeByHand() {
     // One sequence, 64 keys, 16 heads in a padded tile of 64 rows, no projections. Products of 576 +
     // 512 elements: 2 x 64 x 64 x 1,088 x 100 / 1e15 = 0.891 us beside the block's 1 us; 73,728 bytes
-    // at 0.8 TB/s are 0.092 us and vanish beside it; 16 x 1,088 x 2 bytes come and go once.
+    // at 0.8 TB/s are 0.092 us and add nearly nothing; 16 x 1,088 x 2 bytes come and go once.
     let flops = 2.0 * 4096 * 1088
     let mma = flops * 100 / 1e15
     let step = 2e-6 + (1e-12 + mma * mma).squareRoot()
-    let expected = 20e-6 + step + 16 * 1088 * 2 / 1e12
+    let reading = 73_728 / 0.8e12
+    let square = (step - reading) * (step - reading) + step * reading / 32
+    let longer = (step + reading + square.squareRoot()) / 2
+    let expected = 20e-6 + longer + 16 * 1088 * 2 / 1e12
     let work = LatentDecodeLaw.Work(
       .flashMLA, sequences: 1, context: 64, heads: 16, projects: false)
     #expect(abs(Self.decode().parts(of: work, on: machine).total - expected) < 1e-12)
@@ -51,12 +55,13 @@ struct LatentLawTests {
     let device = Self.decode().parts(of: work, on: machine).total
     work.isLaunchedByHost = true
     let hosted = Self.decode().parts(of: work, on: machine).total
-    #expect(device < 100e-6 && hosted >= 200e-6 && hosted < 201e-6)
+    #expect(device < 100e-6 && hosted >= 200e-6 && hosted < 202e-6)
     work.sequences = 1024
     work.context = 65_536
     let long = Self.decode().parts(of: work, on: machine).total
     work.isLaunchedByHost = false
-    #expect(abs(long / Self.decode().parts(of: work, on: machine).total - 1) < 1e-9)
+    // The host's 200 us beside 90 ms: a 128th of them at the corner.
+    #expect(abs(long / Self.decode().parts(of: work, on: machine).total - 1) < 1e-4)
   }
 
   @Test("of one query streams at the memory's rate where every unit has a tile")

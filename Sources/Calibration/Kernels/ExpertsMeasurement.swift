@@ -8,11 +8,13 @@ extension MeasurementTable {
   /// `num_tokens`, `hidden_size`, `inter_size`, `topk`, `num_experts`, `moe_tp_size`, `moe_ep_size`,
   /// `distribution`, `latency` in ms): a layer on one device, with all tokens of the group.
   ///
-  /// - Parameter machine: The device that was measured, for multiplications in a precision; nil
-  ///   where it has no rate for that.
+  /// - Parameters:
+  ///   - machine: The device that was measured, for multiplications in a precision; nil where it has
+  ///     no rate for that.
+  ///   - keeping: Which lines are read; drawing rows of experts for all takes seconds.
   /// - Throws: ``CalibrationError``.
   func expertsMeasurements(
-    on machine: (Precision) -> KernelMachine?
+    on machine: (Precision) -> KernelMachine?, keeping: (_ line: Int) -> Bool = { _ in true }
   ) throws(CalibrationError) -> [KernelMeasurement<FusedExpertsWork>] {
     try require([
       "kernel_source", "moe_dtype", "num_tokens", "hidden_size", "inter_size", "topk",
@@ -20,7 +22,7 @@ extension MeasurementTable {
     ])
     var routings: [RoutedShape: (load: GroupedLoad, foreign: GroupedLoad)] = [:]
     var measurements: [KernelMeasurement<FusedExpertsWork>] = []
-    for row in rows {
+    for row in rows where keeping(row.line) {
       let name = text("moe_dtype", row)
       guard let kind = ExpertsKind.all[name] else {
         throw .badCell(

@@ -57,3 +57,12 @@ public struct StreamingMeasurements: Sendable {
     }
   }
 }
+
+extension KernelFit<StreamingLaw>.Settings {
+  /// Where the cache ends is a kink among few rows: more beginnings than usual.
+  public static var streaming: Self {
+    var settings = Self()
+    settings.searches = 12
+    return settings
+  }
+}

@@ -159,14 +159,17 @@ public struct AttentionDecodeLaw: KernelLaw {
 
   /// O(1), no allocation.
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
+    guard work.sequences > 0, work.context > 0 else { return .none }
     let library = work.library
     let sequences = Double(work.sequences)
     let width = Double(work.width)
     let context = Double(min(work.context, work.window ?? .max))
     let keyHeads = Double(work.keyHeads)
-    let group = Double(work.queryHeads) / keyHeads
+    let group = work.keyHeads == 1 ? Double(work.queryHeads) : Double(work.queryHeads) / keyHeads
     let units = Double(machine.units)
-    let places = units * Double(library.residentTiles)
+    let resident = Double(library.residentTiles)
+    let places = units * resident
+    let perBandwidth = 1 / machine.bandwidth
 
     // How the contexts are cut.
     let mayPlanSplits = work.sequences <= library.mostSequencesSplit
@@ -180,9 +183,11 @@ public struct AttentionDecodeLaw: KernelLaw {
       tileBlocks = TileMath.ceil(blocks / splits)
     } else if maySplit {
       let wanted = TileMath.ceil(blocks * sequences * keyHeads / (library.fill * places))
-      tileBlocks = min(blocks, max(wanted, TileMath.ceil(blocks / library.mostSplits)))
-      splits = TileMath.ceil(blocks / tileBlocks)
-      tileBlocks = TileMath.ceil(blocks / splits)
+      tileBlocks = min(blocks, max(wanted, TileMath.ceil(blocks * library.perMostSplits)))
+      if tileBlocks < blocks {
+        splits = TileMath.ceil(blocks / tileBlocks)
+        tileBlocks = TileMath.ceil(blocks / splits)
+      }
     }
     let tiles = sequences * keyHeads * splits
 
@@ -194,7 +199,7 @@ public struct AttentionDecodeLaw: KernelLaw {
     let missing = TileMath.missing(
       cacheBytes + edgeBytes, cache: machine.cache, share: cacheShare)
     let reading = TileMath.secondsPerByte(
-      missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
+      missing: missing, memory: memory, speed: cacheSpeed, perBandwidth: perBandwidth)
 
     // Waves of tiles and the rest of one.
     let rows = library.decodingRows(group: group, width: work.width)
@@ -203,13 +208,14 @@ public struct AttentionDecodeLaw: KernelLaw {
     let mma = 4 * rows * tileKeys * width * units / peak
     let step = TileMath.length(tileBlocks * block, mma)
     let tileReading = cacheBytes / tiles * reading
-    let perUnit = TileMath.ceil(tiles / units)
-    let waves = TileMath.floor(tiles / places)
+    let ofUnits = tiles / units
+    let perUnit = TileMath.ceil(ofUnits)
+    let waves = TileMath.floor(resident == 1 ? ofUnits : ofUnits * 0.5)
     let rest = tiles - waves * places
     var stream = 0.0
     if waves > 0 {
       stream =
-        waves * TileMath.longer(step * Double(library.residentTiles), places * tileReading)
+        waves * TileMath.longer(step * resident, places * tileReading)
     }
     if rest > 0 {
       let restPerUnit = rest <= units ? 1 : TileMath.ceil(rest / units)
@@ -231,7 +237,7 @@ public struct AttentionDecodeLaw: KernelLaw {
         edges += 8 * heads
       }
     }
-    let edge = edges / machine.bandwidth
+    let edge = edges * perBandwidth
     return KernelParts(
       launch: before, compute: perUnit * step,
       memory: cacheBytes * reading + edge, total: before + busy + edge)

@@ -41,6 +41,11 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
     self == .flashAttention2 || self == .flashInfer ? 128 : 32
   }
 
+  /// Exact, as that is a power of two.
+  @inline(__always) var perMostSplits: Double {
+    self == .flashAttention2 || self == .flashInfer ? 1.0 / 128 : 1.0 / 32
+  }
+
   /// Whether every context is cut into ``mostSplits`` parts.
   var alwaysSplits: Bool { self == .flashAttention4 }
 
@@ -93,27 +98,18 @@ public enum AttentionLibrary: String, CaseIterable, Hashable, Sendable {
 
 /// Numbers that several laws need.
 enum TileMath {
-  /// (a^8 + b^8)^(1/8): the longer of two times that overlap, with a rounded corner. By square
-  /// roots: a power costs more than all of the rest.
+  /// (a + b + sqrt((a - b)^2 + a b / 32)) / 2: the longer of two times that overlap. A hyperbola in
+  /// the corner of the maximum; where the two are equal it adds 8.8 %.
   static func longer(_ a: Double, _ b: Double) -> Double {
-    let most = max(a, b)
-    let least = min(a, b)
-    // Below a hundredth the shorter one is lost in the rounding of the sum.
-    guard least > most * 0.01 else { return most }
-    let ratio = least / most
-    let square = ratio * ratio
-    let fourth = square * square
-    return most * (1 + fourth * fourth).squareRoot().squareRoot().squareRoot()
+    let difference = a - b
+    return 0.5 * (a + b + (difference * difference + a * b * (1.0 / 32)).squareRoot())
   }
 
-  /// (a^4 + b^4)^(1/4): as ``longer(_:_:)``, with a rounder corner.
+  /// (a + b + sqrt((a - b)^2 + a b / 8)) / 2: as ``longer(_:_:)`` where less overlaps; equal times add
+  /// 17.7 %.
   static func smoothLonger(_ a: Double, _ b: Double) -> Double {
-    let most = max(a, b)
-    let least = min(a, b)
-    guard least > most * 1e-4 else { return most }
-    let ratio = least / most
-    let square = ratio * ratio
-    return most * (1 + square * square).squareRoot().squareRoot()
+    let difference = a - b
+    return 0.5 * (a + b + (difference * difference + a * b * (1.0 / 8)).squareRoot())
   }
 
   /// (a^2 + b^2)^(1/2).
@@ -138,16 +134,17 @@ enum TileMath {
   /// again: none up to `share` of the cache, all from the whole of it on.
   static func missing(_ bytes: Double, cache: Double, share: Double) -> Double {
     guard cache > 0 else { return 1 }
-    return min(1, max(0, (bytes / cache - share) / (1 - share)))
+    return min(1, max(0, (bytes - share * cache) / (cache * (1 - share))))
   }
 
   /// Seconds for a byte of which the share `missing` comes from a memory that reaches the share
-  /// `memory` of `bandwidth`, the rest from a cache `speed` times as fast as all of it.
+  /// `memory` of its bandwidth, the rest from a cache `speed` times as fast as all of that; at
+  /// `perBandwidth` seconds for a byte at the whole bandwidth.
   @inline(__always)
   static func secondsPerByte(
-    missing: Double, memory: Double, speed: Double, bandwidth: Double
+    missing: Double, memory: Double, speed: Double, perBandwidth: Double
   ) -> Double {
-    (missing * speed + (1 - missing) * memory) / (memory * speed * bandwidth)
+    (missing * speed + (1 - missing) * memory) / (memory * speed) * perBandwidth
   }
 
   /// The sum of ceil(i x) for i = 1 ... count, exact where x or 1 / x is whole.
@@ -161,4 +158,9 @@ enum TileMath {
     let full = floor(count / tilesPerBlock)
     return tilesPerBlock * full * (full + 1) / 2 + (full + 1) * (count - tilesPerBlock * full)
   }
+}
+
+extension KernelParts {
+  /// No work, no launch.
+  static let none = KernelParts(launch: 0, compute: 0, memory: 0, total: 0)
 }

@@ -160,30 +160,34 @@ public struct AttentionPromptLaw: KernelLaw {
 
   /// O(1), no allocation.
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
+    guard work.sequences > 0, work.tokens > 0 else { return .none }
     let units = Double(machine.units)
+    let perUnits = 1 / units
+    let perBandwidth = 1 / machine.bandwidth
     let tokens = Double(work.tokens)
     let width = Double(work.width)
     let cut = PromptTiles(work)
 
     // What a key of a tile costs, and all tiles together.
     let ratio = width / wide
-    let key =
-      4 * cut.rows * width * (1 + ratio * ratio * ratio) * units / (arithmetic * machine.peak)
-      + cut.rows / scores
+    let products = 4 * width * (1 + ratio * ratio * ratio) * units / (arithmetic * machine.peak)
+    let key = cut.rows * (products + 1 / scores)
     let prologue = tile + tileWidth * width * (1.0 / 128)
     let tiles = cut.tiles
     let average = prologue + cut.meanKeys * key
     var splits = 1.0
     var longestKeys = min(tokens, cut.mostKeys)
     if work.library.packsPrompts && tiles < 0.8 * units {
-      let wanted = max(1, TileMath.ceil(1.1 * tiles * cut.blocks / units))
+      let wanted = max(1, TileMath.ceil(1.1 * tiles * cut.blocks * perUnits))
       splits = min(32, TileMath.ceil(cut.blocks / min(wanted, cut.blocks)))
       longestKeys = min(longestKeys, TileMath.ceil(cut.blocks / splits) * cut.blockKeys)
     }
     let longest = prologue + longestKeys * (key + chain * (1.0 / 128))
-    let shares = cut.areEqual ? TileMath.ceil(tiles / units) : tiles / units
+    let ofUnits = tiles / units
+    let shares = cut.areEqual ? TileMath.ceil(ofUnits) : ofUnits
     var make = TileMath.longer(shares * average, longest)
-    if tiles > units { make += tail * (1 - units / tiles) * longest }
+    let first = tiles > units ? 1 / ofUnits : 1
+    make += tail * (1 - first) * longest
 
     // Bytes: the keys and values as they come, as they are cached, queries and outputs.
     let newElements = 2 * Double(work.sequences) * tokens * Double(work.keyHeads) * width
@@ -194,20 +198,20 @@ public struct AttentionPromptLaw: KernelLaw {
     let missing = TileMath.missing(
       newBytes + cacheBytes + edgeBytes, cache: machine.cache, share: cacheShare)
     let reading = TileMath.secondsPerByte(
-      missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
+      missing: missing, memory: memory, speed: cacheSpeed, perBandwidth: perBandwidth)
     let traffic = (edgeBytes + cacheBytes) * reading
-    let first = edges * min(1, units / tiles) * edgeBytes * reading
+    let exposed = edges * first * edgeBytes * reading
     let parts = splits > 1 ? 8 * splits * heads * reading : 0
-    var attention = TileMath.smoothLonger(make, traffic) + first + parts
+    var attention = TileMath.smoothLonger(make, traffic) + exposed + parts
     attention *= 1 + throttle * attention / (attention + throttleTime)
 
     let threads = min(Double(work.keyHeads) * width, 512)
     let writing =
-      write * Double(work.sequences) * tokens * threads / (512 * units)
+      write * Double(work.sequences) * tokens * threads * perUnits * (1.0 / 512)
       + (newBytes + cacheBytes) * reading
     let before = launch + (splits > 1 ? combine : 0)
     return KernelParts(
-      launch: before, compute: make, memory: traffic + first + parts + writing,
+      launch: before, compute: make, memory: traffic + exposed + parts + writing,
       total: before + writing + attention)
   }
 }
@@ -237,15 +241,17 @@ struct PromptTiles {
     if group > 1 {
       if work.library.packsPrompts {
         // The query heads of a key head share tiles where that pads clearly less.
-        let alone = tokens / (TileMath.ceil(tokens / rows) * rows)
-        let together = tokens * group / (TileMath.ceil(tokens * group / rows) * rows)
-        if tokens <= rows || alone < 0.9 * together { packed = group }
+        // Alone, queries fill tokens / (rows tiles) of their tiles, together tokens group / (...).
+        let perRows = 1 / rows
+        let alone = group * TileMath.ceil(tokens * perRows)
+        let together = TileMath.ceil(tokens * group * perRows)
+        if tokens <= rows || together < 0.9 * alone { packed = group }
       } else if work.tokens == 1 {
         packed = group
       }
     }
     if work.library.packsPrompts && work.width <= 128 && tokens * group <= 64 { rows = 64 }
-    let heads = Double(work.queryHeads) / packed
+    let heads = Double(packed > 1 ? work.keyHeads : work.queryHeads)
     let perHead = TileMath.ceil(tokens * packed / rows)
     tiles = Double(work.sequences) * heads * perHead
     areEqual = perHead == 1

@@ -18,8 +18,8 @@
 /// adds a reduction: a fixed time and s partial outputs through the cache. A tile alone cannot take
 /// less than k column latencies. Bytes used again after
 /// r bytes hit a cache of C with the share 1 / (1 + (r / (share C))^4). Long kernels are slowed by
-/// power: compute x (1 + slowdown u t / (t + slowdown time)), with t the compute time and u the share
-/// of the peak that it uses.
+/// power: compute x (1 + slowdown u t / (t + slowdown time)), with t the compute time of the tile
+/// taken and u the share of the peak that it uses.
 ///
 /// The idea of tiles that fill units in rounds: NVIDIA, "Matrix multiplication background user's
 /// guide" (tile and wave quantisation); of a row-wise roofline below it: Williams, Waterman and
@@ -145,15 +145,7 @@ public struct GEMMLaw: KernelLaw {
     var search = GEMMSearch(self, work, machine)
     switch work.tiling {
     case .best:
-      search.consider(64, 32, isSplit: true)
-      search.consider(64, 64, isSplit: true)
-      search.consider(64, 128, isSplit: true)
-      search.consider(128, 64, isSplit: true)
-      search.consider(128, 128, isSplit: true)
-      search.consider(64, 256, isSplit: true)
-      search.consider(256, 64, isSplit: true)
-      search.consider(128, 256, isSplit: true)
-      search.consider(256, 128, isSplit: true)
+      search.considerBest()
     case .byRows:
       if work.m <= 16 || work.m <= 64 && work.n <= 1280 {
         search.consider(16, 64, alternates: false)
@@ -163,17 +155,9 @@ public struct GEMMLaw: KernelLaw {
         search.consider(work.m <= 128 ? 64 : 128, 128, cluster: 2)
       }
     case .compiled:
-      search.consider(64, 16)
-      search.consider(64, 32)
-      search.consider(64, 64)
-      search.consider(64, 96)
-      search.consider(64, 128)
-      search.consider(128, 32)
-      search.consider(128, 64)
-      search.consider(128, 96)
-      search.consider(128, 128)
-      search.consider(128, 160)
+      search.considerCompiled()
     }
+    search.finish()
     var fixed = launch
     if work.quantises {
       let rows = Double(work.m)
@@ -188,49 +172,56 @@ public struct GEMMLaw: KernelLaw {
 }
 
 /// The fastest of the tiles considered so far.
+///
+/// Written without branches and with few divisions: a query is asked millions of times.
 private struct GEMMSearch {
   let law: GEMMLaw
-  let machine: KernelMachine
   let m: Double
   let n: Double
   let k: Double
   let units: Double
-  /// Seconds of a unit: for one operation, for one operand byte of activations and of weights, for
+  let perUnit: Double
+  /// Seconds of a unit: for two operations, for one operand byte of activations and of weights, for
   /// one output.
-  let perOperation: Double
+  let perPair: Double
   let perActivation: Double
   let perWeight: Double
   let perOutput: Double
+  /// Seconds of the whole machine at its peak for two operations.
+  let peakPair: Double
   let splitTraffic: Double
-  /// Best so far.
-  var compute = 0.0
   let memory: Double
+  /// Of the best so far, before long kernels are slowed.
+  var compute = 0.0
+  var use = 0.0
+  var extra = 0.0
   var best = Double.infinity
 
   @inline(__always)
   init(_ law: GEMMLaw, _ work: GEMMWork, _ machine: KernelMachine) {
     self.law = law
-    self.machine = machine
     m = Double(work.m)
     n = Double(work.n)
     k = Double(work.k)
     units = Double(machine.units)
-    perOperation = units / (law.tensorFraction * machine.peak)
-    let perByte = units / (law.feed * machine.peak)
+    perUnit = 1 / units
+    peakPair = 2 / machine.peak
+    perPair = peakPair * units / law.tensorFraction
+    let perByte = peakPair * units / (2 * law.feed)
     perActivation = work.activationBytes * perByte
     perWeight = work.weightBytes * perByte
-    perOutput = work.outputBytes * units / (law.store * machine.bandwidth)
+    let perMemoryByte = 1 / machine.bandwidth
+    let perCacheByte = perMemoryByte / law.cacheMultiple
+    perOutput = work.outputBytes * units * perMemoryByte / law.store
     let weights = work.weights
     let others = work.activations + work.outputs
     let kept = 1 / (law.cacheShare * machine.cache)
-    let weightHits = Self.hits(work.weightReuse * kept)
-    let otherHits = Self.hits((weights + others) * kept)
-    let cached = weights * weightHits + others * otherHits
+    let cached =
+      weights * Self.hits(work.weightReuse * kept) + others * Self.hits((weights + others) * kept)
     memory =
-      law.prologue + (weights + others - cached) / (law.memoryFraction * machine.bandwidth)
-      + cached / (law.cacheMultiple * machine.bandwidth)
-    splitTraffic =
-      work.outputs * law.reductionTraffic / (law.cacheMultiple * machine.bandwidth)
+      law.prologue + (weights + others - cached) * perMemoryByte / law.memoryFraction
+      + cached * perCacheByte
+    splitTraffic = work.outputs * law.reductionTraffic * perCacheByte
   }
 
   /// Of bytes that are used again after `distance` shares of the cache.
@@ -238,6 +229,42 @@ private struct GEMMSearch {
   static func hits(_ distance: Double) -> Double {
     let square = distance * distance
     return 1 / (1 + square * square)
+  }
+
+  /// Nine tiles, less those that cannot be the fastest: higher or wider ones than the output asks
+  /// for, and the smallest where even large ones fill the units four times.
+  @inline(__always)
+  mutating func considerBest() {
+    let isLarge = m >= 256 && n >= 256 && m * n >= 65_536 * units
+    if !isLarge {
+      consider(64, 32, isSplit: true)
+      if n > 32 { consider(64, 64, isSplit: true) }
+    }
+    if n > 64 { consider(64, 128, isSplit: true) }
+    if n > 128 { consider(64, 256, isSplit: true) }
+    guard m > 64 else { return }
+    consider(128, 64, isSplit: true)
+    if n > 64 { consider(128, 128, isSplit: true) }
+    if n > 128 { consider(128, 256, isSplit: true) }
+    guard m > 128 else { return }
+    consider(256, 64, isSplit: true)
+    if n > 64 { consider(256, 128, isSplit: true) }
+  }
+
+  /// Ten tiles, less those that the output does not ask for.
+  @inline(__always)
+  mutating func considerCompiled() {
+    consider(64, 16)
+    if n > 16 { consider(64, 32) }
+    if n > 32 { consider(64, 64) }
+    if n > 64 { consider(64, 96) }
+    if n > 96 { consider(64, 128) }
+    guard m > 64 else { return }
+    consider(128, 32)
+    if n > 32 { consider(128, 64) }
+    if n > 64 { consider(128, 96) }
+    if n > 96 { consider(128, 128) }
+    if n > 128 { consider(128, 160) }
   }
 
   /// - Parameters:
@@ -248,50 +275,72 @@ private struct GEMMSearch {
     _ height: Double, _ width: Double, cluster: Double = 1, alternates: Bool = true,
     isSplit: Bool = false
   ) {
-    let tiles = ceiling(m / (height * cluster)) * cluster * ceiling(n / width)
+    let tiles =
+      ceiling(m * (1 / (height * cluster))) * cluster * ceiling(n * (1 / width))
     let column = max(
-      2 * height * width * perOperation, height * perActivation + width * perWeight)
+      height * width * perPair, height * perActivation + width * perWeight)
     let end = (alternates ? law.epilogue : law.prologue) + height * width * perOutput
     let start = alternates ? law.prologue : 0
-    let area = 2 * height * width / machine.peak
-    take(tiles, column, start, end, area, depth: k, extra: 0)
+    let peak = height * width * peakPair
+    take(tiles, column, start, end, peak, depth: ceiling(k * (1.0 / 64)) * 64, extra: 0)
     guard isSplit, tiles < units else { return }
-    for fill in 1...2 {
-      let split = min(floor(Double(fill) * units / tiles), floor(k / 64), 64)
-      guard split >= 2 else { continue }
-      take(
-        tiles * split, column, start, end, area, depth: k / split,
-        extra: law.reduction + split * splitTraffic)
-    }
+    let filling = units / tiles
+    let most = min(whole(k * (1.0 / 64)), 64)
+    let once = min(whole(filling), most)
+    let twice = min(whole(2 * filling), most)
+    takeSplit(once, tiles, column, start, end, peak)
+    if twice > once { takeSplit(twice, tiles, column, start, end, peak) }
   }
 
-  /// - Parameter area: Seconds of the whole machine at its peak for one column of a tile.
+  @inline(__always)
+  private mutating func takeSplit(
+    _ split: Double, _ tiles: Double, _ column: Double, _ start: Double, _ end: Double,
+    _ peak: Double
+  ) {
+    guard split >= 2 else { return }
+    take(
+      tiles * split, column, start, end, peak, depth: ceiling(k / split * (1.0 / 64)) * 64,
+      extra: law.reduction + split * splitTraffic)
+  }
+
+  /// - Parameter peak: Seconds of the whole machine at its peak for one column of a tile.
   @inline(__always)
   private mutating func take(
-    _ tiles: Double, _ column: Double, _ start: Double, _ end: Double, _ area: Double,
+    _ tiles: Double, _ column: Double, _ start: Double, _ end: Double, _ peak: Double,
     depth: Double, extra: Double
   ) {
-    let depth = ceiling(depth * (1.0 / 64)) * 64
-    let rounds = tiles / units
-    let whole = law.roundShare * ceiling(rounds) + (1 - law.roundShare) * rounds
-    var time = max(start + max(1, whole) * (end + depth * column), depth * law.columnLatency)
-    let use = min(time, tiles * area * depth)
-    time += law.slowdown * use * time / (time + law.slowdownTime)
+    let rounds = tiles * perUnit
+    let waited = rounds + law.roundShare * (ceiling(rounds) - rounds)
+    let time = max(start + max(1, waited) * (end + depth * column), depth * law.columnLatency)
     let total = max(time, memory) + law.overlapLoss * min(time, memory) + extra
-    if total < best {
-      best = total
-      compute = time
-    }
+    let isBetter = total < best
+    best = isBetter ? total : best
+    compute = isBetter ? time : compute
+    use = isBetter ? tiles * peak * depth : use
+    self.extra = isBetter ? extra : self.extra
+  }
+
+  /// Slows the best by what power takes.
+  @inline(__always)
+  mutating func finish() {
+    compute += law.slowdown * min(compute, use) * compute / (compute + law.slowdownTime)
+    best = max(compute, memory) + law.overlapLoss * min(compute, memory) + extra
   }
 }
 
-/// Rounded up; for values from 0 to 2^62. Faster than a library call where the processor has no
-/// instruction for it.
+/// Rounded up, for values from 0 to 2^50; what a division left a billionth above a whole number is
+/// that number. Two additions, where a call or a conversion would cost more.
 @inline(__always)
 func ceiling(_ value: Double) -> Double {
-  let whole = Double(Int64(value))
-  return value > whole ? whole + 1 : whole
+  let value = value - 1e-9
+  let nearest = (value + 0x1.8p52) - 0x1.8p52
+  return nearest < value ? nearest + 1 : nearest
 }
 
+/// Rounded down, likewise.
 @inline(__always)
-private func floor(_ value: Double) -> Double { Double(Int64(value)) }
+private func whole(_ value: Double) -> Double {
+  let value = value + 1e-9
+  let nearest = (value + 0x1.8p52) - 0x1.8p52
+  return nearest > value ? nearest - 1 : nearest
+}

@@ -160,6 +160,7 @@ public struct GroupedGEMMLaw: KernelLaw {
     case .vector:
       search.considerVectors(work.load)
     }
+    search.finish()
     return KernelParts(
       launch: 0, compute: search.compute, memory: search.memory, total: search.best)
   }
@@ -171,29 +172,36 @@ private struct GroupedSearch {
   let n: Double
   let k: Double
   let units: Double
-  let machine: KernelMachine
-  /// Seconds of a unit: for one operation, for one operand byte of activations and of weights, for
-  /// one weight that is widened; of the whole machine at its peak for one operation.
-  let perOperation: Double
+  let perUnit: Double
+  /// Seconds of a unit: for two operations, for one operand byte of activations and of weights, for
+  /// one weight that is widened.
+  let perPair: Double
   let perActivation: Double
   let perWeight: Double
   let perWidened: Double
+  /// Seconds of the whole machine: at its peak for two operations, for a tile that it passes over.
+  let peakPair: Double
+  let foreignTile: Double
   let latency: Double
   let memory: Double
+  /// Of the best so far, before long kernels are slowed.
   var compute = 0.0
+  var use = 0.0
+  var extra = 0.0
   var best = Double.infinity
 
   @inline(__always)
   init(_ law: GroupedGEMMLaw, _ work: GroupedGEMMWork, _ machine: KernelMachine) {
     self.law = law
-    self.machine = machine
     n = Double(work.n)
     k = Double(work.k)
     units = Double(machine.units)
-    perOperation = units / (law.tensorFraction * machine.peak)
+    perUnit = 1 / units
+    foreignTile = law.foreignTile * perUnit
+    peakPair = 2 / machine.peak
+    perPair = peakPair * units / law.tensorFraction
     let isAligned = work.k & 15 == 0 || work.weightBytes < 1
-    let perByte =
-      units / (law.feed * machine.peak * (isAligned ? 1 : law.unalignedShare))
+    let perByte = peakPair * units / (2 * law.feed * (isAligned ? 1 : law.unalignedShare))
     perActivation = work.activationBytes * perByte
     perWeight = work.weightBytes * perByte
     perWidened = work.weightBytes < 1 ? 1 / law.widening : 0
@@ -217,18 +225,17 @@ private struct GroupedSearch {
   mutating func consider(
     _ height: Double, _ width: Double, _ blocks: Double, _ foreign: Double
   ) {
-    let across = ceiling(n / width)
+    let across = ceiling(n * (1 / width))
     let tiles = blocks * across
-    let rounds = tiles / units
-    let whole = law.roundShare * ceiling(rounds) + (1 - law.roundShare) * rounds
-    let operations = 2 * height * width
+    let rounds = tiles * perUnit
+    let waited = rounds + law.roundShare * (ceiling(rounds) - rounds)
     let column = max(
-      operations * perOperation,
+      height * width * perPair,
       max(height * perActivation + width * perWeight, width * perWidened))
-    var time = tiles > 0 ? max(max(1, whole) * (law.epilogue + k * column), latency) : 0
-    let use = min(time, tiles * operations * k / machine.peak)
-    time += law.slowdown * use * time / (time + law.slowdownTime)
-    take(time, extra: foreign * across * law.foreignTile / units)
+    let time = max(max(1, waited) * (law.epilogue + k * column), latency)
+    take(
+      tiles > 0 ? time : 0, use: tiles * height * width * k * peakPair,
+      extra: foreign * across * foreignTile)
   }
 
   /// Without matrix units: each weight is widened once, each product added on its own.
@@ -236,15 +243,24 @@ private struct GroupedSearch {
   mutating func considerVectors(_ load: GroupedLoad) {
     let widening = load.active * n * k / (law.vectorWidening * units)
     let products = load.rows * n * k / (law.vectorRate * units)
-    take(max(widening, products) + law.overlapLoss * min(widening, products), extra: 0)
+    take(
+      max(widening, products) + law.overlapLoss * min(widening, products), use: 0, extra: 0)
   }
 
   @inline(__always)
-  private mutating func take(_ time: Double, extra: Double) {
+  private mutating func take(_ time: Double, use: Double, extra: Double) {
     let total = max(time, memory) + law.overlapLoss * min(time, memory) + extra
-    if total < best {
-      best = total
-      compute = time
-    }
+    let isBetter = total < best
+    best = isBetter ? total : best
+    compute = isBetter ? time : compute
+    self.use = isBetter ? use : self.use
+    self.extra = isBetter ? extra : self.extra
+  }
+
+  /// Slows the best by what power takes.
+  @inline(__always)
+  mutating func finish() {
+    compute += law.slowdown * min(compute, use) * compute / (compute + law.slowdownTime)
+    best = max(compute, memory) + law.overlapLoss * min(compute, memory) + extra
   }
 }

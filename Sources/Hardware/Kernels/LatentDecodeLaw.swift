@@ -123,6 +123,9 @@ public struct LatentDecodeLaw: KernelLaw {
 
   /// O(1), no allocation.
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
+    guard work.sequences > 0, work.queries > 0, work.context > 0, work.heads > 0 else {
+      return .none
+    }
     let library = work.library
     let units = Double(machine.units)
     let sequences = Double(work.sequences)
@@ -134,36 +137,39 @@ public struct LatentDecodeLaw: KernelLaw {
     let products = keyWidth + latent
 
     // How queries and contexts are cut.
-    let rowTiles = TileMath.ceil(heads * queries / library.rows)
+    let rowTiles = TileMath.ceil(heads * queries * library.perRows)
     let whole = sequences * rowTiles
-    let blocks = TileMath.ceil(context / library.block)
+    let blocks = TileMath.ceil(context * library.perBlock)
     var tileBlocks: Double
     var splits: Double
     if library.fillsUnits {
       let wanted = TileMath.ceil(1.1 * blocks * whole / units)
-      tileBlocks = min(blocks, max(wanted, TileMath.ceil(blocks / library.mostSplits)))
+      tileBlocks = min(blocks, max(wanted, TileMath.ceil(blocks * library.perMostSplits)))
       splits = TileMath.ceil(blocks / tileBlocks)
       tileBlocks = TileMath.ceil(blocks / splits)
     } else {
-      let keys = TileMath.ceil(context / library.mostSplits)
+      let keys = TileMath.ceil(context * library.perMostSplits)
       splits = TileMath.ceil(context / keys)
-      tileBlocks = TileMath.ceil(keys / library.block)
+      tileBlocks = TileMath.ceil(keys * library.perBlock)
     }
     // New tokens do not see those after them.
     var keys = min(context, tileBlocks * library.block)
     if work.queries > 1 {
       let mean = context - queries + (queries + min(queries, library.rows / heads)) / 2
       keys = min(mean, keys)
-      tileBlocks = max(1, keys / library.block)
+      tileBlocks = max(1, keys * library.perBlock)
     }
 
     // Waves of tiles and the rest of one.
     let tiles = whole * splits
     let cacheBytes = sequences * context * keyWidth * work.elementBytes
-    let tileReading = cacheBytes / tiles / (memory * machine.bandwidth)
+    let perBandwidth = 1 / machine.bandwidth
+    let allReading = cacheBytes * perBandwidth / memory
+    let tileReading = allReading / tiles
     let mma = 2 * library.rows * keys * products * units / (arithmetic * machine.peak)
     let step = tile + TileMath.length(tileBlocks * block, mma)
-    let waves = TileMath.floor(tiles / units)
+    let ofUnits = tiles / units
+    let waves = TileMath.floor(ofUnits)
     let rest = tiles - waves * units
     var stream = waves > 0 ? waves * TileMath.longer(step, units * tileReading) : 0
     if rest > 0 { stream += TileMath.longer(step, rest * tileReading) }
@@ -182,12 +188,12 @@ public struct LatentDecodeLaw: KernelLaw {
       bytes += heads * inner * 2
       projections = 2 * vectors * inner / (projection * machine.peak)
     }
-    let edges = bytes / machine.bandwidth
+    let edges = bytes * perBandwidth
     let device = before + stream + edges + projections
     return KernelParts(
       launch: work.isLaunchedByHost ? max(host, before) : before,
-      compute: TileMath.ceil(tiles / units) * step + projections,
-      memory: tiles * tileReading + edges,
+      compute: TileMath.ceil(ofUnits) * step + projections,
+      memory: allReading + edges,
       total: work.isLaunchedByHost ? TileMath.longer(host, device) : device)
   }
 }

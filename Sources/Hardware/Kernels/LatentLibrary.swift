@@ -28,6 +28,12 @@ public enum LatentLibrary: String, CaseIterable, Hashable, Sendable {
     }
   }
 
+  // Powers of two, so that multiplying by their reciprocals is exact: a division costs five times
+  // as much.
+  var perRows: Double { self == .triton ? 1.0 / 16 : 1.0 / 64 }
+  var perBlock: Double { self == .triton ? 1.0 / 32 : 1.0 / 64 }
+  var perMostSplits: Double { self == .triton ? 1.0 / 4 : 1.0 / 32 }
+
   /// Rows of a tile of an expanded prompt, and tiles that a unit works at together.
   var promptRows: Double { self == .triton ? 64 : 128 }
 }

@@ -3,7 +3,7 @@
 ///
 ///     key = 2 rows (key + rope + value) units / (arithmetic peak) + rows / scores
 ///     make = longer(sum of tiles / units, longest) + tail (1 - units / tiles) longest
-///     device = launch + make slow + passes (keys, values) / bandwidth + expansion
+///     device = launch + token (tokens) + make slow + passes (keys, values) / bandwidth + expansion
 ///     t = longer(host, device)
 ///
 /// as ``AttentionPromptLaw`` has it, with a multiplication before it that expands tokens x latent
@@ -38,6 +38,8 @@ public struct LatentPromptLaw: KernelLaw {
   public var host: Double
   /// s: of the device, with everything that comes once.
   public var launch: Double
+  /// s: for each token, whatever its heads: its latent vector is stored and read again.
+  public var token: Double
   /// s: a tile's prologue and epilogue.
   public var tile: Double
   /// Of the peak rate, by whole tiles.
@@ -66,6 +68,9 @@ public struct LatentPromptLaw: KernelLaw {
     KernelTerm(
       "launch", unit: "s", meaning: "of the device, what comes once", start: 8e-5,
       in: 1e-6...3e-4),
+    KernelTerm(
+      "token", unit: "s", meaning: "for each token, whatever its heads", start: 3e-9,
+      in: 1e-11...1e-6),
     KernelTerm(
       "tile", unit: "s", meaning: "a tile's prologue and epilogue", start: 2e-6,
       in: 1e-8...3e-5),
@@ -102,27 +107,30 @@ public struct LatentPromptLaw: KernelLaw {
     }
     host = value(0)
     launch = value(1)
-    tile = value(2)
-    arithmetic = value(3)
-    scores = value(4)
-    chain = value(5)
-    tail = value(6)
-    memory = value(7)
-    passes = value(8)
-    projection = value(9)
-    throttle = value(10)
-    throttleTime = value(11)
+    token = value(2)
+    tile = value(3)
+    arithmetic = value(4)
+    scores = value(5)
+    chain = value(6)
+    tail = value(7)
+    memory = value(8)
+    passes = value(9)
+    projection = value(10)
+    throttle = value(11)
+    throttleTime = value(12)
   }
 
   public var values: [Double] {
     [
-      host, launch, tile, arithmetic, scores, chain, tail, memory, passes, projection, throttle,
+      host, launch, token, tile, arithmetic, scores, chain, tail, memory, passes, projection,
+      throttle,
       throttleTime,
     ]
   }
 
   /// O(1), no allocation.
   public func parts(of work: Work, on machine: KernelMachine) -> KernelParts {
+    guard work.sequences > 0, work.tokens > 0, work.heads > 0 else { return .none }
     let units = Double(machine.units)
     let sequences = Double(work.sequences)
     let tokens = Double(work.tokens)
@@ -152,7 +160,7 @@ public struct LatentPromptLaw: KernelLaw {
     let weights = heads * expanded * 2
     let traffic = (copies + weights) / machine.bandwidth
     let expansion = 2 * sequences * tokens * heads * expanded / (projection * machine.peak)
-    let device = launch + make + traffic + expansion
+    let device = launch + token * sequences * tokens + make + traffic + expansion
     return KernelParts(
       launch: work.isLaunchedByHost ? max(host, launch) : launch,
       compute: make + expansion, memory: traffic,

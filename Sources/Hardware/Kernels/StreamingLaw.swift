@@ -65,7 +65,7 @@ public struct StreamingLaw: KernelLaw {
     let traffic =
       bytes
       * TileMath.secondsPerByte(
-        missing: missing, memory: memory, speed: cacheSpeed, bandwidth: machine.bandwidth)
+        missing: missing, memory: memory, speed: cacheSpeed, perBandwidth: 1 / machine.bandwidth)
     let one = work.rows > 0 ? work.rowBytes / row : 0
     return KernelParts(
       launch: launch, compute: 0, memory: traffic,
