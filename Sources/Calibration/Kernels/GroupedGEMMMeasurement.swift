@@ -5,7 +5,11 @@ import Models
 extension MeasurementTable {
   /// Rows of a table with the columns of alibaba/InferSim's grouped multiplications in fp8
   /// (`num_local_experts`, `hidden_size`, `intermediate_size`, `tokens_per_expert`, `up_proj_us`,
-  /// `down_proj_us`): two for each line, every expert with as many rows.
+  /// `down_proj_us`): two for each line.
+  ///
+  /// Experts are taken to have 0.7 to 1.3 times the rows that the table says, evenly spread over that
+  /// and rounded down: lines with one row for each take half the time of lines with three, as if
+  /// half of the experts had none.
   ///
   /// - Parameter machine: The device that was measured, for multiplications in a precision; nil
   ///   where it has no rate for that.
@@ -29,7 +33,10 @@ extension MeasurementTable {
       let tokens = try integer("tokens_per_expert", row, in: 1...(1 << 24))
       let hidden = try integer("hidden_size", row, in: 1...(1 << 20))
       let inner = try integer("intermediate_size", row, in: 1...(1 << 20))
-      let load = GroupedLoad(counts: repeatElement(tokens, count: experts))
+      let load = GroupedLoad(
+        counts: (0..<experts).map { expert in
+          Int(Double(tokens) * (0.7 + 0.6 * (Double(expert) + 0.5) / Double(experts)))
+        })
       for (name, n, k) in [("up", 2 * inner, hidden), ("down", hidden, inner)] {
         let work = GroupedGEMMWork(
           load: load, n: n, k: k, weightBytes: 1, activationBytes: 1)
