@@ -54,7 +54,7 @@ public struct GroupedGEMMLaw: KernelLaw {
       in: 1e-9...1e-5),
     KernelTerm(
       "memory-fraction", unit: "1", meaning: "Share of the peak bandwidth that streams reach.",
-      start: 0.93, in: 0.6...1, scale: .linear),
+      start: 0.93, in: 0.3...1, scale: .linear),
     KernelTerm(
       "cache-share", unit: "1", meaning: "Share of the cache that keeps what is used again.",
       start: 0.7, in: 0.2...1.5),
