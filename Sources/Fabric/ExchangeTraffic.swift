@@ -32,6 +32,8 @@ public struct ExchangeTraffic: Sendable {
   public private(set) var wayLatency = SimTime.zero
   private var switched = false
   private let routes: RouteTable?
+  /// What is left of each link's bandwidth; nil for all of it.
+  private let factors: [Double]?
   private let portLatency: PortLatencies
 
   /// - Parameters:
@@ -55,6 +57,7 @@ public struct ExchangeTraffic: Sendable {
     }
     self.resources = resources
     self.routes = routes
+    self.factors = factors
     loads = [Double](repeating: 0, count: resources.network.links.count)
     copies = [Double](repeating: 0, count: resources.devices.count)
     sent = copies
@@ -196,7 +199,7 @@ public struct ExchangeTraffic: Sendable {
   public var busiestLink: (link: Int, time: Seconds)? {
     var busiest: (link: Int, time: Seconds)?
     for (link, load) in loads.enumerated() where load > 0 {
-      let time = Bytes(load) / network.links[link].bandwidth
+      let time = Bytes(load) / (network.links[link].bandwidth * (factors?[link] ?? 1))
       // Of equally busy links the one farther out is named: a card, and not the lane behind it.
       if time >= (busiest?.time ?? .zero) { busiest = (link, time) }
     }

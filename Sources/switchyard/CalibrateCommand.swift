@@ -95,7 +95,7 @@ extension CalibrateCommand {
     func run() throws {
       try reportingFailures {
         let date = try CalibrateCommand.date(date)
-        let output = try out.map { try TextOutput($0) }
+        let output = try out.map { try TextOutput($0, startingWith: "") }
         let catalogue = try HardwareCatalogue.load()
         let older =
           try out.map { path in

@@ -51,7 +51,7 @@ extension CalibrateCommand {
     func run() throws {
       try reportingFailures {
         let date = try CalibrateCommand.date(date)
-        let output = try out.map { try TextOutput($0) }
+        let output = try out.map { try TextOutput($0, startingWith: "") }
         if let report { try OutputCheck.directory(report) }
         let catalogue = try HardwareCatalogue.load()
         let device = try catalogue.device(named: device)
@@ -90,8 +90,8 @@ extension CalibrateCommand {
         // OutputCheck has seen that it is a directory.
       }
       for picture in KernelPicture.all(fitted, title: device.name) {
-        try TextOutput("\(directory)/\(device.name)-\(picture.family.rawValue).svg")
-          .write(picture.svg)
+        let name = "\(directory)/\(device.name)-\(picture.family.rawValue).svg"
+        try TextOutput(name, startingWith: "<svg").write(picture.svg)
       }
     }
   }

@@ -25,7 +25,9 @@ struct CollectiveAnswer {
     {
       throw CommandFailure("--heat-map and --matrix are the same file, which would be lost")
     }
-    heatMap = try group.heatMap.map { try TextOutput($0) }
+    heatMap = try group.heatMap.map {
+      try TextOutput($0, startingWith: RunResult.heatMapStart)
+    }
     try Self.check(description.fabric.changes)
     let plan = description.plan
     operation = try CollectiveKind(word: group.collective ?? "")

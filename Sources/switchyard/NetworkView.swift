@@ -165,13 +165,15 @@ struct NetworkView {
     var bytesPerSecond: Double
   }
 
-  /// Devices times links, about 100 ns each.
+  /// Devices, or switches side by side, times links: about 100 ns each.
   private static let mostBisectionSteps = 200_000_000.0
 
   /// - Throws: ``CommandFailure`` where it would take minutes.
   func bisection() throws -> Page<Bisection> {
     let half = network.deviceCount / 2
-    let steps = Double(half) * Double(network.links.count)
+    // A maximum flow through s switches side by side looks at every link about s times.
+    let widest = network.outgoing.map(\.count).max() ?? 0
+    let steps = Double(max(half, widest)) * Double(network.links.count)
     guard steps <= Self.mostBisectionSteps else {
       throw CommandFailure(
         "from half to half of \(network.deviceCount) devices with \(network.links.count) links takes "

@@ -80,8 +80,8 @@ struct RunCommand: ParsableCommand {
       let loaded = try scenario.load()
       // An output that cannot be written is told before the work, not after it.
       if let csv { try OutputCheck.directory(csv) }
-      if let timeline { try OutputCheck.file(timeline) }
-      if let heatMap { try OutputCheck.file(heatMap) }
+      if let timeline { try OutputCheck.file(timeline, startingWith: RunResult.timelineStart) }
+      if let heatMap { try OutputCheck.file(heatMap, startingWith: RunResult.heatMapStart) }
       let database = try out.map { try ResultsDatabase($0) }
       let result = try RecordedRun.result(
         of: loaded, threads: threads,

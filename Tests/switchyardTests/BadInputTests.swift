@@ -290,9 +290,16 @@ struct BadOutputTests {
     let before = try bench.bytes("results.sqlite")
     #expect(
       try bench.refusal("run", "scenario.yaml", "--timeline", "results.sqlite")
-        == "'results.sqlite' cannot be written: it is an SQLite file and may hold results; "
+        == "'results.sqlite' cannot be written: it is another kind of file, which would be lost; "
         + "give another name")
     #expect(try bench.bytes("results.sqlite") == before)
+    let scenario = try bench.bytes("scenario.yaml")
+    for option in ["--timeline", "--heat-map"] {
+      #expect(
+        try bench.refusal("run", "scenario.yaml", option, "scenario.yaml")
+          .contains("it is another kind of file, which would be lost"))
+    }
+    #expect(try bench.bytes("scenario.yaml") == scenario)
   }
 
   @Test("Where one output cannot be written, none is")

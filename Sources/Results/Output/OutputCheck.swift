@@ -2,20 +2,23 @@ import Foundation
 
 /// What is wrong with the name of an output, told before the work that would be lost.
 ///
-///     try OutputCheck.file("run.pftrace")
+///     try OutputCheck.file("run.pftrace", startingWith: RunResult.timelineStart)
 ///
 /// Changes nothing. A disk that is full shows only when the output is written.
 public enum OutputCheck {
-  /// A file that would be made or replaced; one that may hold runs is not for replacing.
-  public static func file(_ path: String) throws(ResultsError) {
+  /// A file that would be made or replaced: what is there may only be an earlier output of the same
+  /// kind, so that a slip does not cost a scenario or a trace.
+  ///
+  /// - Parameter start: What such a file begins with.
+  public static func file(_ path: String, startingWith start: String) throws(ResultsError) {
     var status = stat()
     guard stat(path, &status) == 0 else { return try parent(of: path) }
     if status.st_mode & S_IFMT == S_IFDIR { throw .isADirectory(path: path) }
     if access(path, W_OK) != 0 { throw .system(errno, path: path) }
     guard status.st_mode & S_IFMT == S_IFREG else { return }
-    if holdsDatabase(path) {
+    guard isEarlierOutput(path, start) else {
       throw .unwritable(
-        path: path, reason: "it is an SQLite file and may hold results; give another name")
+        path: path, reason: "it is another kind of file, which would be lost; give another name")
     }
     try parent(of: path)
   }
@@ -34,12 +37,20 @@ public enum OutputCheck {
     if access(directory.isEmpty ? "." : directory, W_OK) != 0 { throw .system(errno, path: path) }
   }
 
-  private static func holdsDatabase(_ path: String) -> Bool {
+  private static func isEarlierOutput(_ path: String, _ start: String) -> Bool {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
-    let magic = Array("SQLite format 3".utf8) + [0]
-    var start = [UInt8](repeating: 0, count: magic.count)
-    return read(descriptor, &start, start.count) == start.count && start == magic
+    let expected = Array(start.utf8)
+    var found = [UInt8](repeating: 0, count: expected.count)
+    let count = read(descriptor, &found, found.count)
+    return count == 0 || (count == found.count && found == expected)
   }
+}
+
+extension RunResult {
+  /// What files begin with that results are written to: a Perfetto trace with its first packet, a
+  /// heat map with the name of its first column.
+  public static let timelineStart = "\n"
+  public static let heatMapStart = "source,"
 }

@@ -1,6 +1,6 @@
 /// A text file that a command writes beside what it prints.
 ///
-///     let file = try TextOutput("costs.yaml")     // before the work that would be lost
+///     let file = try TextOutput("map.csv", startingWith: "source,")     // before the work that would be lost
 ///     try file.write(text)
 ///
 /// Appears whole or not at all; what is no regular file (a pipe, `/dev/stdout`) is written directly.
@@ -8,8 +8,10 @@ public struct TextOutput: Sendable {
   private let path: String
 
   /// - Throws: ``ResultsError`` where it could not be written.
-  public init(_ path: String) throws(ResultsError) {
-    try OutputCheck.file(path)
+  ///
+  /// - Parameter start: What a file begins with that may be replaced.
+  public init(_ path: String, startingWith start: String) throws(ResultsError) {
+    try OutputCheck.file(path, startingWith: start)
     self.path = path
   }
 
