@@ -26,6 +26,7 @@ struct ExpertsFitTests {
       0.19.0,H100,vllm_fused_moe,fp8,32,4096,14336,2,8,8,1,balanced,0.09
       0.19.0,H100,vllm_marlin_int4_moe,int4_wo,1,4096,14336,2,8,1,1,power_law_1.01,0.4
       0.14.0,A100,vllm_fused_moe,bfloat16,4,7168,2048,8,256,1,64,power_law_1.01,0.2
+      0.5.10,H100,deepepmoe,fp8_block,16,7168,2048,8,256,1,4,uniform,0.5
 
       """)
     // 256 tokens x 8 choices over 256 experts: 8 rows each; 4 experts are here, 252 elsewhere.
@@ -35,6 +36,9 @@ struct ExpertsFitTests {
     #expect(rows[1].work.intermediate == 14_336 / 8 && rows[1].work.activationBytes == 1)
     #expect(rows[1].work.load == GroupedLoad(counts: [Int](repeating: 8, count: 8)))
     #expect(rows[2].work.tiling == .vector && rows[2].work.load.rows == 2)
+    // 16 tokens hit 128 of 256 experts once each; the 64 that are here get 32 rows and see no others.
+    #expect(rows[4].work.tokens == 32 && rows[4].work.chosen == 1)
+    #expect(rows[4].work.load.active == 32 && rows[4].work.foreign == GroupedLoad())
     #expect(rows[3].work.tiling == .narrow && rows[3].family == "vllm_fused_moe bfloat16")
   }
 
@@ -116,6 +120,21 @@ struct ExpertsFitTests {
     var isA100 = false
     var median: Double
     var ninetieth: Double
+  }
+
+  @Test(
+    "that other devices' tokens were sent to are met as well",
+    .enabled(if: SharedMeasurements.isPresent, Comment(rawValue: SharedMeasurements.absence)))
+  func wide() throws {
+    let rows = try MeasurementTable(
+      reading: "\(SharedMeasurements.folder)/h100_sxm/moe_wide_ep_decode.csv.xz"
+    ).expertsMeasurements(on: MeasuredMachines.h100)
+    var settings = KernelFit<FusedExpertsLaw>.Settings(telling: rows)
+    settings.searches = 1
+    settings.mostIterations = 15
+    let fit = try KernelFit<FusedExpertsLaw>(rows, settings)
+    #expect(ErrorSummary.median(fit.heldOutErrors) < 0.05)
+    #expect(ErrorSummary.ninetieth(fit.heldOutErrors) < 0.15)
   }
 
   /// A part of the rows keeps debug builds fast; the limits leave room for fewer rows.

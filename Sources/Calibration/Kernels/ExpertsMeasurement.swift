@@ -42,7 +42,7 @@ extension MeasurementTable {
       routings[routed] = loads
       let slices = try integer("moe_tp_size", row, in: 1...1024)
       let here = shape.experts / shape.devices
-      let work = FusedExpertsWork(
+      var work = FusedExpertsWork(
         tokens: shape.tokens, chosen: shape.chosen,
         hidden: try integer("hidden_size", row, in: 1...(1 << 20)),
         intermediate: max(1, try integer("inter_size", row, in: 1...(1 << 20)) / slices),
@@ -50,6 +50,12 @@ extension MeasurementTable {
         activationBytes: kind.activationBytes,
         tiling: kind.tiling(tokens: shape.tokens, chosen: shape.chosen, experts: here, isOld(row)),
         isRepeated: true)
+      if text("kernel_source", row).hasPrefix("deepep") {
+        // Only rows that were sent here are seen, each by itself.
+        work.foreign = GroupedLoad()
+        work.tokens = Int(loads.load.rows.rounded())
+        work.chosen = 1
+      }
       measurements.append(
         KernelMeasurement(
           work, on: machine, time: try number("latency", row, in: 1e-6...1e6) * 1e-3,
