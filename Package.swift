@@ -49,7 +49,9 @@ let package = Package(
     room("Fabric", sees: ["Units", "StrictYAML", "Engine", "Hardware"]),
     room("Traces", sees: ["Units", "Statistics", "CLZMA", "CZlib"]),
     // Floor 3
-    room("Calibration", sees: ["Units", "StrictYAML", "Statistics", "Hardware", "CLZMA"]),
+    room(
+      "Calibration",
+      sees: ["Units", "StrictYAML", "Statistics", "Models", "Hardware", "CLZMA"]),
     room("Placement", sees: ["StrictYAML"]),
     room(
       "Serving",
@@ -86,7 +88,7 @@ let package = Package(
     tests("Hardware", sees: ["Models"]),
     tests("Fabric", sees: ["Engine", "Hardware"]),
     tests("Traces"),
-    tests("Calibration", sees: ["Hardware", "Statistics", "Units"]),
+    tests("Calibration", sees: ["Hardware", "Models", "Statistics", "Units"]),
     tests("Placement"),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(

@@ -12,6 +12,7 @@ struct CostCommand: ParsableCommand {
       Weights and caches come from memory; experts' rows are spread evenly. Shapes:
 
         gemm               m n k
+        grouped-gemm       rows experts n k
         experts            tokens hidden intermediate experts top-k
         attention-decode   sequences context query-heads key-heads head-width
         attention-prompt   sequences tokens query-heads key-heads head-width

@@ -38,7 +38,7 @@ public struct KernelShape: Hashable, Sendable {
   public static func types(of family: KernelFamily) -> [String] {
     switch family {
     case .gemm: GEMMKind.all.keys.sorted()
-    case .experts: ExpertsKind.all.keys.sorted()
+    case .groupedGEMM, .experts: ExpertsKind.all.keys.sorted()
     case .streaming: ["bfloat16"]
     default: ["bfloat16", "float16", "fp8"]
     }
@@ -71,6 +71,18 @@ public struct KernelShape: Hashable, Sendable {
         GEMMWork(
           m: numbers[0], n: numbers[1], k: numbers[2], weightBytes: kind.weightBytes,
           activationBytes: kind.activationBytes, tiling: kind.tiling, quantises: kind.quantises))
+    case .groupedGEMM:
+      let kind =
+        ExpertsKind.all[type]
+        ?? ExpertsKind(
+          weightBytes: 2, activationBytes: 2, arithmetic: .bf16)
+      precision = kind.arithmetic
+      let (rows, experts) = (numbers[0], numbers[1])
+      let counts = (0..<experts).map { rows / experts + ($0 < rows % experts ? 1 : 0) }
+      work = .groupedGEMM(
+        GroupedGEMMWork(
+          load: GroupedLoad(counts: counts), n: numbers[2], k: numbers[3],
+          weightBytes: kind.weightBytes, activationBytes: kind.activationBytes))
     case .experts:
       let kind =
         ExpertsKind.all[type]
@@ -125,6 +137,7 @@ extension KernelFamily {
   public var dimensions: [String] {
     switch self {
     case .gemm: ["m", "n", "k"]
+    case .groupedGEMM: ["rows", "experts", "n", "k"]
     case .experts: ["tokens", "hidden", "intermediate", "experts", "top-k"]
     case .attentionDecode: ["sequences", "context", "query-heads", "key-heads", "head-width"]
     case .attentionPrompt: ["sequences", "tokens", "query-heads", "key-heads", "head-width"]

@@ -16,6 +16,7 @@ public struct KernelTables: Sendable {
   public private(set) var leftOut: [LeftOutMeasurement] = []
 
   private var gemms: [KernelMeasurement<GEMMWork>] = []
+  private var groups: [KernelMeasurement<GroupedGEMMWork>] = []
   private var experts: [KernelMeasurement<FusedExpertsWork>] = []
   private var decodes: [KernelMeasurement<AttentionDecodeLaw.Work>] = []
   private var prompts: [KernelMeasurement<AttentionPromptLaw.Work>] = []
@@ -34,6 +35,7 @@ public struct KernelTables: Sendable {
       switch table.kernelForm {
       case .plain: try add(table.plainKernels(on: device))
       case .gemm: gemms += try table.gemmMeasurements(on: machine)
+      case .groupedGEMM: groups += try table.groupedMeasurements(on: machine)
       case .experts: experts += try table.expertsMeasurements(on: machine)
       case .attention:
         let rows = try AttentionMeasurements(reading: [file], on: orPlain)
@@ -56,6 +58,7 @@ public struct KernelTables: Sendable {
     for row in rows {
       switch row.work {
       case .gemm(let work): gemms.append(row.measurement(work))
+      case .groupedGEMM(let work): groups.append(row.measurement(work))
       case .experts(let work): experts.append(row.measurement(work))
       case .attentionDecode(let work): decodes.append(row.measurement(work))
       case .attentionPrompt(let work): prompts.append(row.measurement(work))
@@ -68,6 +71,9 @@ public struct KernelTables: Sendable {
 
   private mutating func sort() {
     kernels += MeasuredKernels<GEMMLaw>.grouped(.gemm, gemms) { .init(telling: $0) }
+    kernels += MeasuredKernels<GroupedGEMMLaw>.grouped(.groupedGEMM, groups) {
+      .init(telling: $0)
+    }
     kernels += MeasuredKernels<FusedExpertsLaw>.grouped(.experts, experts) { .init(telling: $0) }
     kernels += MeasuredKernels<AttentionDecodeLaw>.grouped(.attentionDecode, decodes) {
       .attention($0)
@@ -81,16 +87,17 @@ public struct KernelTables: Sendable {
     kernels += MeasuredKernels<LatentPromptLaw>.grouped(.latentPrompt, latentPrompts) { _ in
       .init()
     }
-    kernels += MeasuredKernels<StreamingLaw>.grouped(.streaming, streams) { _ in .init() }
+    kernels += MeasuredKernels<StreamingLaw>.grouped(.streaming, streams) { _ in .streaming }
   }
 }
 
 extension MeasurementTable {
-  enum KernelForm { case plain, gemm, experts, attention, latent, streaming }
+  enum KernelForm { case plain, gemm, groupedGEMM, experts, attention, latent, streaming }
 
   /// Of the kernels that the columns are of; nil where no form here has such columns.
   var kernelForm: KernelForm? {
     if has("op") && has("microseconds") { return .plain }
+    if has("num_local_experts") && has("up_proj_us") { return .groupedGEMM }
     if has("moe_dtype") { return .experts }
     if has("gemm_dtype") || has("m") && has("n") && has("k") { return .gemm }
     if has("num_key_value_heads") { return .attention }

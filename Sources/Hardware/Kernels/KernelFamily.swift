@@ -2,6 +2,8 @@
 public enum KernelFamily: String, CaseIterable, Hashable, Sendable {
   /// ``GEMMLaw``
   case gemm
+  /// ``GroupedGEMMLaw``
+  case groupedGEMM = "grouped-gemm"
   /// ``FusedExpertsLaw``
   case experts
   /// ``AttentionDecodeLaw``
@@ -19,6 +21,7 @@ public enum KernelFamily: String, CaseIterable, Hashable, Sendable {
   public var terms: [KernelTerm] {
     switch self {
     case .gemm: GEMMLaw.terms
+    case .groupedGEMM: GroupedGEMMLaw.terms
     case .experts: FusedExpertsLaw.terms
     case .attentionDecode: AttentionDecodeLaw.terms
     case .attentionPrompt: AttentionPromptLaw.terms

@@ -1,6 +1,7 @@
 /// What one launch of any family has to do.
 public enum KernelWork: Hashable, Sendable {
   case gemm(GEMMWork)
+  case groupedGEMM(GroupedGEMMWork)
   case experts(FusedExpertsWork)
   case attentionDecode(AttentionDecodeLaw.Work)
   case attentionPrompt(AttentionPromptLaw.Work)
@@ -11,6 +12,7 @@ public enum KernelWork: Hashable, Sendable {
   public var family: KernelFamily {
     switch self {
     case .gemm: .gemm
+    case .groupedGEMM: .groupedGEMM
     case .experts: .experts
     case .attentionDecode: .attentionDecode
     case .attentionPrompt: .attentionPrompt
@@ -24,6 +26,7 @@ public enum KernelWork: Hashable, Sendable {
   public func parts(by values: [Double], on machine: KernelMachine) -> KernelParts {
     switch self {
     case .gemm(let work): GEMMLaw(values).parts(of: work, on: machine)
+    case .groupedGEMM(let work): GroupedGEMMLaw(values).parts(of: work, on: machine)
     case .experts(let work): FusedExpertsLaw(values).parts(of: work, on: machine)
     case .attentionDecode(let work): AttentionDecodeLaw(values).parts(of: work, on: machine)
     case .attentionPrompt(let work): AttentionPromptLaw(values).parts(of: work, on: machine)
