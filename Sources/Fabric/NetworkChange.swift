@@ -48,7 +48,7 @@ extension Network {
       }
       return found
     case .vertex(let name):
-      guard let vertex = vertex(named: name) else {
+      guard let vertex = vertex(named: name), vertices[vertex].kind == .switch else {
         throw unknown(name, among: vertices.filter { $0.kind == .switch }.map(\.name))
       }
       return outgoing[vertex] + incoming[vertex]
