@@ -82,6 +82,7 @@ extension ScenarioReader {
     case .placementMismatch: place("policies", "placement")
     case .fabric(.unknownPart): place("fabric", "changes")
     case .fabric: place("fabric", "topology")
+    case .collective: place("policies", "communication")
     default: place("cluster")
     }
   }
