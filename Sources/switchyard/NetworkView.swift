@@ -171,7 +171,8 @@ struct NetworkView {
   /// - Throws: ``CommandFailure`` where it would take minutes.
   func bisection() throws -> Page<Bisection> {
     let half = network.deviceCount / 2
-    let steps = Double(half) * Double(network.links.count)
+    let middles = fabric.detour == .valiant ? network.detours.count : 0
+    let steps = Double(half + middles) * Double(network.links.count)
     guard steps <= Self.mostBisectionSteps else {
       throw CommandFailure(
         "from half to half of \(network.deviceCount) devices with \(network.links.count) links takes "
