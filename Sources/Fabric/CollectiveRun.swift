@@ -85,7 +85,7 @@ public struct CollectiveRun: Sendable {
       matrix: question.matrix, layout: layout, options: question.options)
     let state = try network.state(after: fabric.changes, at: .zero)
     let routes = try RouteTable(
-      RouteFinder(network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown),
+      RouteFinder(network, spread: fabric.spread, detour: fabric.detour, factors: state.factors),
       ranks: ranks)
     var carrier = CollectiveCarrier(
       schedule, layout, resources, routes, question.protocol,

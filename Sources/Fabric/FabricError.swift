@@ -11,6 +11,8 @@ public enum FabricError: Error, Sendable {
   case zeroCapacity(link: String)
   /// A topology that does not suit the cluster: the sentence says why.
   case topology(String)
+  /// A key of a fabric that changes nothing: the sentence says why.
+  case withoutEffect(key: String, String)
   case unknownPart(String, meant: String? = nil, known: [String])
   case tooManyLinks(links: Double, bytes: Double, limit: Double)
   case tooManyRoutes(devices: Int, bytes: Double, limit: Double)
@@ -30,7 +32,7 @@ public enum FabricError: Error, Sendable {
       error.sentence { _ in "the collective" }
     case .zeroCapacity(let link):
       "the link \(link) has no bandwidth; give it one, or leave it out"
-    case .topology(let reason):
+    case .topology(let reason), .withoutEffect(_, let reason):
       reason
     case .unknownPart(let name, let meant, let known):
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"

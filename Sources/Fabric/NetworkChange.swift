@@ -32,7 +32,6 @@ public struct NetworkState: Hashable, Sendable {
   public var factors: [Double]
   public var failedDevices: [Int] = []
 
-  public var isDown: [Bool] { factors.map { $0 == 0 } }
 }
 
 extension Network {
@@ -48,7 +47,7 @@ extension Network {
       }
       return found
     case .vertex(let name):
-      guard let vertex = vertex(named: name) else {
+      guard let vertex = vertex(named: name), vertices[vertex].kind == .switch else {
         throw unknown(name, among: vertices.filter { $0.kind == .switch }.map(\.name))
       }
       return outgoing[vertex] + incoming[vertex]
@@ -75,12 +74,14 @@ extension Network {
   public func check(_ fabric: FabricPlan) throws(FabricError) {
     for change in fabric.changes { _ = try links(of: change.part) }
     if fabric.detour == .valiant, detours.isEmpty {
-      throw .topology("'detour: valiant' has no effect here; it is for dragonflies")
+      throw .withoutEffect(
+        key: "detour", "'detour: valiant' has no effect here; it is for dragonflies")
     }
-    if fabric.spread != nil, fabric.portsSuffice(self) {
-      throw .topology(
-        "'spread' has no effect here: switches that never limit join the ports of the nodes; give "
-          + "another topology, or 'fidelity: flows'")
+    if fabric.spread != nil, ports != nil {
+      throw .withoutEffect(
+        key: "spread",
+        "'spread' has no effect here: there is one way from a device to another; give another topology"
+      )
     }
   }
 

@@ -9,8 +9,8 @@ public enum Spread: String, CaseIterable, Hashable, Sendable {
   /// All of them, in equal parts, as switches that spray packets do. A device that could send
   /// through its node's network or its card (a relay on either side) sends through the first.
   case spray
-  /// At each branch the link that has the least to carry for its bandwidth so far, in the order in
-  /// which flows are placed.
+  /// At each branch the link that has the least to carry for what is left of its bandwidth, in the
+  /// order in which flows are placed; all pairs weigh the same.
   case adaptive
 }
 
@@ -68,24 +68,26 @@ public struct RouteFinder: Sendable {
   public let spread: Spread
   public let detour: Detour
   private let isDown: [Bool]
+  /// What is left of each link's bandwidth, B/s.
+  private let bandwidths: [Double]
   private var distances = DistanceTable()
   /// To each of the network's detours, where they are few enough to be kept.
   private var detourDistances: [DistanceTable] = []
-  /// What adaptive spreading has given each link so far, in bytes.
+  /// What adaptive spreading has given each link so far, in flows.
   private var loads: [Double]
-  private let salt: UInt64
 
-  /// - Parameter isDown: For each link; nil where all are up.
+  /// - Parameter factors: What is left of each link's bandwidth, 0 where it is down; nil for all of it.
   public init(
-    _ network: Network, spread: Spread? = nil, detour: Detour = .minimal, isDown: [Bool]? = nil,
-    seed: UInt64 = 0
+    _ network: Network, spread: Spread? = nil, detour: Detour = .minimal,
+    factors: [Double]? = nil
   ) {
     self.network = network
     self.spread = spread ?? network.standardSpread
     self.detour = detour
-    self.isDown = isDown ?? [Bool](repeating: false, count: network.links.count)
+    let factors = factors ?? [Double](repeating: 1, count: network.links.count)
+    isDown = factors.map { $0 == 0 }
+    bandwidths = network.links.indices.map { network.links[$0].bandwidth.value * factors[$0] }
     loads = [Double](repeating: 0, count: network.links.count)
-    salt = seed
     let kept = network.detours.count.multipliedReportingOverflow(by: network.vertices.count)
     if detour == .valiant, !kept.overflow, kept.partialValue <= Self.mostDetourDistances {
       detourDistances = [DistanceTable](repeating: DistanceTable(), count: network.detours.count)
@@ -95,20 +97,18 @@ public struct RouteFinder: Sendable {
   /// Of 4 bytes each.
   private static let mostDetourDistances = 100_000_000
 
-  /// - Parameters:
-  ///   - source: A vertex; devices have their own numbers.
-  ///   - bytes: What the flow carries, for adaptive spreading.
+  /// - Parameter source: A vertex; devices have their own numbers.
   /// - Throws: ``FabricError/noRoute(from:to:)``.
   public mutating func route(
-    from source: Int, to target: Int, bytes: Double = 1
+    from source: Int, to target: Int
   ) throws(FabricError) -> Route {
     guard source != target else { return Route() }
-    let pair = mixed(UInt64(source) << 32 | UInt64(target), salt)
+    let pair = mixed(UInt64(source) << 32 | UInt64(target), 0)
     guard detour == .valiant, let middle = middle(pair, source, target) else {
-      return try leg(from: source, to: target, bytes, pair)
+      return try leg(from: source, to: target, pair)
     }
-    let first = try leg(from: source, toDetour: middle, bytes, pair)
-    let second = try leg(from: network.detours[middle], to: target, bytes, pair)
+    let first = try leg(from: source, toDetour: middle, pair)
+    let second = try leg(from: network.detours[middle], to: target, pair)
     return Route(hops: first.hops + second.hops)
   }
 
@@ -122,34 +122,34 @@ public struct RouteFinder: Sendable {
   }
 
   private mutating func leg(
-    from source: Int, toDetour number: Int, _ bytes: Double, _ pair: UInt64
+    from source: Int, toDetour number: Int, _ pair: UInt64
   ) throws(FabricError) -> Route {
     let middle = network.detours[number]
-    guard !detourDistances.isEmpty else { return try leg(from: source, to: middle, bytes, pair) }
+    guard !detourDistances.isEmpty else { return try leg(from: source, to: middle, pair) }
     swap(&distances, &detourDistances[number])
     defer { swap(&distances, &detourDistances[number]) }
-    return try leg(from: source, to: middle, bytes, pair)
+    return try leg(from: source, to: middle, pair)
   }
 
   private mutating func leg(
-    from source: Int, to target: Int, _ bytes: Double, _ pair: UInt64
+    from source: Int, to target: Int, _ pair: UInt64
   ) throws(FabricError) -> Route {
     distances.update(network, to: target, isDown)
     guard distances.isReached(source) else {
       throw .noRoute(from: network.vertices[source].name, to: network.vertices[target].name)
     }
     return spread == .spray
-      ? sprayed(from: source, to: target) : single(from: source, to: target, bytes, pair)
+      ? sprayed(from: source, to: target) : single(from: source, to: target, pair)
   }
 
   private mutating func single(
-    from source: Int, to target: Int, _ bytes: Double, _ pair: UInt64
+    from source: Int, to target: Int, _ pair: UInt64
   ) -> Route {
     var route = Route()
     var vertex = source
     while vertex != target {
       let link = nextLink(at: vertex, pair, step: route.hops.count)
-      if spread == .adaptive { loads[link] += bytes }
+      if spread == .adaptive { loads[link] += 1 }
       route.hops.append(Route.Hop(link: link, share: 1))
       vertex = network.links[link].target
     }
@@ -169,7 +169,7 @@ public struct RouteFinder: Sendable {
         // Each of the `count` links seen so far is kept with the same probability.
         if mixed(pair, UInt64(step) << 16 | UInt64(count)) % UInt64(count) == 0 { chosen = link }
       case .adaptive:
-        let load = loads[link] / network.links[link].bandwidth.value
+        let load = loads[link] / bandwidths[link]
         if chosen < 0 || load < least {
           least = load
           chosen = link

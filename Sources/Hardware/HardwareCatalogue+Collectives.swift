@@ -27,7 +27,10 @@ extension HardwareCatalogue {
     }
     let crossing = candidates.filter { ($0.range.nodes.upperBound > 1) == (nodes > 1) }
     if crossing.isEmpty {
-      remarks.append("uncalibrated: \(library.rawValue) between nodes takes the costs inside one")
+      remarks.append(
+        nodes > 1
+          ? "uncalibrated: \(library.rawValue) between nodes takes the costs inside one"
+          : "uncalibrated: \(library.rawValue) inside a node takes the costs between nodes")
     } else {
       candidates = crossing
     }

@@ -12,14 +12,15 @@ public struct NetworkDescription: Sendable {
   public let plan: NetworkPlan
   public let fabric: FabricPlan
   public let catalogue: HardwareCatalogue
-  private let topologyPlace: Location
+  /// Of `fabric` and of its keys.
+  private let places: [String: Location]
 
   /// Reads `catalogue`, `cluster` and `fabric` of a scenario; what else it says is not looked at, so
   /// it may be missing.
   ///
   /// - Throws: ``Problems``.
   public init(path: String, settings: [String] = []) throws(Problems) {
-    try Self.check(settings)
+    try Self.check(settings, isFile: true)
     let document = try ScenarioDocument(path: path, settings: settings)
     try self.init(document, name: nil)
   }
@@ -31,7 +32,7 @@ public struct NetworkDescription: Sendable {
   /// - Parameter settings: For `cluster` and `fabric`, what stands after each `--set`.
   /// - Throws: ``Problems``.
   public init(text: String, settings: [String] = []) throws(Problems) {
-    try Self.check(settings)
+    try Self.check(settings, isFile: false)
     let parts = Self.parts(of: text)
     let place = Location(file: "'\(text)'", line: 1, column: 1)
     guard (1...3).contains(parts.count), !parts.contains("") else {
@@ -68,7 +69,9 @@ public struct NetworkDescription: Sendable {
     }
     self.catalogue = catalogue
     self.fabric = fabric
-    topologyPlace = reader.place("fabric", "topology")
+    places = Dictionary(
+      ["topology", "spread", "detour", "changes"].map { ($0, reader.place("fabric", $0)) },
+      uniquingKeysWith: { first, _ in first })
     plan = NetworkPlan(machines: machines, topology: fabric.topology)
     self.name =
       name ?? document.value["name"].flatMap { $0.text("name", problems) } ?? document.path
@@ -76,20 +79,27 @@ public struct NetworkDescription: Sendable {
 
   /// The network itself.
   ///
-  /// - Throws: ``Problems`` where the topology does not suit the machines, or else ``FabricError``.
+  /// - Throws: ``Problems`` where `fabric` does not suit the machines, or else ``FabricError``.
   public func network() throws -> Network {
     do throws(FabricError) {
       let network = try Network(plan)
       try network.check(fabric)
       return network
     } catch {
-      guard case .topology(let reason) = error else { throw error }
-      throw Problems([Problem(reason, at: topologyPlace)])
+      let key =
+        switch error {
+        case .topology: "topology"
+        case .withoutEffect(let key, _): key
+        case .unknownPart: "changes"
+        default: ""
+        }
+      guard let place = places[key] else { throw error }
+      throw Problems([Problem(error.sentence, at: place)])
     }
   }
 
-  private static func check(_ settings: [String]) throws(Problems) {
-    let used = ["cluster", "fabric", "catalogue", "extends", "name"]
+  private static func check(_ settings: [String], isFile: Bool) throws(Problems) {
+    let used = ["cluster", "fabric", "catalogue"] + (isFile ? ["extends", "name"] : [])
     let others = try Setting.parse(settings, givenSeed: false).filter { setting in
       !used.contains { setting.path.first == $0 }
     }

@@ -81,7 +81,9 @@ extension ScenarioReader {
     case .noExperts, .encoderDecoder: place("model")
     case .placementMismatch: place("policies", "placement")
     case .fabric(.unknownPart): place("fabric", "changes")
+    case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
+    case .collective: place("policies", "communication")
     default: place("cluster")
     }
   }

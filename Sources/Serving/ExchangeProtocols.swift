@@ -72,7 +72,7 @@ public struct ExchangeProtocols: Sendable {
     if let multiprocessors { exchange.multiprocessors = multiprocessors }
     if let all = cluster.device.computeUnits {
       exchange.deviceMultiprocessors = all
-    } else {
+    } else if library == .deepEPLowLatency {
       remarks.append(
         "uncalibrated: \(library.rawValue) is taken to find \(exchange.deviceMultiprocessors) "
           + "multiprocessors, as \(cluster.device.name)'s are unknown")

@@ -115,7 +115,7 @@ public struct Simulation: ~Copyable {
       }
       return try RouteTable(
         RouteFinder(
-          deployment.network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown))
+          deployment.network, spread: fabric.spread, detour: fabric.detour, factors: state.factors))
     } catch {
       throw time == .zero ? .fabric(error) : .disconnected(error, at: time)
     }

@@ -90,9 +90,13 @@ struct CollectiveAnswer {
   private static func library(_ word: String?) throws -> CollectiveLibrary? {
     guard let word else { return .nccl }
     if word == "none" { return nil }
-    if let library = CollectiveLibrary(rawValue: word) { return library }
-    let words = CollectiveLibrary.allCases.map(\.rawValue) + ["none"]
-    throw CommandFailure("'\(word)' is not a library; one of: \(words.joined(separator: ", "))")
+    if word == CollectiveLibrary.nccl.rawValue { return .nccl }
+    if CollectiveLibrary(rawValue: word) != nil {
+      throw CommandFailure(
+        "'\(word)' carries the dispatch and combine of runs (policies.communication.library), and no "
+          + "collective")
+    }
+    throw CommandFailure("'\(word)' is not a library; one of: nccl, none")
   }
 
   private static func bytes(_ text: String?) throws -> Bytes? {

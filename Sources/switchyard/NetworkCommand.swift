@@ -131,7 +131,7 @@ struct CollectiveOptionGroup: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Whose launch and protocol are added: nccl, deepep-normal, deepep-low-latency, or none.",
+      "Whose launch and protocol are added: nccl, or none.",
       valueName: "name"))
   var library: String?
 

@@ -18,6 +18,11 @@ struct NetworkView {
     fabric = description.fabric
     network = try description.network()
     state = try network.state(after: fabric.changes, at: .zero)
+    if let late = fabric.changes.first(where: { $0.time > .zero }) {
+      throw CommandFailure(
+        "'fabric.changes' has one at \(late.time), which has no effect here: the network is shown as it "
+          + "is at 0 s")
+    }
   }
 
   /// A table beside what encodes to the same.
@@ -49,9 +54,9 @@ struct NetworkView {
 
   var overview: Page<Overview> {
     let kinds = Network.LinkKind.allCases.compactMap { kind -> Overview.Kind? in
-      let own = network.links.filter { $0.kind == kind }
+      let own = network.links.indices.filter { network.links[$0].kind == kind }
       guard !own.isEmpty else { return nil }
-      let bandwidths = own.map(\.bandwidth.value)
+      let bandwidths = own.map { network.links[$0].bandwidth.value * state.factors[$0] }
       return Overview.Kind(
         kind: kind.rawValue, links: own.count, bytesPerSecond: Set(bandwidths).sorted(),
         totalBytesPerSecond: bandwidths.reduce(0, +))
@@ -121,7 +126,7 @@ struct NetworkView {
         "device \(source)", known: ["devices 0 to \(network.deviceCount - 1)"])
     }
     var finder = RouteFinder(
-      network, spread: fabric.spread, detour: fabric.detour, isDown: state.isDown)
+      network, spread: fabric.spread, detour: fabric.detour, factors: state.factors)
     var table = TextTable([
       .right("to"), .right("alone"), .right("latency"), .left("way"),
     ])
@@ -171,9 +176,10 @@ struct NetworkView {
   /// - Throws: ``CommandFailure`` where it would take minutes.
   func bisection() throws -> Page<Bisection> {
     let half = network.deviceCount / 2
+    let middles = fabric.detour == .valiant ? network.detours.count : 0
     // A maximum flow through s switches side by side looks at every link about s times.
     let widest = network.outgoing.map(\.count).max() ?? 0
-    let steps = Double(max(half, widest)) * Double(network.links.count)
+    let steps = Double(max(half + middles, widest)) * Double(network.links.count)
     guard steps <= Self.mostBisectionSteps else {
       throw CommandFailure(
         "from half to half of \(network.deviceCount) devices with \(network.links.count) links takes "

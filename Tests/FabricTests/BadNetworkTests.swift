@@ -74,7 +74,7 @@ func bytesThatWouldTakeForeverEndTheRunAndNotTheProgram(_ fidelity: FabricPlan.F
   let mesh = try Network.grid([3, 3], wraps: false, b)
   let state = try mesh.state(
     after: [NetworkChange(at: .zero, .device(4), factor: 0)], at: .zero)
-  var finder = RouteFinder(mesh, isDown: state.isDown)
+  var finder = RouteFinder(mesh, factors: state.factors)
   let route = try finder.route(from: 3, to: 5)
   #expect(route.hops.count == 4)
   #expect(route.hops.allSatisfy { mesh.links[$0.link].target != 4 })

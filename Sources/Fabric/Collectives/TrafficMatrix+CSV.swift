@@ -9,7 +9,7 @@ extension TrafficMatrix {
   ///
   /// A number alone is bytes; with a unit it is any amount of memory. Empty lines and lines that begin
   /// with `#` are passed over. A heat map is read as it was written: where the first line begins with
-  /// `source`, it and each line's first cell are names.
+  /// `source`, it and each line's first cell number the ranks from 0.
   ///
   /// - Parameter ranks: How many rows and columns there must be.
   /// - Throws: ``CollectiveError/malformedMatrix(line:detail:)``.
@@ -24,13 +24,15 @@ extension TrafficMatrix {
       if content.isEmpty || content.first == "#" { continue }
       if rows == 0, !hasNames, content.hasPrefix("source,") {
         hasNames = true
+        try Self.checkNumbers(ofColumns: content, line: index + 1, ranks: ranks)
         continue
       }
       rows += 1
       if rows > ranks {
         throw .malformedMatrix(line: index + 1, detail: "row \(rows) of a matrix of \(ranks) ranks")
       }
-      try Self.read(content, hasNames, line: index + 1, ranks: ranks, into: &bytes)
+      let number = hasNames ? rows - 1 : nil
+      try Self.read(content, number, line: index + 1, ranks: ranks, into: &bytes)
     }
     if rows < ranks {
       throw .malformedMatrix(
@@ -53,11 +55,31 @@ extension TrafficMatrix {
     return text
   }
 
-  private static func read(
-    _ row: Substring, _ hasName: Bool, line: Int, ranks: Int, into bytes: inout [Double]
+  private static func checkNumbers(
+    ofColumns header: Substring, line: Int, ranks: Int
   ) throws(CollectiveError) {
-    let cells = row.split(separator: ",", omittingEmptySubsequences: false)
-      .dropFirst(hasName ? 1 : 0).map(trimmed)
+    let numbers = cells(of: header).dropFirst().map { Int($0) }
+    guard numbers == (0..<ranks).map({ Int?($0) }) else {
+      throw .malformedMatrix(
+        line: line, detail: "the columns of \(ranks) ranks are 0 to \(ranks - 1), in order")
+    }
+  }
+
+  private static func cells(of row: Substring) -> [Substring] {
+    row.split(separator: ",", omittingEmptySubsequences: false).map(trimmed)
+  }
+
+  /// - Parameter number: What the row's first cell must say; nil where it is an amount.
+  private static func read(
+    _ row: Substring, _ number: Int?, line: Int, ranks: Int, into bytes: inout [Double]
+  ) throws(CollectiveError) {
+    var cells = cells(of: row)
+    if let number {
+      let first = cells.removeFirst()
+      guard Int(first) == number else {
+        throw .malformedMatrix(line: line, detail: "row '\(first)' stands where \(number) should")
+      }
+    }
     guard cells.count == ranks else {
       throw .malformedMatrix(
         line: line, detail: "\(cells.count) numbers in a row, and \(ranks) ranks need \(ranks)")

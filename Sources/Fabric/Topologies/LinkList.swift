@@ -72,9 +72,12 @@ public struct LinkList: Hashable, Sendable {
     }
     let forwards = reader.boolean("devices-forward", default: false)
     let written = reader.required("links")
-    let links = written?.sequence("links", problems) ?? []
+    let listed = written?.sequence("links", problems)
+    let links = listed ?? []
     reader.finish()
-    if let written, links.isEmpty { problems.add("a network needs links", at: written.location) }
+    if let written, listed?.isEmpty == true {
+      problems.add("a network needs links", at: written.location)
+    }
     let entries = links.compactMap { Self.entry($0, known, problems) }
     guard let forwards, entries.count == links.count, !links.isEmpty else { return nil }
     self.init(switches: switches, devicesForward: forwards, entries: entries)

@@ -55,11 +55,12 @@ public struct RailOptimised: Hashable, Sendable {
       }
     }
     var leaves: [SwitchGroup] = []
+    var cardsOfLeaf = [[CardPort]](
+      repeating: [], count: ((plan.machines.count - 1) / block + 1) * rails)
+    for card in cards { cardsOfLeaf[card.node / block * rails + card.number].append(card) }
     for first in stride(from: 0, to: plan.machines.count, by: block) {
       for rail in 0..<rails {
-        let own = cards.filter {
-          $0.number == rail && (first..<first + block).contains($0.node)
-        }
+        let own = cardsOfLeaf[first / block * rails + rail]
         guard !own.isEmpty else { continue }
         let name = "rail \(rail) leaf"
         let leaf = network.addVertex(
