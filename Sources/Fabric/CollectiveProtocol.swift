@@ -48,14 +48,16 @@ public struct CollectiveProtocol: Sendable {
     return .zero
   }
 
-  /// Of each phase: the first one's is the collective's, a later one's is zero unless each is a call.
-  func startUps(
+  /// Of each phase: where each is a call, its own, and none for one that only sorts copies; else the
+  /// first one has the collective's.
+  public func startUps(
     of schedule: MessageSchedule, _ phases: SchedulePhases, _ layout: RankLayout, perPhase: Bool
   ) -> [SimTime] {
     let loads = schedule.loads(of: phases, layout)
-    if perPhase { return loads.map { startUp(of: $0) } }
-    guard let first = loads.first else { return [] }
-    var whole = first
+    if perPhase { return loads.map { $0.wireBytes.value > 0 ? startUp(of: $0) : .zero } }
+    guard var whole = loads.first(where: { $0.wireBytes.value > 0 }) ?? loads.first else {
+      return []
+    }
     // One call is as long as all that its busiest rank sends.
     whole.wireBytes = loads.reduce(.zero) { $0 + $1.wireBytes }
     whole.ranks = layout.rankCount

@@ -21,6 +21,9 @@ public struct ExchangeTraffic: Sendable {
   private var copies: [Double]
   /// What the library's protocol leaves of links; to be set before traffic is added.
   public var protocolShares: ProtocolShares
+  /// Of one message, where a library sends token by token; nil where a pair's bytes are one message.
+  /// To be set before traffic is added.
+  public var messageBytes: Bytes?
   private var sent: [Double]
   /// The part of ``sent`` that leaves the node.
   private var sentOutside: [Double]
@@ -69,9 +72,6 @@ public struct ExchangeTraffic: Sendable {
 
   private var network: Network { resources.network }
 
-  /// Whether what each device sends and gets does not say how long it takes: who sends to whom does.
-  public var needsPairs: Bool { routes != nil || network.ports == nil }
-
   /// Forgets all traffic and keeps the memory.
   public mutating func removeAll() {
     for link in loads.indices { loads[link] = 0 }
@@ -90,9 +90,10 @@ public struct ExchangeTraffic: Sendable {
 
   /// Adds bytes from one device to another; bytes that stay on a device cost nothing here.
   public mutating func add(
-    _ bytes: Bytes, from source: Int, to target: Int, messages count: Double = 1
+    _ bytes: Bytes, from source: Int, to target: Int, messages given: Double = 1
   ) {
     guard source != target, bytes.value > 0 else { return }
+    let count = messageBytes.map { bytes / $0 } ?? given
     bytesSent = bytesSent + bytes
     bytesReceived = bytesReceived + bytes
     sent[source] += bytes.value
@@ -170,8 +171,10 @@ public struct ExchangeTraffic: Sendable {
     guard let ports = network.ports?[device] else { return }
     for link in ports.innerOut { put(innerOut.value, 0, on: link) }
     for link in ports.innerIn { put(innerIn.value, 0, on: link) }
-    for link in ports.outerOut { put(outerOut.value, 0, on: link) }
-    for link in ports.outerIn { put(outerIn.value, 0, on: link) }
+    // Without pairs nobody knows how many messages there are, but by their size.
+    func messages(_ bytes: Bytes) -> Double { messageBytes.map { bytes / $0 } ?? 0 }
+    for link in ports.outerOut { put(outerOut.value, messages(outerOut), on: link) }
+    for link in ports.outerIn { put(outerIn.value, messages(outerIn), on: link) }
     bytesSent = bytesSent + innerOut + outerOut
     bytesReceived = bytesReceived + innerIn + outerIn
     sent[device] += innerOut.value + outerOut.value

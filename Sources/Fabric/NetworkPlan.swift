@@ -33,6 +33,12 @@ public struct NetworkPlan: Hashable, Sendable {
 
   public var deviceCount: Int { machines.reduce(0) { $0 + $1.devices } }
 
+  /// Whether devices of different machines reach each other through network cards.
+  public var meetsByCards: Bool {
+    machines.count > 1 && !topology.joinsDevices
+      && machines.allSatisfy { $0.node.scaleUp.kind != .planes }
+  }
+
   /// Which of the first devices share a machine.
   ///
   /// - Throws: ``FabricError/ranks(_:devices:)``.

@@ -68,6 +68,7 @@ public struct RouteFinder: Sendable {
   public let spread: Spread
   public let detour: Detour
   private let isDown: [Bool]
+  private let salt: UInt64
   /// What is left of each link's bandwidth, B/s.
   private let bandwidths: [Double]
   private var distances = DistanceTable()
@@ -76,11 +77,14 @@ public struct RouteFinder: Sendable {
   /// What adaptive spreading has given each link so far, in flows.
   private var loads: [Double]
 
-  /// - Parameter factors: What is left of each link's bandwidth, 0 where it is down; nil for all of it.
+  /// - Parameters:
+  ///   - factors: What is left of each link's bandwidth, 0 where it is down; nil for all of it.
+  ///   - seed: Of the hashes that choose ways and detours.
   public init(
     _ network: Network, spread: Spread? = nil, detour: Detour = .minimal,
-    factors: [Double]? = nil
+    factors: [Double]? = nil, seed: UInt64 = 0
   ) {
+    salt = seed
     self.network = network
     self.spread = spread ?? network.standardSpread
     self.detour = detour
@@ -103,7 +107,7 @@ public struct RouteFinder: Sendable {
     from source: Int, to target: Int
   ) throws(FabricError) -> Route {
     guard source != target else { return Route() }
-    let pair = mixed(UInt64(source) << 32 | UInt64(target), 0)
+    let pair = mixed(UInt64(source) << 32 | UInt64(target), salt)
     guard detour == .valiant, let middle = middle(pair, source, target) else {
       return try leg(from: source, to: target, pair)
     }

@@ -27,7 +27,9 @@ extension ScenarioReader {
         at: place("policies", "communication", "overlap"))
       return nil
     }
-    let protocols = catalogue.flatMap { exchangeProtocols(communication, cluster, model, $0) }
+    let protocols = catalogue.flatMap {
+      exchangeProtocols(communication, cluster, model, parallelism, $0)
+    }
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
@@ -46,7 +48,7 @@ extension ScenarioReader {
   /// Nil where no library's are asked for, or what is asked for cannot be.
   private func exchangeProtocols(
     _ communication: CommunicationPolicy, _ cluster: Cluster, _ model: ModelArchitecture,
-    _ catalogue: HardwareCatalogue
+    _ parallelism: Parallelism, _ catalogue: HardwareCatalogue
   ) -> ExchangeProtocols? {
     if let asked = communication.multiprocessors {
       let place = place("policies", "communication", "multiprocessors")
@@ -70,7 +72,8 @@ extension ScenarioReader {
       case .none: nil
       }
     return ExchangeProtocols(
-      library, multiprocessors: communication.multiprocessors, cluster, model, in: catalogue)
+      library, multiprocessors: communication.multiprocessors, cluster, model,
+      attentionWidth: parallelism.attention.tensor, in: catalogue)
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.
@@ -83,7 +86,7 @@ extension ScenarioReader {
     case .fabric(.unknownPart): place("fabric", "changes")
     case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
-    case .collective: place("policies", "communication")
+    case .collective, .communication: place("policies", "communication")
     default: place("cluster")
     }
   }

@@ -118,10 +118,14 @@ public struct Deployment: Sendable {
       self.network = network
     } catch { throw .fabric(error) }
     if exchange.algorithm == .tensorCoordinated, experts.tensor > 1 {
-      throw .fabric(
-        .topology(
-          "tensor-coordinated communication sends a token to one rank of a group, and slices of an "
-            + "expert need it on all; use another kind"))
+      throw .communication(
+        "tensor-coordinated communication sends a token to one rank of a group, and slices of an "
+          + "expert need it on all; use another kind")
+    }
+    guard !sendsOnceToNode || cluster.devicesPerNode % experts.tensor == 0 else {
+      throw .communication(
+        "slices of an expert on \(experts.tensor) devices lie in several nodes, so no token goes to "
+          + "its node once; use another kind of communication")
     }
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(

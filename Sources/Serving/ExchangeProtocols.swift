@@ -26,14 +26,16 @@ public struct ExchangeProtocols: Sendable {
   /// What the catalogue knows of a library on a cluster; exchanges inside attention groups are NCCL's.
   ///
   /// - Parameters:
-  ///   - library: Nil for none: exchanges start up in the node's collective latency.
+  ///   - library: Nil for none: exchanges start up in no time.
+  ///   - attentionWidth: Devices of an attention group.
   ///   - multiprocessors: That the library is given on each device; nil for none.
   public init(
     _ library: CollectiveLibrary?, multiprocessors: Int?, _ cluster: Cluster,
-    _ model: ModelArchitecture, in catalogue: HardwareCatalogue
+    _ model: ModelArchitecture, attentionWidth: Int = 1, in catalogue: HardwareCatalogue
   ) {
     let node = cluster.node
-    self.init(startUp: node.scaleUp.collectiveLatency)
+    // Without a library exchanges take what their links take.
+    self.init(startUp: library == nil ? .zero : node.scaleUp.collectiveLatency)
     if let multiprocessors, let all = cluster.device.computeUnits {
       occupancy = min(1, Double(multiprocessors) / Double(all))
     }
@@ -41,28 +43,36 @@ public struct ExchangeProtocols: Sendable {
     let tokens: (there: CollectiveOperation, back: CollectiveOperation) =
       library == .nccl ? (.allToAll, .allToAll) : (.dispatch, .combine)
     func find(
-      _ operation: CollectiveOperation, _ library: CollectiveLibrary
+      _ operation: CollectiveOperation, _ library: CollectiveLibrary, ranks: Int, nodes: Int
     ) -> CollectiveProtocol? {
-      let crosses = cluster.nodeCount > 1 && node.scaleUp.kind != .planes
+      let crosses = nodes > 1 && node.scaleUp.kind != .planes
       let scaleUp = node.scaleUp.port.link
       let scaleOut = crosses ? node.network?.port.link : nil
       guard
         let found = catalogue.collectiveCost(
           for: operation, library, scaleUp: scaleUp, scaleOut: scaleOut,
-          ranks: cluster.deviceCount, nodes: cluster.nodeCount)
-      else { return nil }
+          ranks: ranks, nodes: nodes)
+      else {
+        let startUp = node.scaleUp.collectiveLatency
+        remarks.append("uncalibrated: \(operation.rawValue) starts up in \(startUp)")
+        return nil
+      }
       // In bytes that were measured, so that the remark is of ranks and nodes.
       let load = CollectiveLoad(
-        wireBytes: found.cost.range.bytes.lowerBound, ranks: cluster.deviceCount,
-        nodes: cluster.nodeCount)
+        wireBytes: found.cost.range.bytes.lowerBound, ranks: ranks, nodes: nodes)
       for remark in found.remarks + found.cost.remarks(for: load)
       where !remarks.contains(remark) { remarks.append(remark) }
       return CollectiveProtocol(
-        found.cost, scaleUp: scaleUp, scaleOut: scaleOut, nodes: cluster.nodeCount)
+        found.cost, scaleUp: scaleUp, scaleOut: scaleOut, nodes: nodes)
     }
-    dispatch = find(tokens.there, library) ?? dispatch
-    combine = find(tokens.back, library) ?? combine
-    tensorExchange = find(.allToAll, .nccl) ?? tensorExchange
+    let (devices, nodes) = (cluster.deviceCount, cluster.nodeCount)
+    dispatch = find(tokens.there, library, ranks: devices, nodes: nodes) ?? dispatch
+    combine = find(tokens.back, library, ranks: devices, nodes: nodes) ?? combine
+    if attentionWidth > 1 {
+      let spanned = max(1, attentionWidth / cluster.devicesPerNode)
+      tensorExchange =
+        find(.allToAll, .nccl, ranks: attentionWidth, nodes: spanned) ?? tensorExchange
+    }
     guard library != .nccl else { return }
     // The kernels for many tokens take what they are given, by default 20; those for few take what the
     // number of experts makes of the device.

@@ -19,6 +19,8 @@ public enum ServingError: Error, Sendable {
   case trace(TraceError)
   case engine(EngineError)
   case collective(CollectiveError)
+  /// A kind of communication that the deployment rules out: the sentence says why.
+  case communication(String)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
@@ -57,6 +59,8 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
+    case .communication(let reason):
+      reason
     case .collective(let error):
       error.sentence
     case .fabric(let error):

@@ -175,12 +175,6 @@ public struct Simulation: ~Copyable {
     guard deployment.sendsOnceToNode else { return nil }
     let cluster = deployment.cluster
     let width = deployment.parallelism.experts.tensor
-    guard cluster.devicesPerNode % width == 0 else {
-      throw .fabric(
-        .topology(
-          "slices of an expert on \(width) devices lie in several nodes, so no token goes to its "
-            + "node once; use another kind of communication"))
-    }
     do {
       return try ExpertSlots(
         devices: cluster.nodeCount, homeDevice: cluster.deviceIndices.map { cluster.node(of: $0) },

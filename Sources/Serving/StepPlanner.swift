@@ -95,6 +95,7 @@ struct StepPlanner {
         layer: position, perCopy: dispatchBytes, counts, nodeCounts: nodeCounts)
     } else {
       traffic.protocolShares = collective(of: .dispatch).shares
+      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : dispatchBytes
       layerTraffic.fill(
         &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
     }
@@ -105,6 +106,7 @@ struct StepPlanner {
       matrix = dispatched.returned(scale: combineBytes / dispatchBytes)
     } else {
       traffic.protocolShares = collective(of: .combine).shares
+      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : combineBytes
       layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
     }
     finishExchange(try appendRouted(.combine, layer: layer, matrix, to: &graph))
@@ -179,6 +181,8 @@ struct StepPlanner {
   ) throws(ServingError) -> TaskID? {
     guard let matrix else { return appendExchange(stage, layer: layer, to: &graph) }
     let exchange = deployment.exchange
+    let copyBytes = stage == .dispatch ? dispatchBytes : combineBytes
+    traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : copyBytes
     traffic.protocolShares = collective(of: stage).shares
     if exchange.algorithm == .flat && exchange.options.chunks == nil {
       traffic.removeAll()
@@ -187,28 +191,36 @@ struct StepPlanner {
       }
       return appendExchange(stage, layer: layer, to: &graph)
     }
+    let schedule: MessageSchedule
     do throws(CollectiveError) {
-      let schedule = try MessageSchedule(
+      schedule = try MessageSchedule(
         operation: .allToAll, algorithm: exchange.algorithm, matrix: matrix, layout: rankLayout,
         options: exchange.options)
-      return try appendPhases(of: schedule, stage, layer: layer, to: &graph)
     } catch { throw .collective(error) }
+    return try appendPhases(of: schedule, stage, layer: layer, to: &graph)
   }
 
   private mutating func appendPhases(
     of schedule: MessageSchedule, _ stage: Stage, layer: Int, to graph: inout TaskGraph
-  ) throws(CollectiveError) -> TaskID? {
+  ) throws(ServingError) -> TaskID? {
     let phases = SchedulePhases(schedule)
+    let isMadeOfCalls = deployment.exchange.algorithm.isMadeOfCalls
+    // A library that sends token by token starts up by what is in the phase.
+    let startUps =
+      deployment.protocols.tokenwise == nil
+      ? collective(of: stage).startUps(of: schedule, phases, rankLayout, perPhase: isMadeOfCalls)
+      : nil
     var last: TaskID?
     for phase in 0..<phases.count {
       traffic.removeAll()
       for index in phases[phase] {
-        // Only reductions in the switches can fail, and an all-to-all has none.
-        do { try traffic.add(schedule.steps[index]) } catch { continue }
+        do throws(FabricError) { try traffic.add(schedule.steps[index]) } catch {
+          throw .fabric(error)
+        }
       }
-      let isCall = phase == 0 || deployment.exchange.algorithm.isMadeOfCalls
       let task = appendExchange(
-        stage, layer: layer, after: last, startsUp: isCall, to: &graph)
+        stage, layer: layer, after: last,
+        startUp: startUps?[phase] ?? (phase == 0 || isMadeOfCalls ? nil : .zero), to: &graph)
       last = task ?? last
     }
     return last
@@ -228,8 +240,10 @@ struct StepPlanner {
 
   /// Appends the exchange in `traffic`, which begins when every device is ready; nil where nothing
   /// leaves any device.
+  ///
+  /// - Parameter given: The start-up; what the library's cost says of the traffic where nil.
   private mutating func appendExchange(
-    _ stage: Stage, layer: Int, after phase: TaskID? = nil, startsUp: Bool = true,
+    _ stage: Stage, layer: Int, after phase: TaskID? = nil, startUp given: SimTime? = nil,
     to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
@@ -247,7 +261,7 @@ struct StepPlanner {
       load.expertsPerRank = tokenwise.expertsPerRank
       load.multiprocessors = tokenwise.multiprocessors
     }
-    let startUp = startsUp ? collective.startUp(of: load) : .zero
+    let startUp = given ?? collective.startUp(of: load)
     let occupancy = stage == .tensorExchange ? 0 : deployment.protocols.occupancy
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
@@ -283,6 +297,7 @@ struct StepPlanner {
     guard width > 1 else { return }
     traffic.removeAll()
     traffic.protocolShares = collective(of: .tensorExchange).shares
+    traffic.messageBytes = nil
     for device in devices {
       let first = device / width * width
       let bytes = costs.tensorExchangeBytes[device % width] * Double(passes)

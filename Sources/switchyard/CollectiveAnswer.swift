@@ -48,6 +48,9 @@ struct CollectiveAnswer {
         algorithm = .inSwitch
       }
     }
+    if algorithm == nil {
+      algorithm = plan.meetsByCards ? operation.defaultAlgorithm(layout) : operation.algorithms[0]
+    }
     var question = CollectiveRun.Question(
       operation: operation, algorithm: algorithm, bytes: try Self.bytes(group.bytes),
       ranks: ranks,

@@ -260,7 +260,6 @@ private func tasks(
         routes.add(bytes, from: source, to: target)
       }
     }
-    #expect(!ports.needsPairs && routes.needsPairs)
     #expect(zip(ports.loads, routes.loads).allSatisfy { isAbout($0, $1) }, "\(name)")
     #expect(ports.wayLatency == routes.wayLatency)
     #expect(ports.bytesSent == routes.bytesSent)

@@ -101,7 +101,7 @@ func aLinkThatSlowsOnTheWayTakesTheRestOfItsBytesAtTheNewSpeed(
   let failed = NetworkChange(at: .zero, .device(2), factor: 0)
   let state = try network.state(after: [failed], at: .zero)
   #expect(state.failedDevices == [2])
-  #expect(state.isDown.filter { $0 }.count == 2)
+  #expect(state.factors.count { $0 == 0 } == 2)
   #expect(
     sentence { _ = try run(exchange(m, ranks: 4), on: network, changes: [failed]) }
       == "there is no way from device 2 to device 0")

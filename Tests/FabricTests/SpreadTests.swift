@@ -20,7 +20,7 @@ private func spines(_ network: Network, _ route: Route) -> [String] {
   var finder = RouteFinder(network, spread: .ecmp)
   var chosen: [Route] = []
   for target in 8..<16 {
-    for source in 0..<8 { chosen.append(try finder.route(from: source, to: target, bytes: 5)) }
+    for source in 0..<8 { chosen.append(try finder.route(from: source, to: target)) }
   }
   #expect(chosen.allSatisfy { $0.hops.allSatisfy { $0.share == 1 } })
   #expect(chosen.allSatisfy { spines(network, $0).count == 1 })
@@ -28,7 +28,7 @@ private func spines(_ network: Network, _ route: Route) -> [String] {
   var again = RouteFinder(network, spread: .ecmp)
   for target in (8..<16).reversed() {
     for source in (0..<8).reversed() {
-      _ = try again.route(from: target, to: source, bytes: 1e9)
+      _ = try again.route(from: target, to: source)
       let route = try again.route(from: source, to: target)
       #expect(route == chosen[(target - 8) * 8 + source])
     }
@@ -101,7 +101,7 @@ private func spines(_ network: Network, _ route: Route) -> [String] {
   #expect(core.values.allSatisfy { $0 == 16 })
 }
 
-@Test func adaptiveSpreadingWeighsBytesAndBandwidths() throws {
+@Test func adaptiveSpreadingWeighsFlowsAndBandwidths() throws {
   // Two ways, one of three times the bandwidth: of four equal flows it gets three.
   var network = Network()
   _ = network.addDevice(node: nil)
@@ -115,10 +115,16 @@ private func spines(_ network: Network, _ route: Route) -> [String] {
   var finder = RouteFinder(network, spread: .adaptive)
   var middles: [Int] = []
   for _ in 0..<4 {
-    let route = try finder.route(from: 0, to: 1, bytes: 100)
+    let route = try finder.route(from: 0, to: 1)
     middles.append(network.links[route.hops[0].link].target)
   }
   #expect(middles.count { $0 == ways[1] } == 3)
+  // Where the faster way has a ninth left, the slower one gets three of four.
+  var slowed = RouteFinder(network, spread: .adaptive, factors: [1, 1, 1.0 / 9, 1.0 / 9])
+  let firsts = try (0..<4).map { _ in
+    network.links[try slowed.route(from: 0, to: 1).hops[0].link].target
+  }
+  #expect(firsts.count { $0 == ways[0] } == 3)
   // A link without bandwidth is a way like another for who looks for one.
   network.addLink(.core, from: 1, to: 0, .zero)
   var back = RouteFinder(network, spread: .adaptive)

@@ -1,0 +1,92 @@
+import Hardware
+import Models
+import Testing
+
+@Suite("The shipped numbers of kernels")
+struct KernelCatalogueTests {
+  private func catalogue() throws -> HardwareCatalogue { try HardwareCatalogue.load() }
+
+  /// One launch of each family, large enough that no cache holds it.
+  private let work: [KernelWork] = [
+    .gemm(GEMMWork(m: 4096, n: 8192, k: 8192)),
+    .experts(
+      FusedExpertsWork(
+        tokens: 4096, chosen: 2, hidden: 4096, intermediate: 14_336,
+        load: GroupedLoad(counts: [Int](repeating: 1024, count: 8)))),
+    .attentionDecode(
+      AttentionDecodeLaw.Work(
+        .flashAttention3, sequences: 128, context: 8192, queryHeads: 32, keyHeads: 8, width: 128)),
+    .attentionPrompt(
+      AttentionPromptLaw.Work(
+        .flashAttention3, sequences: 4, tokens: 8192, queryHeads: 32, keyHeads: 8, width: 128)),
+    .latentDecode(
+      LatentDecodeLaw.Work(.flashAttention, sequences: 128, context: 8192, heads: 16)),
+    .latentPrompt(LatentPromptLaw.Work(.flashAttention, sequences: 4, tokens: 8192, heads: 16)),
+    .streaming(StreamingLaw.Work(rows: 65_536, rowBytes: 16_384)),
+  ]
+
+  /// The least bytes and operations of each of them.
+  private func least(_ work: KernelWork) -> (flops: Double, bytes: Double) {
+    switch work {
+    case .gemm(let work):
+      (work.flops, 2 * Double(work.m * work.k + work.k * work.n + work.m * work.n))
+    case .groupedGEMM(let work): (work.flops, 0)
+    case .experts(let work): (work.flops, 8 * 3 * 4096 * 14_336 * 2)
+    case .attentionDecode: (0, 2 * 128 * 8192 * 8 * 128 * 2)
+    case .attentionPrompt: (4 * 4 * 8192 * 8192 / 2 * 32 * 128, 0)
+    case .latentDecode: (0, 128 * 8192 * 576 * 2)
+    case .latentPrompt: (2 * 4 * 8192 * 8192 / 2 * 16 * 320, 0)
+    case .streaming(let work): (0, Double(work.rows) * work.rowBytes)
+    }
+  }
+
+  @Test("are there for H100 and A100, for every family, with what they were fitted to")
+  func present() throws {
+    let catalogue = try catalogue()
+    for device in ["h100-sxm", "a100-sxm-80gb"] {
+      let own = catalogue.kernels.filter { $0.device == device }
+      #expect(Set(own.map(\.family)) == Set(work.map(\.family)), "\(device)")
+      for entry in own {
+        #expect(entry.values.count == entry.family.terms.count)
+        #expect(!entry.citation.isEmpty && entry.fit.rows > 100 && entry.fit.heldOut > 10)
+        #expect(entry.fit.heldOutMedian < 0.1, "\(entry.name)")
+      }
+    }
+  }
+
+  @Test("never make a kernel faster than the data sheet allows")
+  func dataSheet() throws {
+    let catalogue = try catalogue()
+    for entry in catalogue.kernels {
+      let device = try catalogue.device(named: entry.device)
+      let machine = try #require(
+        KernelMachine(device, entry.numberType.hasPrefix("fp8") ? .fp8 : .bf16))
+      for one in work where one.family == entry.family {
+        let least = least(one)
+        let parts = one.parts(by: entry.values, on: machine)
+        #expect(parts.total >= least.flops / machine.peak, "\(entry.name)")
+        #expect(parts.total >= least.bytes / machine.bandwidth, "\(entry.name)")
+        #expect(parts.total < 20 * max(least.flops / machine.peak, least.bytes / machine.bandwidth))
+      }
+    }
+  }
+
+  @Test("are found for relatives, which say so")
+  func relatives() throws {
+    let catalogue = try catalogue()
+    let h100 = try #require(
+      catalogue.kernelCalibration(.gemm, type: "bfloat16", on: catalogue.device(named: "h100-sxm")))
+    #expect(h100.remarks.isEmpty && h100.calibration.numberType == "bfloat16")
+    let h20 = try #require(
+      catalogue.kernelCalibration(.gemm, type: "bfloat16", on: catalogue.device(named: "h20")))
+    #expect(h20.calibration == h100.calibration)
+    #expect(h20.remarks == ["uncalibrated: kernels of h100-sxm"])
+    let other = try #require(
+      catalogue.kernelCalibration(
+        .gemm, kernel: "mine bfloat16", on: catalogue.device(named: "h100-sxm")))
+    #expect(
+      other.remarks == [
+        "uncalibrated: mine bfloat16 takes the numbers of \(h100.calibration.kernel)"
+      ])
+  }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+@Suite("switchyard calibrate, validate kernels and cost")
+struct KernelCommandTests {
+  let bench: Workbench
+
+  init() throws { bench = try Workbench() }
+
+  /// Rows of a streaming kernel that takes 3 us, and its bytes at 0.8 of 3,350 GB/s; beyond half of
+  /// the cache, so that all of it comes from memory.
+  private func table(scale: Double = 1) -> String {
+    var lines = ["op,shape,dtype,microseconds"]
+    for rows in stride(from: 40_000, through: 400_000, by: 9_000) {
+      for bytes in [4096, 16_384] {
+        let seconds = 3e-6 + Double(rows * bytes) / (0.8 * 3350e9)
+        lines.append("streaming,\(rows)x\(bytes),bf16,\(seconds * 1e6 * scale)")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func object(_ arguments: [String]) throws -> [String: Any] {
+    let outcome = try bench.run(arguments + ["--json"])
+    try #require(outcome.exitCode == 0, "\(outcome.errors)")
+    return try #require(
+      JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+  }
+
+  @Test("calibrate finds what a table was made with, and validate agrees")
+  func fits() throws {
+    try bench.write(table(), to: "mine.csv")
+    let report = try object([
+      "calibrate", "mine.csv", "--device", "h100-sxm", "--out", "mine.yaml", "--report", "drawn",
+      "--date", "2026-11-21",
+    ])
+    let kernels = try #require(report["kernels"] as? [[String: Any]])
+    let terms = try #require(kernels.first?["terms"] as? [[String: Any]])
+    func value(_ key: String) -> Double {
+      let text = terms.first { $0["key"] as? String == key }?["value"] as? String
+      return text?.split(separator: " ").first.flatMap { Double($0) } ?? 0
+    }
+    #expect(abs(value("memory") / 0.8 - 1) < 0.02)
+    let written = try bench.text(bench.file("mine.yaml"))
+    #expect(written.contains("  h100-sxm-streaming-measured-bfloat16:\n"))
+    #expect(try bench.text(bench.file("drawn/h100-sxm-streaming.svg")).hasPrefix("<svg"))
+    // The file is a catalogue whose entry goes before the program's, and is kept when others come.
+    let check = try object([
+      "validate", "kernels", "mine.csv", "--device", "h100-sxm", "--catalogue", "mine.yaml",
+    ])
+    let judged = try #require(check["families"] as? [[String: Any]])
+    let errors = try #require(judged.first?["errors"] as? [String: Any])
+    #expect(errors["count"] as? Int == 82)
+    #expect(try #require(errors["worst"] as? Double) < 0.01)
+    let rows = table().split(separator: "\n").dropFirst().map { "other,\($0)" }
+    try bench.write(
+      (["kernel,op,shape,dtype,microseconds"] + rows).joined(separator: "\n"), to: "other.csv")
+    _ = try object(["calibrate", "other.csv", "--device", "h100-sxm", "--out", "mine.yaml"])
+    let both = try bench.text(bench.file("mine.yaml"))
+    #expect(
+      both.contains("streaming-measured-bfloat16:") && both.contains("streaming-other-bfloat16:"))
+  }
+
+  @Test("a table that cannot be right is refused with file, line and reason")
+  func badTables() throws {
+    func refusal(_ text: String, device: String = "h100-sxm") throws -> String {
+      try bench.write(text, to: "bad.csv")
+      return try bench.refusal("calibrate", "bad.csv", "--device", device)
+    }
+    let head = "op,shape,dtype,microseconds\n"
+    #expect(
+      try refusal("a,b\n1,2\n").hasPrefix("bad.csv:1: a table of kernels has columns of"))
+    #expect(
+      try refusal(head + "gemm,8x8x8,bf16,0\n")
+        .hasPrefix("bad.csv:2: 'microseconds' is '0'; it must be a number from "))
+    for time in ["-3", "nan", "inf", "x", ""] {
+      #expect(
+        try refusal(head + "gemm,8x8x8,bf16,\(time)\n").hasPrefix("bad.csv:2: 'microseconds' is"))
+    }
+    #expect(
+      try refusal(head + "gemm,8x8,bf16,5\n")
+        == "bad.csv:2: 'shape' is '8x8'; it must be mxnxk in whole numbers from 1")
+    #expect(
+      try refusal(head + "gemm,8x8x8,bf17,5\n").hasPrefix("bad.csv:2: 'dtype' is 'bf17'; it must"))
+    #expect(
+      try refusal(head + "gemmm,8x8x8,bf16,5\n").hasPrefix("bad.csv:2: 'op' is 'gemmm'; it must"))
+    #expect(
+      try refusal(head + "gemm,8x8x8,bf16,5\ngemm,8x8x16,bf16,6\n")
+        .hasPrefix("gemm measured bfloat16 was measured at 2 points, which cannot tell "))
+    #expect(
+      try refusal(table(), device: "h100")
+        .hasPrefix("there is no device 'h100' in the catalogue; did you mean"))
+    #expect(
+      try refusal(table(), device: "xeon-8380")
+        .hasPrefix("the catalogue does not say how many compute units xeon-8380 has"))
+    #expect(
+      try bench.refusal("calibrate", "none.csv", "--device", "h100-sxm")
+        == "none.csv: cannot be read: no such file")
+  }
+
+  @Test("cost explains one kernel")
+  func cost() throws {
+    let gemm = ["cost", "--device", "h100-sxm", "gemm", "4096", "4096", "4096", "--dtype", "bf16"]
+    let answer = try object(gemm)
+    // 2 x 4096^3 operations at 989 TFLOP/s take 139 us.
+    let seconds = try #require(answer["seconds"] as? Double)
+    #expect(seconds > 139e-6 && seconds < 250e-6)
+    #expect(answer["bound"] as? String == "compute")
+    let text = try bench.output(of: "cost", "--device", "h100-sxm", "gemm", "1", "4096", "4096")
+    #expect(text.contains("bound by                 memory"))
+    #expect(text.contains("tensor-fraction"))
+    // What was not measured says whose numbers it takes.
+    let relative = try bench.output(
+      of: "cost", "--device", "h20", "latent-decode", "64", "4096", "128")
+    #expect(relative.contains("uncalibrated: kernels of h100-sxm"))
+    #expect(
+      try bench.refusal("cost", "--device", "h100-sxm", "gemm", "1", "2")
+        == "gemm takes 3 whole numbers from 1: m, n, k")
+    #expect(
+      try bench.refusal("cost", "--device", "h100-sxm", "gemm", "0", "2", "3")
+        == "gemm takes 3 whole numbers from 1: m, n, k")
+    #expect(
+      try bench.refusal("cost", "--device", "h100-sxm", "gemm", "1", "2", "3", "--dtype", "fp3")
+        .hasPrefix("'fp3' is not a type of gemm kernels; one of: bfloat16, "))
+  }
+}
