@@ -29,6 +29,9 @@ public struct Device: Hashable, Sendable {
   public var thermalDesignPower: Power
   public var idlePower: Power
   public var efficiency: KernelEfficiency
+  /// What was measured of its kernels, or of its nearest relative's where a family has nothing of its
+  /// own; empty where nobody's were. In the catalogue's order.
+  public var kernels: [KernelCalibration] = []
   /// Every number of the entry with its source, in the order of the catalogue file.
   public var facts: [SourcedFact]
   /// What else the sources say; empty where nothing.

@@ -47,7 +47,8 @@ public struct HardwareCatalogue: Sendable {
     }
   }
 
-  /// Builds links before devices before nodes, because each refers to the ones before.
+  /// Builds links before devices before nodes, because each refers to the ones before; kernels before
+  /// nodes, which hold their devices.
   init(_ document: CatalogueDocument, _ problems: ProblemCollector) {
     links = document.links.compactMap { $0.link(problems) }
     let kinds = document.memoryKinds.compactMap { $0.memoryKind(problems) }
@@ -57,12 +58,13 @@ public struct HardwareCatalogue: Sendable {
     nodes = []
     collectives = []
     kernels = []
+    kernels = document.kernels.compactMap { $0.kernelCalibration(devices, problems) }
+    for index in devices.indices { devices[index].kernels = kernels(nearestTo: devices[index]) }
     let reader = NodeReader(
       devices: devices, links: links, problems: problems,
       unreadableNames: Set(document.devices.map(\.name) + document.links.map(\.name)))
     nodes = document.nodes.compactMap { reader.node($0) }
     collectives = document.collectives.compactMap { $0.collectiveCost(reader.links, problems) }
-    kernels = document.kernels.compactMap { $0.kernelCalibration(reader.devices, problems) }
   }
 
   /// - Throws: ``HardwareError/unknownName(_:kind:suggestions:)``.

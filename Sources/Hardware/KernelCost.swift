@@ -5,7 +5,8 @@ public enum KernelBound: String, CaseIterable, Hashable, Sendable {
   case compute, memory, latency
 }
 
-/// What one kernel takes on one device when it runs alone: the roofline.
+/// What one kernel takes on one device when it runs alone: by the roofline, or by the law of measured
+/// kernels, which is never faster.
 ///
 /// S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for
 /// multicore architectures", CACM 52(4), 2009.
@@ -14,19 +15,25 @@ public struct KernelCost: Hashable, Sendable {
   public var launchLatency: SimTime
   public var flops: FLOPs
   public var bytes: Bytes
-  /// `flops` at the achievable rate of the operator's precision.
+  /// The arithmetic alone: `flops` at the achievable rate of the operator's precision, or a law's
+  /// compute part.
   public var tensorTime: Seconds
   /// `flops` at the peak rate: the share of the arithmetic units' time that is truly used.
   public var peakTensorTime: Seconds
-  /// `bytes` at the achievable memory bandwidth.
+  /// The traffic alone: `bytes` at the achievable memory bandwidth, or a law's memory part.
   public var memoryTime: Seconds
   /// Above idle; `bytes` x energy per byte + `flops` x energy per operation.
   public var energy: Joules
+  /// The time of the work alone, without the launch.
+  public var time: Seconds
 
+  /// - Parameter time: The longer of `tensorTime` and `memoryTime` where nil: arithmetic and memory
+  ///   overlap whole.
   @inlinable
   public init(
     launchLatency: SimTime, flops: FLOPs, bytes: Bytes, tensorTime: Seconds,
-    peakTensorTime: Seconds, memoryTime: Seconds, energy: Joules
+    peakTensorTime: Seconds, memoryTime: Seconds, energy: Joules,
+    time: Seconds? = nil
   ) {
     self.launchLatency = launchLatency
     self.flops = flops
@@ -35,11 +42,8 @@ public struct KernelCost: Hashable, Sendable {
     self.peakTensorTime = peakTensorTime
     self.memoryTime = memoryTime
     self.energy = energy
+    self.time = time ?? max(tensorTime, memoryTime)
   }
-
-  /// The time of the work alone, without the launch: arithmetic and memory overlap, so the longer of
-  /// the two.
-  @inlinable public var time: Seconds { max(tensorTime, memoryTime) }
 
   /// Launch and work, rounded up once; never where the work never ends.
   @inlinable public var duration: SimTime {

@@ -1,17 +1,25 @@
 import Models
 import Units
 
-/// Gives each operator its time on one device: roofline over achievable rates, plus a launch.
+/// Gives each operator its time on one device: by the laws of measured kernels where there are numbers
+/// for them, else by the roofline over achievable rates, plus a launch.
 ///
-///     let model = KernelCostModel(device)
-///     try model.require([.bf16, .fp8])          // once, when a scenario is assembled
-///     let cost = model.cost(of: kernel)         // then as often as needed
+///     let model = KernelCostModel(device, for: precisions)
+///     try model.require([.bf16, .fp8])                    // once, when a scenario is assembled
+///     let cost = model.cost(of: kernel, rows: tokens)     // then as often as needed
 ///
-/// tensorTime = flops / (peak(precision) x tensor fraction), memoryTime = bytes / (bandwidth x
-/// memory fraction). What a query needs is computed once, here, and lies in arrays by precision.
+/// Roofline: tensorTime = flops / (peak(precision) x tensor fraction), memoryTime = bytes / (bandwidth
+/// x memory fraction), time = the longer of the two. A law's time is
+///
+///     max(total - launch, flops / peak, bytes / bandwidth)
+///
+/// so that no kernel is faster than the data sheet allows. What a query needs is computed once, here.
 public struct KernelCostModel: Hashable, Sendable {
   public let device: Device
+  /// Of kernels without a law.
   public let launchLatency: SimTime
+  /// Nil where all kernels are rooflines.
+  public let laws: KernelLaws?
   /// Peak bandwidth x ``KernelEfficiency/memoryFraction``.
   public let achievableBandwidth: Bandwidth
   @usableFromInline let energyPerByte: EnergyPerByte
@@ -24,8 +32,10 @@ public struct KernelCostModel: Hashable, Sendable {
     @usableFromInline var energy: EnergyPerFLOP
   }
 
-  public init(_ device: Device) {
+  /// - Parameter precisions: Those of the model that runs; all kernels are rooflines where nil.
+  public init(_ device: Device, for precisions: Precisions? = nil) {
     self.device = device
+    laws = precisions.flatMap { KernelLaws(device, $0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction
     energyPerByte = device.memory.energyPerByte
@@ -42,12 +52,39 @@ public struct KernelCostModel: Hashable, Sendable {
   /// What `kernel` takes when it has the device to itself. O(1), no allocation.
   ///
   /// Arithmetic in a precision that ``require(_:)`` refuses takes infinite time: it is never free.
-  @inlinable
-  public func cost(of kernel: Operator) -> KernelCost {
-    cost(flops: kernel.flops, bytes: kernel.bytes, precision: kernel.precision)
+  ///
+  /// - Parameter rows: Tokens that an elementwise kernel passes over; its roofline where nil.
+  public func cost(of kernel: Operator, rows: Int? = nil) -> KernelCost {
+    let roofline = cost(flops: kernel.flops, bytes: kernel.bytes, precision: kernel.precision)
+    guard let parts = laws?.parts(of: kernel, rows: rows ?? 0) else { return roofline }
+    return roofline.taking(parts, device.memory)
   }
 
-  /// What a kernel of so much work takes.
+  /// What a device's routed experts take in one call that does the work of all of `operators`; nil
+  /// where no law says.
+  ///
+  /// - Parameters:
+  ///   - load: Rows of each of the device's experts.
+  ///   - chosen: Rows of each token; 1 where every row is a token of its own, as after a dispatch.
+  ///   - experts: Experts that the device has, with rows or without.
+  ///   - intermediate: Of an expert, as far as it is here.
+  public func cost(
+    ofExperts load: GroupedLoad, chosen: Int, experts: Int, hidden: Int, intermediate: Int,
+    _ operators: ((Operator) -> Void) -> Void
+  ) -> KernelCost? {
+    let found = laws?.parts(
+      of: load, chosen: chosen, experts: experts, hidden: hidden, intermediate: intermediate)
+    guard let parts = found else { return nil }
+    var sum = KernelSequence()
+    operators { sum.add(cost(flops: $0.flops, bytes: $0.bytes, precision: $0.precision)) }
+    let roofline = KernelCost(
+      launchLatency: launchLatency, flops: sum.flops, bytes: sum.bytes,
+      tensorTime: sum.tensorTime, peakTensorTime: sum.peakTensorTime, memoryTime: sum.memoryTime,
+      energy: sum.energy)
+    return roofline.taking(parts, device.memory)
+  }
+
+  /// What a kernel of so much work takes by its roofline.
   @inlinable
   public func cost(flops: FLOPs, bytes: Bytes, precision: Precision) -> KernelCost {
     let rate = rates[precision.index]
@@ -83,11 +120,14 @@ public struct KernelCostModel: Hashable, Sendable {
     for precision in precisions { _ = try device.peakRate(for: precision) }
   }
 
-  /// What results of a run in `precisions` must say: the device's remarks, and where a rate or a
-  /// fraction is another precision's.
-  public func remarks(for precisions: some Sequence<Precision>) -> [String] {
+  /// What results of a run in `precisions` must say: the device's remarks, where a rate or a fraction
+  /// is another precision's, and where the laws of `families` have another device's numbers.
+  public func remarks(
+    for precisions: some Sequence<Precision>, families: [KernelFamily] = []
+  ) -> [String] {
     let asked = Set(precisions)
     return device.remarks + Precision.allCases.filter(asked.contains).flatMap(substitutions)
+      + (laws?.remarks(for: families) ?? [])
   }
 
   private func substitutions(for precision: Precision) -> [String] {
@@ -107,6 +147,19 @@ public struct KernelCostModel: Hashable, Sendable {
       "uncalibrated: \(precision.rawValue) on \(device.name) uses the fraction measured in "
         + measured.rawValue
     ]
+  }
+}
+
+extension KernelCost {
+  /// The same work in a law's time, but not faster than peaks allow.
+  fileprivate func taking(_ parts: KernelParts, _ memory: Device.Memory) -> KernelCost {
+    var cost = self
+    cost.launchLatency = SimTime(roundingUp: parts.launch)
+    cost.tensorTime = max(Seconds(parts.compute), peakTensorTime)
+    cost.memoryTime = max(Seconds(parts.memory), bytes / memory.bandwidth)
+    cost.time = max(
+      Seconds(parts.total - parts.launch), peakTensorTime, bytes / memory.bandwidth)
+    return cost
   }
 }
 

@@ -4,15 +4,15 @@ import Units
 ///
 ///     var layer = KernelSequence()
 ///     for kernel in kernels { layer.add(model.cost(of: kernel)) }
-///     layer.duration        // sum of launches + sum of each kernel's roofline
+///     layer.duration        // sum of launches + sum of each kernel's time
 ///
-/// A plain value: adding allocates nothing. The sum of maxima is kept, not the maximum of sums: a
+/// A plain value: adding allocates nothing. The sum of times is kept, not the longer of sums: a
 /// memory-bound kernel does not overlap with the compute-bound one behind it.
 public struct KernelSequence: Hashable, Sendable {
   public private(set) var kernels = 0
   /// The launches, one after the other.
   public private(set) var launchLatency = SimTime.zero
-  /// Each kernel's longer part (``KernelCost/time``), summed.
+  /// What each kernel takes alone (``KernelCost/time``), summed.
   public private(set) var busy = Seconds.zero
   public private(set) var tensorTime = Seconds.zero
   public private(set) var memoryTime = Seconds.zero

@@ -73,8 +73,9 @@ struct ScenarioReader {
     _ measurement: Serving.Measurement
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
-    let kernels = KernelCostModel(deployment.cluster.device)
-    for remark in kernels.remarks(for: deployment.precisions.arithmetic)
+    let kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
+    let families = deployment.model.kernelFamilies(in: workload.phase)
+    for remark in kernels.remarks(for: deployment.precisions.arithmetic, families: families)
     where !remarks.contains(remark) {
       remarks.append(remark)
     }

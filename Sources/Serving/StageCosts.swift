@@ -32,16 +32,20 @@ struct StageCosts {
   private let model: ModelArchitecture
   private let precisions: Precisions
   private let slices: Int
+  /// Rows of each token that a device's experts get in one call; 1 where an exchange brings each of a
+  /// token's rows by itself.
+  private let chosen: Int
   /// Slots of each layer and expert group: `[layer * groups + group]`.
   private var slotsOfGroup: [[Int32]] = []
   private let groups: Int
 
   init(_ deployment: Deployment, _ workload: Workload) {
-    kernels = KernelCostModel(deployment.cluster.device)
+    kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
     model = deployment.model
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
     groups = deployment.placement.groups
+    chosen = groups == 1 ? model.experts.topK : 1
     let width = deployment.parallelism.attention.tensor
     let tokens = workload.tokensPerGroup
     perPosition(tokens: tokens, width: width)
@@ -53,10 +57,18 @@ struct StageCosts {
     let output = precisions.outputs.bytes * Double(model.hidden)
     for position in 0..<width {
       let own = share(position, of: tokens, among: width).count
-      gate.positions.append(sequence { model.gate(newTokens: own, precisions, $0) })
+      gate.positions.append(
+        sequence(rows: own) { body in
+          model.gate(newTokens: own, precisions) {
+            if !callGathers || $0.role != .permutation { body($0) }
+          }
+        })
       sharedExperts.positions.append(
-        sequence { model.sharedExperts(newTokens: own, precisions, $0) })
-      weightedSum.positions.append(sequence { model.combination(newTokens: own, precisions, $0) })
+        sequence(rows: own) { model.sharedExperts(newTokens: own, precisions, $0) })
+      weightedSum.positions.append(
+        callSums
+          ? KernelSequence()
+          : sequence(rows: own) { model.combination(newTokens: own, precisions, $0) })
       tensorExchangeBytes.append(Bytes(Double(own) * output))
     }
   }
@@ -68,19 +80,21 @@ struct StageCosts {
     attention = (0..<model.layers).map { layer in
       Cost(
         positions: [
-          sequence {
+          sequence(rows: tokens) {
             model.attention(layer: layer, of: batch, precisions, tensorParallel: width, $0)
           }
         ])
     }
-    embedding.positions = [sequence { model.embedding(newTokens: tokens, precisions, $0) }]
+    embedding.positions = [
+      sequence(rows: tokens) { model.embedding(newTokens: tokens, precisions, $0) }
+    ]
     denseFeedForward.positions = [
-      sequence {
+      sequence(rows: tokens) {
         model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)
       }
     ]
     head.positions = [
-      sequence {
+      sequence(rows: workload.batch) {
         model.head(sequences: workload.batch, precisions, tensorParallel: width, $0)
       }
     ]
@@ -96,19 +110,43 @@ struct StageCosts {
     }
   }
 
-  func slots(layer: Int, group: Int) -> [Int32] { slotsOfGroup[layer * groups + group] }
-
-  /// The routed experts of one device, of which `active` share `pairs` (token, expert) pairs.
-  func routedExperts(pairs: Int, active: Int) -> KernelSequence {
-    sequence {
-      model.routedExperts(
-        tokens: pairs, activeExperts: active, precisions, tensorSlices: slices, $0)
-    }
+  /// Whether a device's routed experts are one call, which gathers their rows without a copy before.
+  private var callGathers: Bool {
+    kernels.laws?.hasExperts == true && model.feedForward.matrices == 3
   }
 
-  private func sequence(_ operators: ((Operator) -> Void) -> Void) -> KernelSequence {
+  /// Whether that call has all rows of its tokens, so that no sum is left to do after it.
+  private var callSums: Bool { callGathers && groups == 1 && slices == 1 }
+
+  func slots(layer: Int, group: Int) -> [Int32] { slotsOfGroup[layer * groups + group] }
+
+  /// The routed experts of one device, which have `load`; `count` with rows or without.
+  ///
+  /// One call where gated experts were measured, which gathers its rows itself and adds up those of
+  /// a token; else a grouped multiplication up, the activation, and one down.
+  func routedExperts(_ load: GroupedLoad, of count: Int) -> KernelSequence {
+    let pairs = Int(load.rows)
+    guard pairs > 0 else { return KernelSequence() }
+    let work = { (body: (Operator) -> Void) in
+      model.routedExperts(
+        tokens: pairs, activeExperts: Int(load.active), precisions, tensorSlices: slices, body)
+      if callSums { model.combination(newTokens: pairs / chosen, precisions, body) }
+    }
+    guard callGathers else { return sequence(rows: pairs, work) }
+    let call = kernels.cost(
+      ofExperts: load, chosen: chosen, experts: count, hidden: model.hidden,
+      intermediate: (model.experts.intermediate + slices - 1) / slices, work)
+    guard let call else { return sequence(rows: pairs, work) }
     var sequence = KernelSequence()
-    operators { sequence.add(kernels.cost(of: $0)) }
+    sequence.add(call)
+    return sequence
+  }
+
+  private func sequence(
+    rows: Int, _ operators: ((Operator) -> Void) -> Void
+  ) -> KernelSequence {
+    var sequence = KernelSequence()
+    operators { sequence.add(kernels.cost(of: $0, rows: rows)) }
     return sequence
   }
 }

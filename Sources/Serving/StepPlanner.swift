@@ -148,14 +148,12 @@ struct StepPlanner {
     let slots = counts.slots
     let slices = deployment.parallelism.experts.tensor
     for group in 0..<deployment.placement.groups {
-      var pairs = 0
-      var active = 0
-      for slot in costs.slots(layer: position, group: group) {
-        let tokens = Int(counts.slotTokens[position * slots.slotsPerLayer + Int(slot)])
-        pairs += tokens
-        active += tokens > 0 ? 1 : 0
+      let own = costs.slots(layer: position, group: group)
+      var load = GroupedLoad()
+      for slot in own {
+        load.add(Int(counts.slotTokens[position * slots.slotsPerLayer + Int(slot)]))
       }
-      let sequence = costs.routedExperts(pairs: pairs, active: active)
+      let sequence = costs.routedExperts(load, of: own.count)
       for device in group * slices..<(group + 1) * slices {
         if sequence.kernels > 0 {
           appendTask(

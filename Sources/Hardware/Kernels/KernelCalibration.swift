@@ -98,26 +98,46 @@ extension HardwareCatalogue {
   public func kernelCalibration(
     _ family: KernelFamily, kernel: String? = nil, type: String? = nil, on device: Device
   ) -> FoundKernelCalibration? {
-    let candidates = kernels.filter { $0.family == family }
-    guard let last = candidates.last else { return nil }
-    var remarks: [String] = []
-    let measured = Set(candidates.map(\.device))
-    var owner = device.name
-    if !measured.contains(owner) {
-      let relative = device.efficiency.relative ?? ""
-      owner = measured.contains(relative) ? relative : last.device
-      remarks.append("uncalibrated: kernels of \(owner)")
-    }
-    let own = candidates.filter { $0.device == owner }
+    let own = kernels(of: family, nearestTo: device)
+    guard let owner = own.first?.device else { return nil }
+    var remarks = owner == device.name ? [] : [KernelCalibration.remark(relative: owner)]
     let type = kernel.map(KernelCalibration.numberType) ?? type
     let ofKernel = own.last { $0.kernel == kernel }
     let ofType = own.first { $0.numberType == type }
     guard let found = ofKernel ?? ofType ?? own.first else { return nil }
     if let kernel, ofKernel == nil {
-      remarks.append("uncalibrated: \(kernel) takes the numbers of \(found.kernel)")
+      remarks.append(found.remark(standingInFor: kernel))
     } else if let type, ofKernel == nil, ofType == nil {
-      remarks.append("uncalibrated: \(type) takes the numbers of \(found.kernel)")
+      remarks.append(found.remark(standingInFor: type))
     }
     return FoundKernelCalibration(calibration: found, remarks: remarks)
+  }
+
+  /// All of a family's entries for the device itself, or else for the device whose fractions it
+  /// borrows, or else for the last one of the catalogue. O(entries).
+  private func kernels(
+    of family: KernelFamily, nearestTo device: Device
+  ) -> [KernelCalibration] {
+    let candidates = kernels.filter { $0.family == family }
+    let measured = [device.name, device.efficiency.relative].compactMap { $0 }
+    let owner =
+      measured.first { name in candidates.contains { $0.device == name } }
+      ?? candidates.last?.device
+    return candidates.filter { $0.device == owner }
+  }
+
+  /// The same of every family: what ``Device/kernels`` holds.
+  func kernels(nearestTo device: Device) -> [KernelCalibration] {
+    KernelFamily.allCases.flatMap { kernels(of: $0, nearestTo: device) }
+  }
+}
+
+extension KernelCalibration {
+  /// What results must say where the numbers are another device's.
+  static func remark(relative: String) -> String { "uncalibrated: kernels of \(relative)" }
+
+  /// What results must say where the numbers are of another type or library.
+  func remark(standingInFor asked: String) -> String {
+    "uncalibrated: \(asked) takes the numbers of \(kernel)"
   }
 }

@@ -1,0 +1,182 @@
+import Models
+
+/// The laws of a device's measured kernels, as a model in given precisions calls them.
+///
+///     let laws = KernelLaws(device, precisions)
+///     let parts = laws?.parts(of: kernel, rows: tokens)
+///
+/// Chosen once, when a run is assembled: from ``Device/kernels`` those of the type of numbers that
+/// the precisions ask for, or else of the nearest one. A family without numbers has no law here. Runs
+/// replay recorded graphs: what the host takes to launch a kernel does not count.
+public struct KernelLaws: Hashable, Sendable {
+  /// A law and the data sheet for the precision that it computes in.
+  struct Fitted<Law: KernelLaw>: Hashable, Sendable {
+    var law: Law
+    var machine: KernelMachine
+    /// As the calibration has it: `torch_mm bfloat16`.
+    var kernel: String
+    /// Its last word.
+    var numberType: String
+
+    init(_ entry: KernelCalibration, on machine: KernelMachine) {
+      law = Law(entry.values)
+      self.machine = machine
+      kernel = entry.kernel
+      numberType = entry.numberType
+    }
+
+    func parts(of work: Law.Work) -> KernelParts { law.parts(of: work, on: machine) }
+  }
+
+  /// What streams rows, by the kernels that were measured.
+  struct Streams: Hashable, Sendable {
+    var normalization: Fitted<StreamingLaw>
+    var rotaryEmbedding: Fitted<StreamingLaw>
+    var embedding: Fitted<StreamingLaw>
+    /// Activations, sums, choices and what else passes over its operands once.
+    var elementwise: Fitted<StreamingLaw>
+  }
+
+  let precisions: Precisions
+  private(set) var gemm: Fitted<GEMMLaw>?
+  /// Of the multiplications whose weights are never quantised: ``Precisions/unquantized``.
+  private(set) var unquantizedGEMM: Fitted<GEMMLaw>?
+  private(set) var experts: Fitted<FusedExpertsLaw>?
+  private(set) var attentionDecode: Fitted<AttentionDecodeLaw>?
+  private(set) var attentionPrompt: Fitted<AttentionPromptLaw>?
+  private(set) var latentDecode: Fitted<LatentDecodeLaw>?
+  private(set) var latentPrompt: Fitted<LatentPromptLaw>?
+  private(set) var streaming: Streams?
+  private(set) var decodeLibrary = AttentionLibrary.flashAttention3
+  private(set) var promptLibrary = AttentionLibrary.flashAttention3
+  private(set) var latentDecodeLibrary = LatentLibrary.flashAttention
+  private(set) var latentPromptLibrary = LatentLibrary.flashAttention
+  private var remarks: [Remark] = []
+
+  /// Whether a device's routed experts have a law.
+  public var hasExperts: Bool { experts != nil }
+
+  private struct Remark: Hashable, Sendable {
+    var family: KernelFamily
+    var text: String
+  }
+
+  /// Nil where the device is no GPU, the catalogue does not say how many compute units it has, or
+  /// nobody's kernels were measured.
+  public init?(_ device: Device, _ precisions: Precisions) {
+    guard device.kind == .gpu, device.computeUnits != nil, !device.kernels.isEmpty else {
+      return nil
+    }
+    self.precisions = precisions
+    let types = Self.numberTypes(precisions)
+    let arithmetic = precisions.activations.multiplied(by: precisions.weights)
+    gemm = fitted(.gemm, types, KernelMachine(device, arithmetic), of: device)
+    gemm?.law.host = 0
+    let unquantized = precisions.unquantized
+    if unquantized == precisions.weights && unquantized == precisions.activations {
+      unquantizedGEMM = gemm
+    } else {
+      unquantizedGEMM = fitted(
+        .gemm, Self.numberTypes(Precisions(unquantized)), KernelMachine(device, unquantized),
+        of: device)
+      unquantizedGEMM?.law.host = 0
+    }
+    experts = fitted(.experts, types, KernelMachine(device, arithmetic), of: device)
+    chooseAttention(device)
+    chooseStreams(device)
+  }
+
+  private mutating func chooseAttention(_ device: Device) {
+    let types = Self.attentionTypes(precisions)
+    let half = KernelMachine(device, .bf16)
+    // FlashAttention multiplies in the cache's precision, FlashMLA widens what it reads.
+    let machine = precisions.kvCache.bytes < 2 ? KernelMachine(device, .fp8) : half
+    attentionDecode = fitted(.attentionDecode, types, machine, of: device)
+    // Another layer's cache has passed since a layer's own was read: all of it comes from memory.
+    attentionDecode?.machine.cache = 0
+    attentionPrompt = fitted(.attentionPrompt, types, machine, of: device)
+    latentDecode = fitted(.latentDecode, types, half, of: device)
+    latentPrompt = fitted(.latentPrompt, types, half, of: device)
+    decodeLibrary = AttentionLibrary(kernel: attentionDecode?.kernel ?? "", on: device)
+    promptLibrary = AttentionLibrary(kernel: attentionPrompt?.kernel ?? "", on: device)
+    latentDecodeLibrary = LatentLibrary(kernel: latentDecode?.kernel ?? "")
+    latentPromptLibrary = LatentLibrary(kernel: latentPrompt?.kernel ?? "")
+  }
+
+  private mutating func chooseStreams(_ device: Device) {
+    guard precisions.outputs.bytes == 2, let machine = KernelMachine(device, .bf16) else { return }
+    func stream(_ kernel: String) -> Fitted<StreamingLaw>? {
+      let own = device.kernels.filter { $0.family == .streaming }
+      return (own.last { $0.kernel == kernel } ?? own.first).map {
+        Fitted($0, on: machine)
+      }
+    }
+    if let normalization = stream("input_layernorm"), let rotary = stream("attn_rope"),
+      let embedding = stream("emb"), let elementwise = stream("mlp_act")
+    {
+      streaming = Streams(
+        normalization: normalization, rotaryEmbedding: rotary, embedding: embedding,
+        elementwise: elementwise)
+    }
+    remark(.streaming, device.kernels.first { $0.family == .streaming }, asked: nil, device)
+  }
+
+  /// The first entry of the first of `types` that was measured; nil where none was.
+  private mutating func fitted<Law: KernelLaw>(
+    _ family: KernelFamily, _ types: [String], _ machine: KernelMachine?, of device: Device
+  ) -> Fitted<Law>? {
+    guard let machine else { return nil }
+    for type in types {
+      let entry = device.kernels.first { $0.family == family && $0.numberType == type }
+      guard let entry else { continue }
+      let isSameRate = Set([type, types[0]]).isSubset(of: ["bfloat16", "float16"])
+      remark(family, entry, asked: isSameRate || type == types[0] ? nil : types[0], device)
+      return Fitted(entry, on: machine)
+    }
+    return nil
+  }
+
+  private mutating func remark(
+    _ family: KernelFamily, _ entry: KernelCalibration?, asked: String?, _ device: Device
+  ) {
+    guard let entry else { return }
+    if entry.device != device.name {
+      remarks.append(
+        Remark(family: family, text: KernelCalibration.remark(relative: entry.device)))
+    }
+    if let asked {
+      remarks.append(Remark(family: family, text: entry.remark(standingInFor: asked)))
+    }
+  }
+
+  /// What results that used `families` must say, each sentence once.
+  public func remarks(for families: some Sequence<KernelFamily>) -> [String] {
+    let used = Set(families)
+    var sentences: [String] = []
+    for remark in remarks where used.contains(remark.family) && !sentences.contains(remark.text) {
+      sentences.append(remark.text)
+    }
+    return sentences
+  }
+
+  /// The types of numbers that multiplications are measured in, the nearest first, as tables name
+  /// them; none for what was never measured.
+  static func numberTypes(_ precisions: Precisions) -> [String] {
+    let (weights, activations) = (precisions.weights, precisions.activations)
+    guard weights != .fp32 && activations != .fp32 else { return [] }
+    if activations.bytes >= 2 || weights.bytes >= 2 {
+      if weights.bytes < 1 { return ["\(weights.rawValue)_wo", "int4_wo", "bfloat16", "float16"] }
+      if weights.bytes < 2 { return ["\(weights.rawValue)_wo", "int8_wo", "bfloat16", "float16"] }
+      let isHalf = activations.multiplied(by: weights) == .fp16
+      return isHalf ? ["float16", "bfloat16"] : ["bfloat16", "float16"]
+    }
+    return [activations.rawValue, "fp8", "fp8_block", "bfloat16"]
+  }
+
+  /// The same of attention.
+  static func attentionTypes(_ precisions: Precisions) -> [String] {
+    guard precisions.outputs.bytes == 2, precisions.kvCache != .fp32 else { return [] }
+    if precisions.kvCache.bytes < 2 { return [precisions.kvCache.rawValue, "fp8", "bfloat16"] }
+    return precisions.kvCache == .fp16 ? ["float16", "bfloat16"] : ["bfloat16", "float16"]
+  }
+}
