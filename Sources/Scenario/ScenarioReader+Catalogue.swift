@@ -40,9 +40,8 @@ extension ScenarioReader {
       do {
         let content = try Value.contents(ofFile: path)
         let hasModels = content["models"] != nil
-        let hasHardware = ["links", "memory-kinds", "devices", "nodes"].contains {
-          content[$0] != nil
-        }
+        let sections = ["links", "memory-kinds", "devices", "nodes", "collectives", "kernels"]
+        let hasHardware = sections.contains { content[$0] != nil }
         if hasModels && hasHardware {
           problems.add(
             "'\(path)' has models beside hardware; give the models a file of their own",
