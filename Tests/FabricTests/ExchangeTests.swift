@@ -37,6 +37,22 @@ private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
   #expect(traffic.bound(latency: traffic.wayLatency) == .link(.scaleUp))
 }
 
+@Test func aSlowedLinkBoundsWhatItCarries() throws {
+  // Two nodes: 1 GB inside and 10 MB across. By the data sheet NVLink is the bound; with a hundredth
+  // of device 0's card left, the card is.
+  let cluster = try cluster("dgx-h100", count: 2)
+  let network = try Network(NetworkPlan(cluster))
+  let card = try #require(network.links.firstIndex { $0.name == "node 0 card 0 out" })
+  var factors = [Double](repeating: 1, count: network.links.count)
+  for (left, kind) in [(1.0, Network.LinkKind.scaleUp), (0.01, .card)] {
+    factors[card] = left
+    var traffic = ExchangeTraffic(ClusterResources(cluster, network), factors: factors)
+    traffic.add(Bytes(1e9), from: 0, to: 1)
+    traffic.add(Bytes(10e6), from: 0, to: 8)
+    #expect(traffic.bound(latency: .zero) == .link(kind))
+  }
+}
+
 @Test func whatIsSentIsReceived() throws {
   var traffic = try ExchangeTraffic(cluster("dgx-a100", count: 2))
   for source in 0..<16 {

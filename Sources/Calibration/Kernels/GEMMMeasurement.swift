@@ -78,6 +78,8 @@ struct GEMMKind {
       weightBytes: 1, activationBytes: 1, arithmetic: .fp8, tiling: .compiled, layers: 1),
     "int8": GEMMKind(weightBytes: 1, activationBytes: 1, arithmetic: .int8, quantises: true),
     "int8_wo": GEMMKind(weightBytes: 1, activationBytes: 2, arithmetic: .bf16),
-    "int4_wo": GEMMKind(weightBytes: 0.516, activationBytes: 2, arithmetic: .bf16),
+    // A scale of two bytes for each 128 weights.
+    "int4_wo": GEMMKind(
+      weightBytes: 0.5 + 2.0 / 128, activationBytes: 2, arithmetic: .bf16),
   ]
 }
