@@ -37,7 +37,9 @@ public struct MemoryBudget: Hashable, Sendable {
     let attention = (0..<model.layers).reduce(Bytes.zero) {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
-    add("experts", copies, "copies", model.expertBytes(precisions, tensorSlices: slices))
+    if !deployment.expertsLiveBeside {
+      add("experts", copies, "copies", model.expertBytes(precisions, tensorSlices: slices))
+    }
     add("attention", 1, "share of all layers", attention)
     add("shared experts", layers, "layers", model.sharedExpertBytes(precisions))
     add("gates", layers, "layers", model.gateBytes(precisions))

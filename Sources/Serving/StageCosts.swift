@@ -22,12 +22,15 @@ struct StageCosts {
   /// Of a group's tokens, which each of its devices looks up for itself.
   private(set) var embedding = Cost()
   /// `[layer]`, of a group's tokens on one of its devices.
-  private(set) var attention: [Cost] = []
+  private(set) var attention: [AttentionCost] = []
   private(set) var denseFeedForward = Cost()
   private(set) var head = Cost()
   /// What a device sends to each other device of its group in one pass, by its position there.
   private(set) var tensorExchangeBytes: [Bytes] = []
 
+  /// Nil where nothing runs on companions.
+  let companion: CompanionCosts?
+  private let attentionPolicy: ExpertExecution.Attention
   private let kernels: KernelCostModel
   private let model: ModelArchitecture
   private let precisions: Precisions
@@ -41,6 +44,8 @@ struct StageCosts {
 
   init(_ deployment: Deployment, _ mix: IterationMix) {
     kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
+    companion = CompanionCosts(deployment)
+    attentionPolicy = deployment.execution.attention
     model = deployment.model
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
@@ -75,12 +80,11 @@ struct StageCosts {
   private mutating func perGroup(_ mix: IterationMix, width: Int) {
     let tokens = mix.tokens
     attention = (0..<model.layers).map { layer in
-      Cost(
-        positions: [
-          sequence(rows: tokens) {
-            model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width, $0)
-          }
-        ])
+      var cost = AttentionCost()
+      model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width) {
+        cost.add($0, rows: tokens, kernels, companion, attentionPolicy)
+      }
+      return cost
     }
     embedding.positions = [
       sequence(rows: tokens) { model.embedding(newTokens: tokens, precisions, $0) }
@@ -137,6 +141,11 @@ struct StageCosts {
     var sequence = KernelSequence()
     sequence.add(call)
     return sequence
+  }
+
+  /// Tokens whose rows of `pairs` are on a device: no more than the group or the cluster has.
+  func tokens(ofPairs pairs: Int) -> Int {
+    groups == 1 ? pairs / max(1, model.experts.topK) : pairs
   }
 
   private func sequence(

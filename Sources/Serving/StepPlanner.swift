@@ -64,7 +64,7 @@ struct StepPlanner {
     append(.embedding, layer: -1, costs.embedding, to: &graph)
     var position = 0
     for layer in 0..<deployment.model.layers {
-      append(.attention, layer: layer, costs.attention[layer], to: &graph)
+      appendAttention(layer: layer, to: &graph)
       if deployment.model.hasExperts(layer: layer) {
         appendTensorExchange(layer: layer, passes: 1, to: &graph)
         try appendExperts(layer: layer, position: position, counts, layerTraffic, to: &graph)
@@ -125,22 +125,79 @@ struct StepPlanner {
     _ stage: Stage, layer: Int, device: Int, _ sequence: KernelSequence,
     after exchange: TaskID? = nil, to graph: inout TaskGraph
   ) {
-    let label = TaskLabel(
-      stage: stage.rawValue, bound: TaskBound(sequence.bound).rawValue, layer: layer,
-      device: device)
-    let task = graph.addTask(label, latency: sequence.launchLatency, energy: sequence.energy)
-    let own = resources.devices[device]
-    graph.demand(sequence.busy, of: own.cores)
-    graph.demand(sequence.peakTensorTime, of: own.tensor)
-    graph.demand(sequence.bytes, of: own.memory)
+    let place = TaskPlace(stage: stage, layer: layer, device: device)
+    let task = graph.add(sequence, place, on: resources.devices[device].processor)
     frontier.append(task, of: device, to: &graph)
     if let exchange { graph.add(task, after: exchange) }
+  }
+
+  /// Appends a layer's attention; what the companion does of it runs beside what the device does
+  /// meanwhile.
+  private mutating func appendAttention(layer: Int, to graph: inout TaskGraph) {
+    let cost = costs.attention[layer]
+    for device in devices {
+      let own = resources.devices[device]
+      let place = TaskPlace(stage: .attention, layer: layer, device: device)
+      guard let companion = own.companion, cost.companion.kernels > 0 else {
+        let whole = cost.whole
+        guard whole.kernels > 0 else { continue }
+        appendTask(.attention, layer: layer, device: device, whole, to: &graph)
+        continue
+      }
+      appendTask(.attention, layer: layer, device: device, cost.before, to: &graph)
+      let core = graph.add(cost.companion, place, on: companion.processor)
+      frontier.precede(core, of: device, in: &graph)
+      var beside: TaskID?
+      if cost.beside.kernels > 0 {
+        let task = graph.add(cost.beside, place, on: own.processor)
+        frontier.precede(task, of: device, in: &graph)
+        beside = task
+      }
+      frontier.advance(device, to: core, beside: beside)
+      appendTask(.attention, layer: layer, device: device, cost.after, to: &graph)
+    }
+  }
+
+  /// Appends the experts of a layer that `deployment.execution` shares out between each device and
+  /// its companion.
+  private mutating func appendSharedOutExperts(
+    layer: Int, position: Int, _ counts: RoutingCounts, _ companion: CompanionCosts,
+    after dispatch: TaskID?, to graph: inout TaskGraph
+  ) {
+    let slots = counts.slots
+    let slices = deployment.parallelism.experts.tensor
+    for group in 0..<deployment.placement.groups {
+      let own = costs.slots(layer: position, group: group)
+      let experts = own.indices.compactMap { place in
+        let cell = position * slots.slotsPerLayer + Int(own[place])
+        let tokens = Int(counts.slotTokens[cell])
+        return tokens > 0 ? ExpertShares.Expert(place: place, tokens: tokens) : nil
+      }
+      guard !experts.isEmpty else { continue }
+      let pairs = experts.reduce(0) { $0 + $1.tokens }
+      let times = CompanionTimes(
+        costs: costs, companion: companion, count: own.count,
+        tokens: costs.tokens(ofPairs: pairs))
+      let shares = ExpertShares(experts, by: deployment.execution.experts, times)
+      for device in group * slices..<(group + 1) * slices {
+        var builder = ExpertTasks(
+          times, TaskPlace(stage: .experts, layer: layer, device: device),
+          resources.devices[device])
+        builder.append(shares, after: frontier, dispatch, to: &graph)
+        frontier.advance(device, to: builder.onDevice, beside: builder.onCompanion)
+      }
+    }
+    frontier.open(dispatch)
   }
 
   private mutating func appendRoutedExperts(
     layer: Int, position: Int, _ counts: RoutingCounts, after dispatch: TaskID?,
     to graph: inout TaskGraph
   ) {
+    if let companion = costs.companion, deployment.execution.experts != .resident {
+      return appendSharedOutExperts(
+        layer: layer, position: position, counts, companion, after: dispatch, to: &graph)
+    }
     let slots = counts.slots
     let slices = deployment.parallelism.experts.tensor
     for group in 0..<deployment.placement.groups {
