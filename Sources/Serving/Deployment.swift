@@ -134,6 +134,16 @@ public struct Deployment: Sendable {
     } catch { throw .collective(error) }
   }
 
+  /// One copy of a token on its way to an expert, with what the library sends beside it.
+  public var dispatchedCopy: Bytes {
+    let element = exchange.dispatch.bytes
+    return Bytes(Double(model.hidden) * element)
+      + (protocols.library?.bytesBesideCopy(hidden: model.hidden, element: element) ?? .zero)
+  }
+
+  /// One copy of a token on its way back.
+  public var combinedCopy: Bytes { Bytes(Double(model.hidden) * exchange.combine.bytes) }
+
   /// Which devices share a node.
   public var rankLayout: RankLayout {
     RankLayout(ranks: cluster.deviceCount, perNode: cluster.devicesPerNode)
