@@ -1,3 +1,5 @@
+import Units
+
 /// What a group of devices does together.
 public enum CollectiveOperation: String, CaseIterable, Hashable, Sendable {
   /// Every rank sends a part of its own to every other one.
