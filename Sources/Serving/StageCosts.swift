@@ -48,9 +48,9 @@ struct StageCosts {
   /// Expert groups that hold the shared experts for all; 0 where each device has its own.
   private let sharedRanks: Int
 
-  init(_ deployment: Deployment, _ workload: Workload) {
+  /// - Parameter streams: Of the device's compute units, where kernels have not all of them.
+  init(_ deployment: Deployment, _ mix: IterationMix, streams: Batching.Streams? = nil) {
     let device = deployment.cluster.device
-    let streams = workload.batching.streams
     kernels = KernelCostModel(
       device, for: deployment.precisions, units: streams.map { $0[.attention] })
     expertKernels = KernelCostModel(
@@ -62,9 +62,8 @@ struct StageCosts {
     groups = deployment.placement.groups
     chosen = groups == 1 ? model.experts.topK : 1
     let width = deployment.parallelism.attention.tensor
-    let tokens = workload.tokensPerGroup
-    perPosition(tokens: tokens, width: width)
-    perGroup(workload, tokens: tokens, width: width)
+    perPosition(tokens: mix.tokens, width: width)
+    perGroup(mix, width: width)
     listSlots(deployment)
   }
 
@@ -87,15 +86,13 @@ struct StageCosts {
     }
   }
 
-  private mutating func perGroup(_ workload: Workload, tokens: Int, width: Int) {
-    let batch = TokenBatch(
-      phase: workload.phase, newTokens: tokens, sequences: workload.batch,
-      context: Double(workload.context))
+  private mutating func perGroup(_ mix: IterationMix, width: Int) {
+    let tokens = mix.tokens
     attention = (0..<model.layers).map { layer in
       Cost(
         positions: [
           sequence(rows: tokens, by: kernels) {
-            model.attention(layer: layer, of: batch, precisions, tensorParallel: width, $0)
+            model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width, $0)
           }
         ])
     }
@@ -107,14 +104,13 @@ struct StageCosts {
         model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)
       }
     ]
-    head.positions = [headKernels(positions: workload.predictedPositions, width: width)]
-    guard workload.phase == .decode else { return }
+    head.positions = [headKernels(positions: mix.outputs, width: width)]
     predictionInput.positions = [
       sequence(rows: tokens, by: kernels) {
         model.predictionInput(newTokens: tokens, precisions, $0)
       }
     ]
-    predictionHead.positions = [headKernels(positions: workload.batch, width: width)]
+    predictionHead.positions = [headKernels(positions: mix.sequences, width: width)]
   }
 
   private func headKernels(positions: Int, width: Int) -> KernelSequence {
@@ -123,10 +119,10 @@ struct StageCosts {
     }
   }
 
-  /// The shared experts of one layer on one device.
-  func sharedExpertKernels(tokens: Int) -> KernelSequence {
+  /// The shared experts of one layer on one device, cut into `slices`.
+  func sharedExpertKernels(tokens: Int, slices: Int = 1) -> KernelSequence {
     sequence(rows: tokens, by: expertKernels) {
-      model.sharedExperts(newTokens: tokens, precisions, $0)
+      model.sharedExperts(newTokens: tokens, precisions, tensorParallel: slices, $0)
     }
   }
 

@@ -40,9 +40,7 @@ struct StepPlanner {
     let costs: StageCosts
     /// Of one token for each sequence, where there are guesses after the first.
     let guessCosts: StageCosts?
-    /// The last task of each device, and the last exchange: what its next task waits for.
-    var last: [TaskID?]
-    var lastExchange: TaskID?
+    var frontier: TaskFrontier
     /// On its way now, with its pairs where these are needed.
     var dispatch: (task: TaskID?, matrix: TrafficMatrix?) = (nil, nil)
   }
@@ -58,15 +56,17 @@ struct StepPlanner {
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
-    let nobody = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
-    turns = KernelStream.allCases.map { _ in nobody }
+    let devices = deployment.cluster.deviceCount
+    turns = KernelStream.allCases.map { _ in [TaskID?](repeating: nil, count: devices) }
     for index in 0..<workload.batching.microbatches {
       let own = workload.microbatch(index)
       let guesses = workload.speculation.map { $0.tokens > 1 } ?? false
       chains.append(
         Chain(
-          costs: StageCosts(deployment, own),
-          guessCosts: guesses ? StageCosts(deployment, own.withoutSpeculation) : nil, last: nobody))
+          costs: StageCosts(deployment, own.mix, streams: streams),
+          guessCosts: guesses
+            ? StageCosts(deployment, own.withoutSpeculation.mix, streams: streams) : nil,
+          frontier: TaskFrontier(devices: devices)))
     }
   }
 
@@ -91,10 +91,7 @@ struct StepPlanner {
     for stream in turns.indices {
       for device in devices { turns[stream][device] = nil }
     }
-    for chain in chains.indices {
-      chains[chain].lastExchange = nil
-      for device in devices { chains[chain].last[device] = nil }
-    }
+    for chain in chains.indices { chains[chain].frontier.removeAll() }
     for part in parts {
       for chain in chains.indices {
         for step in part {
@@ -157,12 +154,14 @@ struct StepPlanner {
     }
     graph.demand(sequence.peakTensorTime, of: own.tensor)
     graph.demand(sequence.bytes, of: own.memory)
-    let previous = chains[chain].last[device]
-    if let previous { graph.add(task, after: previous) }
+    if chains.count > 1 {
+      if let turn = turns[stream.rawValue][device], turn != chains[chain].frontier[device] {
+        graph.add(task, after: turn)
+      }
+      turns[stream.rawValue][device] = task
+    }
+    chains[chain].frontier.append(task, of: device, to: &graph)
     if let exchange { graph.add(task, after: exchange) }
-    if let turn = turns[stream.rawValue][device], turn != previous { graph.add(task, after: turn) }
-    chains[chain].last[device] = task
-    turns[stream.rawValue][device] = task
   }
 
   private mutating func appendDispatch(
@@ -194,7 +193,8 @@ struct StepPlanner {
       load.traffic.fill(
         &traffic, layer: step.position, perCopy: copy, isReturn: true, load.counts)
     }
-    finishExchange(try appendRouted(.combine, step, of: chain, matrix, to: &graph), of: chain)
+    let task = try appendRouted(.combine, step, of: chain, matrix, to: &graph)
+    chains[chain].frontier.close(task)
   }
 
   private mutating func appendRoutedExperts(
@@ -208,7 +208,8 @@ struct StepPlanner {
       let own = costs.slots(layer: step.position, group: group)
       let sequence =
         isShared
-        ? costs.sharedExpertKernels(tokens: load.sharedTokens(layer: step.position, group: group))
+        ? costs.sharedExpertKernels(
+          tokens: load.sharedTokens(layer: step.position, group: group), slices: slices)
         : costs.routedExperts(load.routedRows(layer: step.position, slots: own), of: own.count)
       guard sequence.kernels > 0 else { continue }
       for device in group * slices..<(group + 1) * slices {
@@ -217,7 +218,7 @@ struct StepPlanner {
           after: dispatch, to: &graph)
       }
     }
-    chains[chain].lastExchange = dispatch
+    chains[chain].frontier.open(dispatch)
   }
 
   private func collective(of stage: Stage) -> CollectiveProtocol {
@@ -331,18 +332,8 @@ struct StepPlanner {
       graph.add(exchange, after: phase)
       return exchange
     }
-    for device in devices {
-      if let previous = chains[chain].last[device] { graph.add(exchange, after: previous) }
-    }
-    if let last = chains[chain].lastExchange { graph.add(exchange, after: last) }
+    chains[chain].frontier.precede(exchange, in: &graph)
     return exchange
-  }
-
-  /// From here on every device of the chain waits for `exchange`.
-  private mutating func finishExchange(_ exchange: TaskID?, of chain: Int) {
-    guard let exchange else { return }
-    for device in devices { chains[chain].last[device] = exchange }
-    chains[chain].lastExchange = nil
   }
 
   /// Reduces and scatters (or gathers) the tokens of each attention group among its devices: each
@@ -361,6 +352,7 @@ struct StepPlanner {
       let bytes = shares[device % width] * Double(passes)
       for other in first..<first + width { traffic.add(bytes, from: device, to: other) }
     }
-    finishExchange(appendExchange(.tensorExchange, step, of: chain, to: &graph), of: chain)
+    let task = appendExchange(.tensorExchange, step, of: chain, to: &graph)
+    chains[chain].frontier.close(task)
   }
 }
