@@ -51,9 +51,12 @@ struct ScenarioReader {
     let seed = root.integer("seed", in: 0...Int.max, default: 1)
     root.finish()
 
-    let trace = workload?.openedTrace(for: model?.architecture, problems)
+    checkEffect(workload, policies?.routing?.value)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
+    let trace = trace(
+      workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
+      seed: givenSeed ?? seed.map { UInt64($0) })
     guard let name, let model, let measurement, let seed, let deployment, let policies,
       let routing = policies.routing, let trace, let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
@@ -65,12 +68,13 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange),
-      remarks: remarks(model, deployment, resolved, measurement))
+      remarks: remarks(
+        model, deployment, resolved, measurement, isDrawn: workload?.isDrawn ?? false))
   }
 
   private func remarks(
     _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload,
-    _ measurement: Serving.Measurement
+    _ measurement: Serving.Measurement, isDrawn: Bool
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
     let kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
@@ -97,7 +101,7 @@ struct ScenarioReader {
         "sequences are drawn with replacement: the trace has \(traced) with \(workload.phase) "
           + "tokens, the batch needs \(workload.batch * groups)")
     }
-    remarks += reuseRemarks(workload, groups: groups, measurement)
+    remarks += reuseRemarks(workload, groups: groups, measurement, isDrawn: isDrawn)
     if !root.has("parallelism") {
       remarks.append(
         "parallelism was not given: attention is data-parallel and experts are expert-parallel "
@@ -110,24 +114,25 @@ struct ScenarioReader {
 extension ScenarioReader {
   /// Whether recorded tokens stand for more than one, and prompts are put together.
   private func reuseRemarks(
-    _ workload: Workload, groups: Int, _ measurement: Serving.Measurement
+    _ workload: Workload, groups: Int, _ measurement: Serving.Measurement, isDrawn: Bool
   ) -> [String] {
     var remarks: [String] = []
     let trace = workload.trace
+    let origin = isDrawn ? "drawn" : "recorded"
     let isPrefill = workload.phase == .prefill
     let recorded = isPrefill ? trace.prefillTokens : trace.decodeTokens
     let iterations = measurement.warmup + measurement.iterations
     let needed = workload.tokensPerGroup * groups * iterations
     if needed > recorded {
       remarks.append(
-        "recorded tokens are replayed more than once: the run takes \(needed), the trace has "
+        "\(origin) tokens are replayed more than once: the run takes \(needed), the trace has "
           + "\(recorded) \(workload.phase) tokens")
     }
     let prompts = max(1, trace.sequenceCount(of: .prefill))
     let mean = trace.prefillTokens / prompts
     if isPrefill, workload.context > mean {
       remarks.append(
-        "a prompt of \(workload.context) tokens is put together from recorded ones of \(mean) on "
+        "a prompt of \(workload.context) tokens is put together from \(origin) ones of \(mean) on "
           + "average")
     }
     return remarks
