@@ -78,7 +78,7 @@ extension ScenarioReader {
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.
-  private func place(of error: ServingError) -> Location {
+  func place(of error: ServingError) -> Location {
     switch error {
     case .parallelism(let part, _, _, _), .tooManySlices(let part, _, _, _):
       place("parallelism", part)

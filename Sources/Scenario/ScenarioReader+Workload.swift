@@ -17,6 +17,7 @@ struct WorkloadDraft {
   var phasePlace: Location
   var batch: Int?
   var context: Int?
+  var speculation: Speculation?
 
   var isDrawn: Bool { if case .drawn = selections { true } else { false } }
 }
@@ -39,10 +40,11 @@ extension ScenarioReader {
     routing?.finish()
     let batch = reader.integer("batch", in: 1...1_000_000)
     let context = reader.required("context", example: "2048 tokens").flatMap(wholeTokens)
+    let speculation = speculation(reader, phase: phase)
     reader.finish()
     return WorkloadDraft(
       selections: selections, phase: phase, phasePlace: place("workload", "routing", "phase"),
-      batch: batch, context: context)
+      batch: batch, context: context, speculation: speculation)
   }
 
   private func selections(_ routing: MappingReader) -> WorkloadDraft.Selections? {

@@ -57,6 +57,7 @@ public struct Simulation: ~Copyable {
     _ deployment: Deployment, _ workload: Workload, _ measurement: Measurement, seed: UInt64,
     threads: Int = 1, keepsPairs: Bool = false
   ) throws(ServingError) {
+    try workload.check(deployment)
     try Self.checkDevice(deployment, workload)
     let trace = try Self.routedTrace(deployment, workload, seed: seed)
     let slots = try Self.slots(deployment)
