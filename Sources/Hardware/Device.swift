@@ -148,6 +148,23 @@ extension Device {
   }
 }
 
+/// Some of a device's compute units.
+extension Device {
+  /// What `units` of ``computeUnits`` are of the whole; 1 where those are unknown.
+  public func share(ofUnits units: Int) -> Double {
+    computeUnits.map { min(1, Double(units) / Double(max(1, $0))) } ?? 1
+  }
+
+  /// The device as kernels see it that have `units` of its compute units: as much slower in
+  /// arithmetic, with the memory and the cache of the whole.
+  func part(units: Int) -> Device {
+    var part = self
+    part.peakRates = peakRates.mapValues { $0 * share(ofUnits: units) }
+    part.computeUnits = computeUnits.map { min($0, units) }
+    return part
+  }
+}
+
 /// Energy. The run adds ``idlePower`` for the whole time; what is here comes on top of it. Energy of
 /// links is not modelled.
 extension Device {

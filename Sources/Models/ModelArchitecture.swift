@@ -26,6 +26,9 @@ public struct ModelArchitecture: Hashable, Sendable {
   public var attentionLayers = LayerSet.none
   /// Whether the head multiplies by the embedding table, which is then stored once.
   public var hasTiedEmbeddings = false
+  /// Further layers that guess the token after the next one (multi-token prediction); no part of the
+  /// counts of parameters, and idle unless a workload speculates.
+  public var predictionLayers = 0
 
   public init(
     name: String, layers: Int, hidden: Int, attention: Attention, vocabulary: Int,

@@ -130,6 +130,7 @@ public struct Deployment: Sendable {
         "slices of an expert on \(experts.tensor) devices lie in several nodes, so no token goes to "
           + "its node once; use another kind of communication")
     }
+    try checkSharedGroups()
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
@@ -157,6 +158,37 @@ public struct Deployment: Sendable {
     let each = model.expertBytes(precisions, tensorSlices: parallelism.experts.tensor)
     return (each * Double(copies), copies, memory.capacity)
   }
+
+  private func checkSharedGroups() throws(ServingError) {
+    let shared = placement.sharedGroups
+    guard shared > 0 else { return }
+    guard model.experts.sharedIntermediate > 0 else {
+      throw .sharedGroups("'\(model.name)' has no shared experts to give expert groups of their own")
+    }
+    guard shared < placement.groups else {
+      throw .sharedGroups(
+        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed ones")
+    }
+    guard !sendsOnceToNode else {
+      throw .communication(
+        "shared experts have expert groups of their own, and a token goes to one of them whatever "
+          + "else goes to that node; use another kind of communication")
+    }
+    guard exchange.overlap != .sharedExperts else {
+      throw .communication(
+        "'overlap: shared-experts' has no effect where these have expert groups of their own")
+    }
+  }
+
+  /// One copy of a token on its way to an expert, with what the library sends beside it.
+  public var dispatchedCopy: Bytes {
+    let element = exchange.dispatch.bytes
+    return Bytes(Double(model.hidden) * element)
+      + (protocols.library?.bytesBesideCopy(hidden: model.hidden, element: element) ?? .zero)
+  }
+
+  /// One copy of a token on its way back.
+  public var combinedCopy: Bytes { Bytes(Double(model.hidden) * exchange.combine.bytes) }
 
   /// Which devices share a node.
   public var rankLayout: RankLayout {

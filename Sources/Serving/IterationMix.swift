@@ -5,9 +5,11 @@ import Models
 struct IterationMix: Hashable, Sendable {
   /// Each of another phase or context.
   var parts: [TokenBatch]
-  /// Sequences that get a token out of the iteration.
+  /// Positions of which the iteration asks the next token: of each sequence that gets one, and of its
+  /// guesses.
   var outputs: Int
 
+  var sequences: Int { parts.reduce(0) { $0 + $1.sequences } }
   var tokens: Int { parts.reduce(0) { $0 + $1.newTokens } }
 }
 
@@ -18,6 +20,6 @@ extension Workload {
       parts: [
         TokenBatch(
           phase: phase, newTokens: tokensPerGroup, sequences: batch, context: Double(context))
-      ], outputs: batch)
+      ], outputs: predictedPositions)
   }
 }

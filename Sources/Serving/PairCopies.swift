@@ -49,9 +49,8 @@ struct PairCopies {
   /// Bytes from each device to each other, `[source][target]`: copies on their way out in dispatch,
   /// and those that come back in combine.
   var bytes: [Int] {
-    let hidden = Double(deployment.model.hidden)
-    let dispatch = hidden * deployment.exchange.dispatch.bytes
-    let combine = hidden * deployment.exchange.combine.bytes
+    let dispatch = deployment.dispatchedCopy.value
+    let combine = deployment.combinedCopy.value
     var bytes = copies
     for source in 0..<devices {
       for target in 0..<devices {

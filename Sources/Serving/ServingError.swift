@@ -23,6 +23,10 @@ public enum ServingError: Error, Sendable {
   case communication(String)
   /// A policy of execution that the node rules out: the sentence says why.
   case execution(String)
+  /// Groups that shared experts cannot have for themselves: the sentence says why.
+  case sharedGroups(String)
+  /// Microbatches, streams or guesses that the workload rules out: the sentence says why.
+  case batching(String)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
@@ -61,7 +65,8 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
-    case .communication(let reason), .execution(let reason):
+    case .communication(let reason), .execution(let reason), .sharedGroups(let reason),
+      .batching(let reason):
       reason
     case .collective(let error):
       error.sentence

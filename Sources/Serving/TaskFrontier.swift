@@ -13,6 +13,9 @@ struct TaskFrontier {
     beside = last
   }
 
+  /// What a device did last.
+  subscript(device: Int) -> TaskID? { last[device] }
+
   /// Forgets everything and keeps the memory.
   mutating func removeAll() {
     for device in last.indices {

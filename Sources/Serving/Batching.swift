@@ -1,0 +1,48 @@
+/// How the sequences of an iteration go through the layers: all at once, or in parts.
+public struct Batching: Hashable, Sendable {
+  /// Parts that each attention group's sequences (in prefill: prompts) are cut into, as evenly as
+  /// whole sequences allow. Each part goes through all layers by itself, so that the exchange of one
+  /// runs beside the kernels of another; each reads the weights for itself.
+  public var microbatches: Int
+  /// Nil where a kernel has the whole device to itself, the parts' one after the other.
+  public var streams: Streams?
+
+  public init(microbatches: Int = 1, streams: Streams? = nil) {
+    self.microbatches = microbatches
+    self.streams = streams
+  }
+
+  /// Compute units of a device that each of two streams has for itself: kernels of one stream run
+  /// one after the other, those of different streams beside each other.
+  public struct Streams: Hashable, Sendable {
+    /// Of attention, dense feed-forward networks, embedding and head.
+    public var attention: Int
+    /// Of what lies between attention and the next one in a layer with experts.
+    public var experts: Int
+
+    public init(attention: Int, experts: Int) {
+      self.attention = attention
+      self.experts = experts
+    }
+  }
+}
+
+/// A queue of kernels of a device, of which one runs at a time.
+enum KernelStream: Int, CaseIterable {
+  case attention
+  case experts
+
+  /// Where a stage's kernels are queued: all in one without a split.
+  init(_ stage: Stage, _ streams: Batching.Streams?) {
+    let isOfExperts =
+      switch stage {
+      case .gate, .sharedExperts, .experts, .weightedSum: true
+      default: false
+      }
+    self = streams != nil && isOfExperts ? .experts : .attention
+  }
+}
+
+extension Batching.Streams {
+  subscript(stream: KernelStream) -> Int { stream == .attention ? attention : experts }
+}
