@@ -39,7 +39,7 @@ struct StageCosts {
   private var slotsOfGroup: [[Int32]] = []
   private let groups: Int
 
-  init(_ deployment: Deployment, _ workload: Workload) {
+  init(_ deployment: Deployment, _ mix: IterationMix) {
     kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
     model = deployment.model
     precisions = deployment.precisions
@@ -47,9 +47,8 @@ struct StageCosts {
     groups = deployment.placement.groups
     chosen = groups == 1 ? model.experts.topK : 1
     let width = deployment.parallelism.attention.tensor
-    let tokens = workload.tokensPerGroup
-    perPosition(tokens: tokens, width: width)
-    perGroup(workload, tokens: tokens, width: width)
+    perPosition(tokens: mix.tokens, width: width)
+    perGroup(mix, width: width)
     listSlots(deployment)
   }
 
@@ -73,15 +72,13 @@ struct StageCosts {
     }
   }
 
-  private mutating func perGroup(_ workload: Workload, tokens: Int, width: Int) {
-    let batch = TokenBatch(
-      phase: workload.phase, newTokens: tokens, sequences: workload.batch,
-      context: Double(workload.context))
+  private mutating func perGroup(_ mix: IterationMix, width: Int) {
+    let tokens = mix.tokens
     attention = (0..<model.layers).map { layer in
       Cost(
         positions: [
           sequence(rows: tokens) {
-            model.attention(layer: layer, of: batch, precisions, tensorParallel: width, $0)
+            model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width, $0)
           }
         ])
     }
@@ -94,8 +91,8 @@ struct StageCosts {
       }
     ]
     head.positions = [
-      sequence(rows: workload.batch) {
-        model.head(sequences: workload.batch, precisions, tensorParallel: width, $0)
+      sequence(rows: mix.outputs) {
+        model.head(sequences: mix.outputs, precisions, tensorParallel: width, $0)
       }
     ]
   }

@@ -25,9 +25,7 @@ struct StepPlanner {
   private let dispatchBytes: Bytes
   private let combineBytes: Bytes
   private var traffic: ExchangeTraffic
-  /// The last task of each device, and the last exchange: what its next task waits for.
-  private var last: [TaskID?]
-  private var lastExchange: TaskID?
+  private var frontier: TaskFrontier
   private var nodeCounts: RoutingCounts?
   private let rankLayout: RankLayout
 
@@ -37,14 +35,14 @@ struct StepPlanner {
   ) {
     self.deployment = deployment
     self.resources = resources
-    costs = StageCosts(deployment, workload)
+    costs = StageCosts(deployment, workload.mix)
     let hidden = Double(deployment.model.hidden)
     dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
     combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
-    last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
+    frontier = TaskFrontier(devices: deployment.cluster.deviceCount)
   }
 
   /// Lets new traffic take other ways, on links of which `factors` are left.
@@ -62,8 +60,7 @@ struct StepPlanner {
   ) throws(ServingError) {
     graph.removeAll()
     self.nodeCounts = nodeCounts
-    lastExchange = nil
-    for device in devices { last[device] = nil }
+    frontier.removeAll()
     append(.embedding, layer: -1, costs.embedding, to: &graph)
     var position = 0
     for layer in 0..<deployment.model.layers {
@@ -109,7 +106,7 @@ struct StepPlanner {
       traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : combineBytes
       layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
     }
-    finishExchange(try appendRouted(.combine, layer: layer, matrix, to: &graph))
+    frontier.close(try appendRouted(.combine, layer: layer, matrix, to: &graph))
     append(.weightedSum, layer: layer, costs.weightedSum, to: &graph)
   }
 
@@ -136,9 +133,8 @@ struct StepPlanner {
     graph.demand(sequence.busy, of: own.cores)
     graph.demand(sequence.peakTensorTime, of: own.tensor)
     graph.demand(sequence.bytes, of: own.memory)
-    if let previous = last[device] { graph.add(task, after: previous) }
+    frontier.append(task, of: device, to: &graph)
     if let exchange { graph.add(task, after: exchange) }
-    last[device] = task
   }
 
   private mutating func appendRoutedExperts(
@@ -161,7 +157,7 @@ struct StepPlanner {
         }
       }
     }
-    lastExchange = dispatch
+    frontier.open(dispatch)
   }
 
   private func collective(of stage: Stage) -> CollectiveProtocol {
@@ -272,18 +268,8 @@ struct StepPlanner {
       graph.add(exchange, after: phase)
       return exchange
     }
-    for device in devices {
-      if let previous = last[device] { graph.add(exchange, after: previous) }
-    }
-    if let lastExchange { graph.add(exchange, after: lastExchange) }
+    frontier.precede(exchange, in: &graph)
     return exchange
-  }
-
-  /// From here on every device waits for `exchange`.
-  private mutating func finishExchange(_ exchange: TaskID?) {
-    guard let exchange else { return }
-    for device in devices { last[device] = exchange }
-    lastExchange = nil
   }
 
   /// Reduces and scatters (or gathers) the tokens of each attention group among its devices: each
@@ -301,6 +287,6 @@ struct StepPlanner {
       let bytes = costs.tensorExchangeBytes[device % width] * Double(passes)
       for other in first..<first + width { traffic.add(bytes, from: device, to: other) }
     }
-    finishExchange(appendExchange(.tensorExchange, layer: layer, to: &graph))
+    frontier.close(appendExchange(.tensorExchange, layer: layer, to: &graph))
   }
 }
