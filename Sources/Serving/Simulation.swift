@@ -201,7 +201,7 @@ public struct Simulation: ~Copyable {
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
-        at: engine.now, tokens: batch.tokens.count, load: iterationLoad())
+        at: engine.now, tokens: batch.tokens.count, load: Self.load(counts, traffic, deployment))
     }
   }
 
@@ -214,7 +214,7 @@ public struct Simulation: ~Copyable {
       try counts.replay(batch, of: trace, threads: threads)
       try nodeCounts?.replay(batch, of: trace, threads: threads)
     } catch { throw .trace(error) }
-    try checkTokens()
+    try Self.checkTokens(counts, of: batch.tokens.count, deployment)
     try traffic.count(counts)
     try planner.plan(counts, nodeCounts: nodeCounts, traffic, into: &graph)
   }
@@ -235,9 +235,11 @@ public struct Simulation: ~Copyable {
   }
 
   /// Tokens in = tokens out: every layer routes each token to k experts.
-  private borrowing func checkTokens() throws(ServingError) {
+  private static func checkTokens(
+    _ counts: RoutingCounts, of tokens: Int, _ deployment: Deployment
+  ) throws(ServingError) {
     let experts = deployment.model.experts
-    let expected = batch.tokens.count * experts.topK
+    let expected = tokens * experts.topK
     for layer in 0..<deployment.placement.layers {
       let range = layer * experts.count..<(layer + 1) * experts.count
       let routed = range.reduce(0) { $0 + Int(counts.expertTokens[$1]) }
@@ -247,7 +249,9 @@ public struct Simulation: ~Copyable {
     }
   }
 
-  private borrowing func iterationLoad() -> IterationLoad {
+  private static func load(
+    _ counts: RoutingCounts, _ traffic: LayerTraffic, _ deployment: Deployment
+  ) -> IterationLoad {
     let devices = deployment.cluster.deviceCount
     let model = deployment.model
     var load = IterationLoad(
