@@ -201,7 +201,7 @@ public struct Simulation: ~Copyable {
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
-        at: engine.now, tokens: meter.next(), load: iterationLoad())
+        at: engine.now, tokens: meter.next(), load: Self.load(loads, deployment))
     }
   }
 
@@ -233,7 +233,8 @@ public struct Simulation: ~Copyable {
     } catch { throw .engine(error) }
   }
 
-  private borrowing func iterationLoad() -> IterationLoad {
+  // A static function: the compiler takes minutes to check what a borrowing one may read.
+  private static func load(_ loads: [RoutedLoad], _ deployment: Deployment) -> IterationLoad {
     let cells = deployment.model.layers * deployment.cluster.deviceCount
     var sum = IterationLoad(
       tokens: [Int](repeating: 0, count: cells), bytesSent: [Int](repeating: 0, count: cells))
