@@ -44,10 +44,10 @@ struct PlanStep {
 extension PlanStep {
   /// The steps of an iteration, cut behind every exchange: while what ends one part is under way, the
   /// device has time for another microbatch.
-  static func parts(_ deployment: Deployment, _ speculation: Speculation?) -> [[PlanStep]] {
+  static func parts(_ deployment: Deployment, _ workload: Workload) -> [[PlanStep]] {
     var steps = ProgramWriter(deployment)
-    steps.writeModel()
-    for guess in 0..<(speculation?.tokens ?? 0) { steps.writeGuess(isFirst: guess == 0) }
+    steps.writeModel(workload.phase)
+    for guess in 0..<(workload.speculation?.tokens ?? 0) { steps.writeGuess(isFirst: guess == 0) }
     var parts: [[PlanStep]] = [[]]
     for step in steps.steps {
       parts[parts.count - 1].append(step)
@@ -73,10 +73,11 @@ private struct ProgramWriter {
     steps.append(PlanStep(work: work, pass: pass, layer: layer, position: position))
   }
 
-  mutating func writeModel() {
+  mutating func writeModel(_ phase: Phase) {
     add(.kernels(.embedding))
-    var position = 0
-    for layer in 0..<deployment.model.layers {
+    let layers = deployment.model.layers(of: phase)
+    var position = deployment.model.expertLayers.count { $0 < layers.lowerBound }
+    for layer in layers {
       if deployment.model.hasExperts(layer: layer) {
         writeExpertLayer(layer, position: position)
         position += 1
@@ -87,7 +88,8 @@ private struct ProgramWriter {
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
       }
     }
-    add(.kernels(.head))
+    // An encoder's output is read by the decoder's layers; no token comes of it.
+    if layers.upperBound == deployment.model.layers { add(.kernels(.head)) }
   }
 
   /// One pass through the prediction layer.

@@ -37,7 +37,8 @@ struct StepPlanner {
 
   /// A microbatch on its way.
   struct Chain {
-    let costs: StageCosts
+    /// By attention group; one where all groups are alike.
+    var costs: [StageCosts]
     /// Of one token for each sequence, where there are guesses after the first.
     let guessCosts: StageCosts?
     var frontier: TaskFrontier
@@ -52,7 +53,7 @@ struct StepPlanner {
     self.deployment = deployment
     self.resources = resources
     streams = workload.batching.streams
-    parts = PlanStep.parts(deployment, workload.speculation)
+    parts = PlanStep.parts(deployment, workload)
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
@@ -63,7 +64,7 @@ struct StepPlanner {
       let guesses = workload.speculation.map { $0.tokens > 1 } ?? false
       chains.append(
         Chain(
-          costs: StageCosts(deployment, own.mix, streams: streams),
+          costs: [StageCosts(deployment, own.mix, streams: streams)],
           guessCosts: guesses
             ? StageCosts(deployment, own.withoutSpeculation.mix, streams: streams) : nil,
           frontier: TaskFrontier(devices: devices)))
@@ -123,19 +124,35 @@ struct StepPlanner {
     }
   }
 
-  func costs(_ step: PlanStep, of chain: Int) -> StageCosts {
-    step.pass == .furtherGuess ? chains[chain].guessCosts ?? chains[chain].costs : chains[chain].costs
+  /// Gives each attention group a mix of its own in the iterations to come.
+  mutating func cost(_ mixes: [IterationMix]) {
+    for chain in chains.indices {
+      while chains[chain].costs.count < mixes.count {
+        chains[chain].costs.append(chains[chain].costs[0])
+      }
+      for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
+    }
+  }
+
+  /// - Parameter group: The attention group; what is of no group is any group's.
+  func costs(_ step: PlanStep, of chain: Int, group: Int = 0) -> StageCosts {
+    let own = chains[chain].costs
+    let costs = own[group % own.count]
+    return step.pass == .furtherGuess ? chains[chain].guessCosts ?? costs : costs
   }
 
   /// Appends one task a device, after what the device did last.
   private mutating func appendKernels(
     _ stage: Stage, _ step: PlanStep, of chain: Int, to graph: inout TaskGraph
   ) {
-    let cost = costs(step, of: chain).kernels(of: stage, step)
-    for device in devices {
-      let sequence = cost[device]
-      guard sequence.kernels > 0 else { continue }
-      appendTask(stage, step, device: device, of: chain, sequence, to: &graph)
+    let width = deployment.parallelism.attention.tensor
+    for group in 0..<deployment.parallelism.attention.data {
+      let cost = costs(step, of: chain, group: group).kernels(of: stage, step)
+      for device in group * width..<(group + 1) * width {
+        let sequence = cost[device]
+        guard sequence.kernels > 0 else { continue }
+        appendTask(stage, step, device: device, of: chain, sequence, to: &graph)
+      }
     }
   }
 
@@ -340,8 +357,9 @@ struct StepPlanner {
     traffic.removeAll()
     traffic.protocolShares = collective(of: .tensorExchange).shares
     traffic.messageBytes = nil
-    let shares = costs(step, of: chain).tensorExchangeBytes
     for device in devices {
+      let group = deployment.attentionGroup(of: device)
+      let shares = costs(step, of: chain, group: group).tensorExchangeBytes
       let first = device / width * width
       let bytes = shares[device % width] * Double(passes)
       for other in first..<first + width { traffic.add(bytes, from: device, to: other) }
