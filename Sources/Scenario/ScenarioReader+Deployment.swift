@@ -17,7 +17,8 @@ extension ScenarioReader {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
     let placement = placement(policy, model, groups: parallelism.experts.expert)
     guard let cluster, let precisions, let placement, let fabric,
-      let communication = policies?.communication?.value
+      let communication = policies?.communication?.value,
+      let execution = policies?.execution?.value
     else { return nil }
     guard hasEffect(fabric.topology, nodes: cluster.nodeCount) else { return nil }
     let hasShared = model.sharedExpertParameters() > 0
@@ -38,7 +39,7 @@ extension ScenarioReader {
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
           algorithm: communication.algorithm, options: communication.options),
-        protocols: protocols, fabric: fabric)
+        protocols: protocols, fabric: fabric, execution: execution)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil
@@ -69,6 +70,7 @@ extension ScenarioReader {
       case .nccl: .nccl
       case .deepEPNormal: .deepEPNormal
       case .deepEPLowLatency: .deepEPLowLatency
+      case .cannFused: .cannFused
       case .none: nil
       }
     return ExchangeProtocols(
@@ -77,15 +79,18 @@ extension ScenarioReader {
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.
-  private func place(of error: ServingError) -> Location {
+  func place(of error: ServingError) -> Location {
     switch error {
     case .parallelism(let part, _, _, _), .tooManySlices(let part, _, _, _):
       place("parallelism", part)
-    case .noExperts, .encoderDecoder: place("model")
+    case .noExperts: place("model")
     case .placementMismatch: place("policies", "placement")
+    case .sharedGroups: place("policies", "placement", "shared-ranks")
+    case .batching: place("policies", "batching")
     case .fabric(.unknownPart): place("fabric", "changes")
     case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
+    case .execution: place("policies", "execution")
     case .collective, .communication: place("policies", "communication")
     default: place("cluster")
     }
@@ -96,7 +101,7 @@ extension ScenarioReader {
   func checkMemory(_ deployment: Deployment, _ workload: Workload) -> Bool {
     let budget = MemoryBudget(deployment, workload)
     guard !budget.fits else { return true }
-    let each = MemoryBudget.perSequence(deployment, context: workload.context)
+    let each = MemoryBudget.perSequence(deployment, workload)
     let weights = budget.total - each * Double(workload.batch)
     let sentence = ServingError.doesNotFit(budget).sentence
     let most = each.value > 0 ? ((budget.capacity - weights) / each).rounded(.down) : 0

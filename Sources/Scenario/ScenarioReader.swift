@@ -52,17 +52,25 @@ struct ScenarioReader {
     root.finish()
 
     checkEffect(workload, policies?.routing?.value)
+    checkEffect(workload, policies?.batching?.value, model?.architecture)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
     let trace = trace(
       workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
       seed: givenSeed ?? seed.map { UInt64($0) })
     guard let name, let model, let measurement, let seed, let deployment, let policies,
-      let routing = policies.routing, let trace, let phase = workload?.phase,
+      let routing = policies.routing, let batching = policies.batching, let trace, let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
     else { return nil }
-    let resolved = Workload(
-      trace: trace, phase: phase, batch: batch, context: context, routing: routing.value)
+    var resolved = Workload(
+      trace: trace, phase: phase, batch: batch, context: context, routing: routing.value,
+      batching: batching.value.batching, speculation: workload?.speculation)
+    resolved.requests = workload?.requests
+    resolved.source = workload?.source ?? 0
+    do { try resolved.check(deployment) } catch {
+      problems.add(error.sentence, at: place(of: error))
+      return nil
+    }
     guard checkSize(deployment, resolved), checkMemory(deployment, resolved) else { return nil }
     return Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,
@@ -93,6 +101,9 @@ struct ScenarioReader {
       // The program's own provenance begins with the same word.
       let provenance = workload.trace.provenance.trimmingPrefix("synthetic: ")
       remarks.append("the trace is synthetic: \(provenance)")
+    }
+    if let speculation = workload.speculation {
+      remarks += speculationRemarks(deployment.model, speculation)
     }
     let groups = deployment.parallelism.attention.data
     let traced = workload.trace.sequenceCount(of: workload.phase)

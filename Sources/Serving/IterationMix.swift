@@ -1,13 +1,15 @@
 import Models
 
 /// The new tokens of an attention group in one iteration, as attention tells them apart. All groups
-/// of an iteration have the same mix.
+/// of an iteration have the same mix, but where requests begin and end.
 struct IterationMix: Hashable, Sendable {
   /// Each of another phase or context.
   var parts: [TokenBatch]
-  /// Sequences that get a token out of the iteration.
+  /// Positions of which the iteration asks the next token: of each sequence that gets one, and of its
+  /// guesses.
   var outputs: Int
 
+  var sequences: Int { parts.reduce(0) { $0 + $1.sequences } }
   var tokens: Int { parts.reduce(0) { $0 + $1.newTokens } }
 }
 
@@ -17,7 +19,8 @@ extension Workload {
     IterationMix(
       parts: [
         TokenBatch(
-          phase: phase, newTokens: tokensPerGroup, sequences: batch, context: Double(context))
-      ], outputs: batch)
+          phase: phase, newTokens: tokensPerGroup, sequences: batch, context: Double(context),
+          sourceContext: Double(source))
+      ], outputs: predictedPositions)
   }
 }
