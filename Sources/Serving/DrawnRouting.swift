@@ -35,7 +35,7 @@ struct DrawnLength: Hashable {
   /// Never more tokens than this are drawn, and never more selections (a quarter of a gigabyte).
   static let mostTokens = 1_000_000
   static let mostSelections = 1 << 27
-  /// Up to here the tokens of a whole run are drawn, which takes a fraction of a second.
+  /// Up to here the tokens of a whole run are drawn, which takes a second or so.
   static let cheapSelections = 1 << 25
   /// A generated answer is not drawn longer than this.
   static let mostDecodeTokens = 256
