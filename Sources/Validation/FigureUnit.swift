@@ -65,16 +65,10 @@ public enum FigureUnit: Hashable, Sendable {
         return nil
       }
       return number
-    case .time: return quantity(key, Second.self, value, problems)
-    case .tokenRate: return quantity(key, PerSecond<Token>.self, value, problems)
-    case .energy: return quantity(key, Joule.self, value, problems)
+    case .time: return value.quantity(key, Second.self, problems)?.value
+    case .tokenRate: return value.quantity(key, PerSecond<Token>.self, problems)?.value
+    case .energy: return value.quantity(key, Joule.self, problems)?.value
     }
-  }
-
-  private func quantity<Unit>(
-    _ key: String, _ unit: Unit.Type, _ value: Value, _ problems: ProblemCollector
-  ) -> Double? {
-    value.quantity(key, unit, problems)?.value
   }
 }
 

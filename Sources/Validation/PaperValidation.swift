@@ -81,7 +81,7 @@ public struct PaperValidation: Sendable {
   /// not kept: their traces may be large.
   private static func check(_ runs: [ScenarioRun], threads: Int) throws(Problems) {
     let found = inParallel(runs.count, threads: threads) { index -> Problems? in
-      do {
+      do throws(Problems) {
         _ = try runs[index].load()
         return nil
       } catch { return error }
