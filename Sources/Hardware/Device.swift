@@ -39,6 +39,8 @@ public struct Device: Hashable, Sendable {
 
   public enum Kind: String, CaseIterable, Hashable, Sendable {
     case gpu, cpu, npu
+    /// Arithmetic in or next to memory: in its stacks, on its modules.
+    case nearMemory = "near-memory"
   }
 
   public init(

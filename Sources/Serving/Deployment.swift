@@ -34,6 +34,7 @@ public struct Deployment: Sendable {
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
   public var exchange: Exchange
+  public let execution: ExpertExecution
   public let protocols: ExchangeProtocols
   public let fabric: FabricPlan
   /// The cluster's network, whole.
@@ -74,7 +75,7 @@ public struct Deployment: Sendable {
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
     placement: ExpertPlacement, exchange: Exchange, protocols: ExchangeProtocols? = nil,
-    fabric: FabricPlan = FabricPlan()
+    fabric: FabricPlan = FabricPlan(), execution: ExpertExecution = .resident
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -111,12 +112,14 @@ public struct Deployment: Sendable {
     self.protocols =
       protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
     self.fabric = fabric
+    self.execution = execution
     do throws(FabricError) {
       var network = try Network(NetworkPlan(cluster, topology: fabric.topology))
       try network.check(fabric)
       if self.protocols.dispatch.isFitted { network.dropScaleUpLatency() }
       self.network = network
     } catch { throw .fabric(error) }
+    try execution.check(on: cluster.node)
     if exchange.algorithm == .tensorCoordinated, experts.tensor > 1 {
       throw .communication(
         "tensor-coordinated communication sends a token to one rank of a group, and slices of an "
@@ -133,6 +136,27 @@ public struct Deployment: Sendable {
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
+    if let beside = besideBudget, beside.needed > beside.capacity {
+      throw .execution(
+        "the companion of a device would need \(beside.needed) of its \(beside.capacity) of memory "
+          + "for \(beside.copies) experts")
+    }
+  }
+
+  /// Whether routed experts live in companions' own memories.
+  public var expertsLiveBeside: Bool {
+    execution.experts != .resident && cluster.node.companion?.sharesMemory == false
+  }
+
+  /// What the experts of the fullest group take of its companion's memory, and what that has; nil
+  /// where they do not live there.
+  var besideBudget: (needed: Bytes, copies: Int, capacity: Bytes)? {
+    guard expertsLiveBeside, let memory = cluster.node.companion?.processor.memory else {
+      return nil
+    }
+    let copies = placement.fullestGroup.copies
+    let each = model.expertBytes(precisions, tensorSlices: parallelism.experts.tensor)
+    return (each * Double(copies), copies, memory.capacity)
   }
 
   private func checkSharedGroups() throws(ServingError) {

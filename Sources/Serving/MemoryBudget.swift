@@ -44,7 +44,7 @@ public struct MemoryBudget: Hashable, Sendable {
     let attention = (0..<model.layers).reduce(Bytes.zero) {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
-    add("experts", copies, "copies", expert)
+    if !deployment.expertsLiveBeside { add("experts", copies, "copies", expert) }
     add("attention", 1, "share of all layers", attention)
     add("shared experts", !isApart || holdsShared ? layers : 0, "layers", shared)
     add("gates", layers, "layers", model.gateBytes(precisions))

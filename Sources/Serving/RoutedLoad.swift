@@ -91,6 +91,17 @@ struct RoutedLoad {
     return load
   }
 
+  /// The experts of a group that have tokens in a layer.
+  ///
+  /// - Parameter slots: The group's, of the layer.
+  func experts(layer: Int, slots own: [Int32]) -> [ExpertShares.Expert] {
+    own.indices.compactMap { place in
+      let cell = layer * counts.slots.slotsPerLayer + Int(own[place])
+      let tokens = Int(counts.slotTokens[cell])
+      return tokens > 0 ? ExpertShares.Expert(place: place, tokens: tokens) : nil
+    }
+  }
+
   /// Adds what is asked of each device to `sum`, by layers of the model.
   func add(to sum: inout IterationLoad) {
     let devices = deployment.cluster.deviceCount

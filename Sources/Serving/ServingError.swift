@@ -21,6 +21,8 @@ public enum ServingError: Error, Sendable {
   case collective(CollectiveError)
   /// A kind of communication that the deployment rules out: the sentence says why.
   case communication(String)
+  /// A policy of execution that the node rules out: the sentence says why.
+  case execution(String)
   /// Groups that shared experts cannot have for themselves: the sentence says why.
   case sharedGroups(String)
   /// Microbatches, streams or guesses that the workload rules out: the sentence says why.
@@ -63,7 +65,8 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
-    case .communication(let reason), .sharedGroups(let reason), .batching(let reason):
+    case .communication(let reason), .execution(let reason), .sharedGroups(let reason),
+      .batching(let reason):
       reason
     case .collective(let error):
       error.sentence

@@ -24,7 +24,7 @@ struct StageCosts {
   /// Of a group's tokens, which each of its devices looks up for itself.
   private(set) var embedding = Cost()
   /// `[layer]`, of a group's tokens on one of its devices.
-  private(set) var attention: [Cost] = []
+  private(set) var attention: [AttentionCost] = []
   private(set) var denseFeedForward = Cost()
   private(set) var head = Cost()
   /// What a guess begins with, and the head over its last positions.
@@ -33,6 +33,9 @@ struct StageCosts {
   /// What a device sends to each other device of its group in one pass, by its position there.
   private(set) var tensorExchangeBytes: [Bytes] = []
 
+  /// Nil where nothing runs on companions.
+  let companion: CompanionCosts?
+  private let attentionPolicy: ExpertExecution.Attention
   /// Of the kernels in each stream: ``KernelStream``.
   private let kernels: KernelCostModel
   private let expertKernels: KernelCostModel
@@ -55,6 +58,8 @@ struct StageCosts {
       device, for: deployment.precisions, units: streams.map { $0[.attention] })
     expertKernels = KernelCostModel(
       device, for: deployment.precisions, units: streams.map { $0[.experts] })
+    companion = CompanionCosts(deployment)
+    attentionPolicy = deployment.execution.attention
     sharedRanks = deployment.placement.sharedGroups
     model = deployment.model
     precisions = deployment.precisions
@@ -89,12 +94,11 @@ struct StageCosts {
   private mutating func perGroup(_ mix: IterationMix, width: Int) {
     let tokens = mix.tokens
     attention = (0..<model.layers).map { layer in
-      Cost(
-        positions: [
-          sequence(rows: tokens, by: kernels) {
-            model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width, $0)
-          }
-        ])
+      var cost = AttentionCost()
+      model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width) {
+        cost.add($0, rows: tokens, kernels, companion, attentionPolicy)
+      }
+      return cost
     }
     embedding.positions = [
       sequence(rows: tokens, by: kernels) { model.embedding(newTokens: tokens, precisions, $0) }
@@ -148,13 +152,13 @@ struct StageCosts {
   func kernels(of stage: Stage, _ step: PlanStep) -> Cost {
     switch stage {
     case .embedding: step.pass == .model ? embedding : predictionInput
-    case .attention: attention[step.layer]
+    case .attention: Cost(positions: [attention[step.layer].whole])
     case .gate: gate
     case .sharedExperts: sharedExperts
     case .weightedSum: weightedSum
     case .denseFeedForward: denseFeedForward
     case .head: step.pass == .model ? head : predictionHead
-    case .tensorExchange, .dispatch, .experts, .combine: Cost()
+    case .tensorExchange, .dispatch, .experts, .combine, .expertTransfer, .vectorTransfer: Cost()
     }
   }
 
@@ -180,6 +184,11 @@ struct StageCosts {
     var sequence = KernelSequence()
     sequence.add(call)
     return sequence
+  }
+
+  /// Tokens whose rows of `pairs` are on a device: no more than the group or the cluster has.
+  func tokens(ofPairs pairs: Int) -> Int {
+    groups == 1 ? pairs / max(1, model.experts.topK) : pairs
   }
 
   private func sequence(

@@ -25,18 +25,18 @@ import Units
 /// and wait for their exchanges at the same time. Where the batching splits the device into streams,
 /// each has a queue of its own, and its kernels claim their stream's part of the device.
 struct StepPlanner {
-  private let deployment: Deployment
-  private let resources: ClusterResources
+  let deployment: Deployment
+  let resources: ClusterResources
   private let streams: Batching.Streams?
   private let parts: [[PlanStep]]
-  private var chains: [Chain] = []
+  var chains: [Chain] = []
   private var traffic: ExchangeTraffic
   /// The last task of each device in each stream, whosever it is.
   private var turns: [[TaskID?]]
   private let rankLayout: RankLayout
 
   /// A microbatch on its way.
-  private struct Chain {
+  struct Chain {
     let costs: StageCosts
     /// Of one token for each sequence, where there are guesses after the first.
     let guessCosts: StageCosts?
@@ -76,7 +76,7 @@ struct StepPlanner {
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
   }
 
-  private var devices: Range<Int> { deployment.cluster.deviceIndices }
+  var devices: Range<Int> { deployment.cluster.deviceIndices }
 
   /// The graph of an iteration. Replaces what was in `graph`.
   ///
@@ -106,12 +106,16 @@ struct StepPlanner {
     _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) throws(ServingError) {
     switch step.work {
+    case .kernels(.attention) where deployment.execution.attention != .device:
+      appendAttention(step, of: chain, to: &graph)
     case .kernels(let stage):
       appendKernels(stage, step, of: chain, to: &graph)
     case .tensorExchange(let passes):
       appendTensorExchange(step, passes: passes, of: chain, to: &graph)
     case .dispatch:
       try appendDispatch(step, of: chain, load, to: &graph)
+    case .experts where deployment.execution.experts != .resident:
+      appendSharedOutExperts(step, of: chain, load, to: &graph)
     case .experts:
       appendRoutedExperts(step, of: chain, load, to: &graph)
     case .combine:
@@ -119,7 +123,7 @@ struct StepPlanner {
     }
   }
 
-  private func costs(_ step: PlanStep, of chain: Int) -> StageCosts {
+  func costs(_ step: PlanStep, of chain: Int) -> StageCosts {
     step.pass == .furtherGuess ? chains[chain].guessCosts ?? chains[chain].costs : chains[chain].costs
   }
 
@@ -135,25 +139,15 @@ struct StepPlanner {
     }
   }
 
-  private mutating func appendTask(
+  mutating func appendTask(
     _ stage: Stage, _ step: PlanStep, device: Int, of chain: Int, _ sequence: KernelSequence,
     after exchange: TaskID? = nil, to graph: inout TaskGraph
   ) {
-    let label = TaskLabel(
-      stage: stage.rawValue, bound: TaskBound(sequence.bound).rawValue, layer: step.labelLayer,
-      device: device)
-    let task = graph.addTask(label, latency: sequence.launchLatency, energy: sequence.energy)
-    let own = resources.devices[device]
     let stream = KernelStream(stage, streams)
-    if let streams {
-      let part = deployment.cluster.device.share(ofUnits: streams[stream])
-      graph.demand(sequence.busy * part, of: own.cores)
-      graph.takeAtLeast(sequence.busy)
-    } else {
-      graph.demand(sequence.busy, of: own.cores)
-    }
-    graph.demand(sequence.peakTensorTime, of: own.tensor)
-    graph.demand(sequence.bytes, of: own.memory)
+    let part = streams.map { deployment.cluster.device.share(ofUnits: $0[stream]) }
+    let task = graph.add(
+      sequence, TaskPlace(stage: stage, layer: step.labelLayer, device: device),
+      on: resources.devices[device].processor, part: part)
     if chains.count > 1 {
       if let turn = turns[stream.rawValue][device], turn != chains[chain].frontier[device] {
         graph.add(task, after: turn)

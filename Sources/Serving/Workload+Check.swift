@@ -18,6 +18,9 @@ extension Workload {
       let what = phase == .decode ? "sequences" : "prompts"
       throw .batching("\(parts) microbatches of \(batch) \(what) leave some without any")
     }
+    guard parts == 1 || !deployment.execution.usesCompanion else {
+      throw .batching("several microbatches with work on companions are not possible so far")
+    }
     try checkStreams(deployment.cluster.device)
     guard let speculation else { return }
     guard phase == .decode else { throw .batching(ServingError.speculationInPrefill) }

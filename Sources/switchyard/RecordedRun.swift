@@ -30,11 +30,12 @@ struct RecordedRun: IterationObserver {
       progress: isQuiet ? nil : Progress("iterations", of: scenario.measurement.iterations))
     try simulation.run(observer: &run)
     run.progress?.finish()
-    let device = scenario.deployment.cluster.device
+    let node = scenario.deployment.cluster.node
+    let idlePower = node.device.idlePower + (node.companion?.processor.idlePower ?? .zero)
     let devices = scenario.deployment.cluster.deviceCount
     var result = try run.recorder.finish(
       uses: uses(of: simulation), elapsed: simulation.measuredTime,
-      idlePower: device.idlePower * Double(devices),
+      idlePower: idlePower * Double(devices),
       pairs: simulation.pairBytes.flatMap { PairTraffic(deviceCount: devices, bytes: $0) })
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
