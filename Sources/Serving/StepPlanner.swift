@@ -124,7 +124,8 @@ struct StepPlanner {
   }
 
   func costs(_ step: PlanStep, of chain: Int) -> StageCosts {
-    step.pass == .furtherGuess ? chains[chain].guessCosts ?? chains[chain].costs : chains[chain].costs
+    step.pass == .furtherGuess
+      ? chains[chain].guessCosts ?? chains[chain].costs : chains[chain].costs
   }
 
   /// Appends one task a device, after what the device did last.

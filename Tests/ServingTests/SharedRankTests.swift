@@ -28,7 +28,8 @@ private func apart(_ sharedGroups: Int = 2) throws -> ExpertPlacement {
     #expect(tokens[0] == 64)
     #expect(tokens[1] == 64)
     #expect(Array(tokens[2...]) == Array(without.loads[0].tokens[row][(row.lowerBound + 2)...]))
-    let more = log.loads[0].bytesSent[row].reduce(0, +) - without.loads[0].bytesSent[row].reduce(0, +)
+    let more =
+      log.loads[0].bytesSent[row].reduce(0, +) - without.loads[0].bytesSent[row].reduce(0, +)
     #expect(more == 96 * 2048 * 2)
   }
 }
