@@ -52,7 +52,7 @@ struct StepPlanner {
     self.deployment = deployment
     self.resources = resources
     streams = workload.batching.streams
-    parts = PlanStep.parts(deployment, workload.speculation)
+    parts = PlanStep.parts(deployment, workload)
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
