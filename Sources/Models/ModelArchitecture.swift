@@ -94,6 +94,30 @@ extension ModelArchitecture {
   public func hasCrossAttention(layer: Int) -> Bool { encoderLayers > 0 && layer >= encoderLayers }
 }
 
+/// What makes the attention of one layer cost more or less than another's.
+public struct AttentionKind: Hashable, Sendable {
+  var attends: Bool
+  var isEncoder: Bool
+  var hasCrossAttention: Bool
+  var window: Double
+}
+
+extension ModelArchitecture {
+  /// Layers of one kind have the same operators in ``attention(layer:of:_:tensorParallel:_:)``.
+  public func attentionKind(layer: Int) -> AttentionKind {
+    AttentionKind(
+      attends: attends(layer: layer), isEncoder: isEncoder(layer: layer),
+      hasCrossAttention: hasCrossAttention(layer: layer), window: window(layer: layer))
+  }
+
+  /// The layers that tokens of a phase go through: of an encoder-decoder model the encoder's in
+  /// prefill, the decoder's in decode; of others all.
+  public func layers(of phase: Phase) -> Range<Int> {
+    guard encoderLayers > 0 else { return 0..<layers }
+    return phase == .prefill ? 0..<encoderLayers : encoderLayers..<layers
+  }
+}
+
 /// The largest of `parts` nearly equal slices of `whole`.
 @inline(__always)
 func slice(_ whole: Int, _ parts: Int) -> Int { parts == 1 ? whole : (whole + parts - 1) / parts }

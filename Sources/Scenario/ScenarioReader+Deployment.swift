@@ -83,7 +83,7 @@ extension ScenarioReader {
     switch error {
     case .parallelism(let part, _, _, _), .tooManySlices(let part, _, _, _):
       place("parallelism", part)
-    case .noExperts, .encoderDecoder: place("model")
+    case .noExperts: place("model")
     case .placementMismatch: place("policies", "placement")
     case .sharedGroups: place("policies", "placement", "shared-ranks")
     case .batching: place("policies", "batching")

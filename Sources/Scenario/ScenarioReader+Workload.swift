@@ -18,6 +18,9 @@ struct WorkloadDraft {
   var batch: Int?
   var context: Int?
   var speculation: Speculation?
+  var requests: RequestLengths?
+  /// Of the encoder's output; nil where nothing is said.
+  var source: Int?
 
   var isDrawn: Bool { if case .drawn = selections { true } else { false } }
 }
@@ -36,15 +39,81 @@ extension ScenarioReader {
     guard let reader = section("workload", of: root, example: example) else { return nil }
     let routing = section("routing", of: reader, example: routingExample)
     let selections = routing.flatMap(selections)
-    let phase = routing?.word("phase", Phase.self)
+    let requests = requests(reader, routing)
+    let isOfRequests = reader.has("prompt") || reader.has("output")
+    let phase = isOfRequests ? .decode : routing?.word("phase", Phase.self)
     routing?.finish()
     let batch = reader.integer("batch", in: 1...1_000_000)
-    let context = reader.required("context", example: "2048 tokens").flatMap(wholeTokens)
+    let context =
+      isOfRequests
+      ? requests.map { $0.prompt + $0.output }
+      : reader.required("context", example: "2048 tokens").flatMap { wholeTokens("context", $0) }
     let speculation = speculation(reader, phase: phase)
+    let source = reader.optional("source").flatMap { wholeTokens("source", $0) }
     reader.finish()
-    return WorkloadDraft(
+    var draft = WorkloadDraft(
       selections: selections, phase: phase, phasePlace: place("workload", "routing", "phase"),
       batch: batch, context: context, speculation: speculation)
+    draft.requests = requests
+    draft.source = source
+    return draft
+  }
+
+  /// `prompt: 256 tokens, output: 256 tokens`, in place of `context` and of the routing's `phase`.
+  private func requests(
+    _ reader: MappingReader, _ routing: MappingReader?
+  ) -> RequestLengths? {
+    guard reader.has("prompt") || reader.has("output") else { return nil }
+    let prompt = reader.required("prompt", example: "256 tokens")
+      .flatMap { wholeTokens("prompt", $0) }
+    let output = reader.required("output", example: "256 tokens")
+      .flatMap { wholeTokens("output", $0) }
+    for (key, section) in [("context", reader), ("phase", routing)] {
+      guard let section, let value = section.optional(key) else { continue }
+      problems.add(
+        "'\(key)' has no effect beside 'prompt' and 'output', which say what a request has",
+        at: value.location)
+    }
+    guard let prompt, let output else { return nil }
+    return RequestLengths(prompt: prompt, output: output)
+  }
+
+  /// Holds requests to the batching, and the encoder's output to the model.
+  func checkEffect(
+    _ draft: WorkloadDraft?, _ batching: BatchingPolicy?, _ model: ModelArchitecture?
+  ) {
+    guard let draft else { return }
+    if let batching {
+      if draft.requests != nil, batching.kind == .static {
+        problems.add(
+          "'prompt' and 'output' need 'policies.batching: continuous' or 'prompts-first'; with "
+            + "'static' no request begins or ends", at: place("workload", "prompt"))
+      }
+      if draft.requests == nil, draft.context != nil, batching.kind != .static {
+        problems.add(
+          "batching '\(batching.kind.rawValue)' has no effect without 'workload.prompt' and "
+            + "'workload.output': no request begins or ends", at: place("policies", "batching"))
+      }
+    }
+    guard let model, let phase = draft.phase else { return }
+    if model.encoderLayers == 0 || phase == .prefill {
+      if draft.source != nil {
+        problems.add(
+          "'source' has no effect: it is what a decoder attends to of an encoder's output",
+          at: place("workload", "source"))
+      }
+      return
+    }
+    if draft.requests != nil {
+      problems.add(
+        "'\(model.name)' is an encoder-decoder model: its prompts and its decoded tokens go "
+          + "through different layers, so give 'phase' and 'context'",
+        at: place("workload", "prompt"))
+    } else if draft.source == nil {
+      problems.add(
+        "'\(model.name)' decodes with attention to an encoder's output; write how long that is, "
+          + "like 'source: 512 tokens'", at: place("workload"))
+    }
   }
 
   private func selections(_ routing: MappingReader) -> WorkloadDraft.Selections? {
@@ -101,11 +170,11 @@ extension ScenarioReader {
       at: place("policies", "routing"))
   }
 
-  private func wholeTokens(_ value: Value) -> Int? {
-    guard let tokens = value.quantity("context", Token.self, problems) else { return nil }
+  private func wholeTokens(_ key: String, _ value: Value) -> Int? {
+    guard let tokens = value.quantity(key, Token.self, problems) else { return nil }
     guard tokens.value <= 1e8, tokens.value == tokens.value.rounded() else {
       problems.add(
-        "'context' is \(value.kindName); it must be a whole number from 1 to 100000000 tokens",
+        "'\(key)' is \(value.kindName); it must be a whole number from 1 to 100000000 tokens",
         at: value.location)
       return nil
     }

@@ -52,6 +52,7 @@ struct ScenarioReader {
     root.finish()
 
     checkEffect(workload, policies?.routing?.value)
+    checkEffect(workload, policies?.batching?.value, model?.architecture)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
     let trace = trace(
@@ -62,9 +63,11 @@ struct ScenarioReader {
       let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
     else { return nil }
-    let resolved = Workload(
+    var resolved = Workload(
       trace: trace, phase: phase, batch: batch, context: context, routing: routing.value,
       batching: batching.value.batching, speculation: workload?.speculation)
+    resolved.requests = workload?.requests
+    resolved.source = workload?.source ?? 0
     do { try resolved.check(deployment) } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil

@@ -4,12 +4,27 @@ public struct Batching: Hashable, Sendable {
   /// whole sequences allow. Each part goes through all layers by itself, so that the exchange of one
   /// runs beside the kernels of another; each reads the weights for itself.
   public var microbatches: Int
+  /// When requests that end give way to others.
+  public var admission: Admission
   /// Nil where a kernel has the whole device to itself, the parts' one after the other.
   public var streams: Streams?
 
-  public init(microbatches: Int = 1, streams: Streams? = nil) {
+  public init(
+    microbatches: Int = 1, streams: Streams? = nil, admission: Admission = .static
+  ) {
     self.microbatches = microbatches
     self.streams = streams
+    self.admission = admission
+  }
+
+  /// Which sequences' tokens an iteration has.
+  public enum Admission: String, CaseIterable, Hashable, Sendable {
+    /// Those of one phase, always as many.
+    case `static`
+    /// A prompt goes through in the same iteration as the others' decoded tokens (Orca, OSDI 2022).
+    case continuous
+    /// Prompts by themselves as soon as there are some; decoded tokens wait for them.
+    case promptsFirst = "prompts-first"
   }
 
   /// Compute units of a device that each of two streams has for itself: kernels of one stream run

@@ -92,7 +92,6 @@ public struct Deployment: Sendable {
       throw .tooManySlices(
         "experts", experts.tensor, of: model.experts.intermediate, "intermediate columns")
     }
-    guard model.encoderLayers == 0 else { throw .encoderDecoder(model.name) }
     guard model.experts.count > 0, model.expertLayers.count > 0 else {
       throw .noExperts(model.name)
     }
@@ -223,4 +222,11 @@ public struct Deployment: Sendable {
 extension ModelArchitecture {
   /// The model's layers that have experts, in order.
   public var expertLayers: [Int] { (0..<layers).filter { hasExperts(layer: $0) } }
+
+  /// Those that tokens of a phase go through, by their places among all of them.
+  func expertPositions(of phase: Phase) -> Range<Int> {
+    let range = layers(of: phase)
+    let all = expertLayers
+    return all.count { $0 < range.lowerBound }..<all.count { $0 < range.upperBound }
+  }
 }

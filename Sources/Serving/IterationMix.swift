@@ -1,7 +1,7 @@
 import Models
 
 /// The new tokens of an attention group in one iteration, as attention tells them apart. All groups
-/// of an iteration have the same mix.
+/// of an iteration have the same mix, but where requests begin and end.
 struct IterationMix: Hashable, Sendable {
   /// Each of another phase or context.
   var parts: [TokenBatch]
@@ -19,7 +19,8 @@ extension Workload {
     IterationMix(
       parts: [
         TokenBatch(
-          phase: phase, newTokens: tokensPerGroup, sequences: batch, context: Double(context))
+          phase: phase, newTokens: tokensPerGroup, sequences: batch, context: Double(context),
+          sourceContext: Double(source))
       ], outputs: predictedPositions)
   }
 }

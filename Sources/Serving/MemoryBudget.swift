@@ -73,7 +73,8 @@ public struct MemoryBudget: Hashable, Sendable {
     let model = deployment.model
     let precision = deployment.precisions.kvCache
     let tensor = deployment.parallelism.attention.tensor
-    let context = Double(workload.context)
+    // A decoder keeps as much for each token of the encoder's output.
+    let context = Double(workload.context + workload.source)
     let cache = model.keyValueBytes(context: context, precision, tensorParallel: tensor)
     guard workload.speculation != nil, let last = model.expertLayers.last else { return cache }
     let each = model.keyValueBytesPerToken(layer: last, precision, tensorParallel: tensor)

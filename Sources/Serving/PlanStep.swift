@@ -47,7 +47,7 @@ extension PlanStep {
   /// over, so that each stream has the whole of one microbatch's layer before the next one's.
   static func parts(_ deployment: Deployment, _ workload: Workload) -> [[PlanStep]] {
     var program = ProgramWriter(deployment)
-    program.writeModel()
+    program.writeModel(workload.phase)
     for guess in 0..<(workload.speculation?.tokens ?? 0) {
       program.writeGuess(isFirst: guess == 0)
     }
@@ -91,10 +91,11 @@ private struct ProgramWriter {
     steps.append(PlanStep(work: work, pass: pass, layer: layer, position: position))
   }
 
-  mutating func writeModel() {
+  mutating func writeModel(_ phase: Phase) {
     add(.kernels(.embedding))
-    var position = 0
-    for layer in 0..<deployment.model.layers {
+    let layers = deployment.model.layers(of: phase)
+    var position = deployment.model.expertLayers.count { $0 < layers.lowerBound }
+    for layer in layers {
       if deployment.model.hasExperts(layer: layer) {
         writeExpertLayer(layer, position: position)
         position += 1
@@ -105,7 +106,8 @@ private struct ProgramWriter {
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
       }
     }
-    add(.kernels(.head))
+    // An encoder's output is read by the decoder's layers; no token comes of it.
+    if layers.upperBound == deployment.model.layers { add(.kernels(.head)) }
   }
 
   /// One pass through the prediction layer.

@@ -12,12 +12,20 @@ struct RoutedLoad {
   private(set) var nodeCounts: RoutingCounts?
   private(set) var traffic: LayerTraffic
 
+  /// The layers with experts that tokens of the phase go through, by their places among them.
+  private let positions: Range<Int>
+
   /// - Parameters:
+  ///   - positions: The layers with experts that the tokens go through.
   ///   - slots: Of the deployment's placement.
   ///   - nodeSlots: Slots by node in place of device, where that is asked for.
   ///   - keepsMatrix: Even where the traffic does not need it.
-  init(_ deployment: Deployment, slots: ExpertSlots, nodeSlots: ExpertSlots?, keepsMatrix: Bool) {
+  init(
+    _ deployment: Deployment, positions: Range<Int>, slots: ExpertSlots, nodeSlots: ExpertSlots?,
+    keepsMatrix: Bool
+  ) {
     self.deployment = deployment
+    self.positions = positions
     let traffic = LayerTraffic(deployment)
     // `||` captures its right side: with a member in it, optimised code destroys an owner that is not
     // there yet (Swift 6.3.1).
@@ -42,6 +50,14 @@ struct RoutedLoad {
   ) throws(ServingError) {
     source.firstTokens(
       of: other.batch, into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    try count(trace, threads: threads)
+  }
+
+  /// Makes the next iteration of requests and counts its routing.
+  mutating func replay(
+    _ requests: inout RequestBatches, of trace: RoutingTrace, threads: Int
+  ) throws(ServingError) {
+    requests.next(into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
     try count(trace, threads: threads)
   }
 
@@ -107,7 +123,8 @@ struct RoutedLoad {
     let devices = deployment.cluster.deviceCount
     let slices = deployment.parallelism.experts.tensor
     let (dispatch, combine) = (deployment.dispatchedCopy, deployment.combinedCopy)
-    for (position, layer) in deployment.model.expertLayers.enumerated() {
+    for (position, layer) in deployment.model.expertLayers.enumerated()
+    where positions.contains(position) {
       func add(_ tokens: Int, toGroup group: Int) {
         for device in group * slices..<(group + 1) * slices {
           sum.tokens[layer * devices + device] += tokens

@@ -9,7 +9,6 @@ public enum ServingError: Error, Sendable {
   case parallelism(String, Int, Int, devices: Int)
   case tooManySlices(String, Int, of: Int, String)
   case noExperts(String)
-  case encoderDecoder(String)
   case placementMismatch(
     placement: (layers: Int, experts: Int, groups: Int),
     wanted: (layers: Int, experts: Int, groups: Int))
@@ -49,8 +48,6 @@ public enum ServingError: Error, Sendable {
       "\(part) cannot be sliced over \(slices) devices: the model has \(count) \(what)"
     case .noExperts(let model):
       "'\(model)' has no experts; a routing trace has nothing to say about it"
-    case .encoderDecoder(let model):
-      "'\(model)' is an encoder-decoder model; decoder-only models can be served so far"
     case .placementMismatch(let placement, let wanted):
       "the placement is for \(placement.layers) layers of \(placement.experts) experts on "
         + "\(placement.groups) groups; needed are \(wanted.layers) layers of \(wanted.experts) experts "

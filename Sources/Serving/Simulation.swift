@@ -34,6 +34,8 @@ public struct Simulation: ~Copyable {
   private let trace: RoutingTrace
   private let threads: Int
   private var source: TokenSource
+  /// Nil where all iterations are alike.
+  private var requests: RequestBatches?
   /// Of each microbatch.
   private var loads: [RoutedLoad]
   /// Of one token for each sequence, where there are guesses after the first.
@@ -70,8 +72,11 @@ public struct Simulation: ~Copyable {
     let routes = try Self.routes(deployment, at: .zero)
     let factors = try Self.factors(deployment, at: .zero)
     let changes = try Self.capacityChanges(deployment, resources)
+    let requests = try Self.requests(replayed, deployment, seed: seed)
+    let positions = deployment.model.expertPositions(of: workload.phase)
     let load = RoutedLoad(
-      deployment, slots: slots, nodeSlots: nodeSlots, keepsMatrix: keepsPairs)
+      deployment, positions: positions, slots: slots, nodeSlots: nodeSlots,
+      keepsMatrix: keepsPairs)
     let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
@@ -81,17 +86,26 @@ public struct Simulation: ~Copyable {
     self.threads = threads
     self.trace = trace
     self.source = source
+    self.requests = requests
     self.resources = resources
-    drawsWithReplacement = source.drawsWithReplacement
+    drawsWithReplacement = requests?.drawsWithReplacement ?? source.drawsWithReplacement
     loads = Array(repeating: load, count: workload.batching.microbatches)
     if let speculation = workload.speculation, speculation.tokens > 1 { guesses = loads }
     let sequences = workload.batch * deployment.parallelism.attention.data
     meter = TokenMeter(perIteration: workload.countedTokensPerSequence * Double(sequences))
-    pairs = keepsPairs ? PairCopies(deployment) : nil
+    pairs = keepsPairs ? PairCopies(deployment, positions: positions) : nil
     self.planner = planner
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
     self.engine = engine
+  }
+
+  private static func requests(
+    _ workload: Workload, _ deployment: Deployment, seed: UInt64
+  ) throws(ServingError) -> RequestBatches? {
+    guard let lengths = workload.requests else { return nil }
+    return try RequestBatches(
+      lengths, workload, groups: deployment.parallelism.attention.data, seed: seed)
   }
 
   private static func capacityChanges(
@@ -201,13 +215,14 @@ public struct Simulation: ~Copyable {
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
-        at: engine.now, tokens: meter.next(), load: iterationLoad())
+        at: engine.now, tokens: requests?.outputs ?? meter.next(), load: Self.load(loads, deployment))
     }
   }
 
   /// Draws the next iteration's tokens, counts their routing and builds the graph.
   private mutating func plan() throws(ServingError) {
     try followChanges()
+    if requests != nil { return try planRequests() }
     for index in loads.indices {
       try loads[index].replay(
         workload.places(ofMicrobatch: index), from: &source, of: trace, threads: threads)
@@ -215,6 +230,15 @@ public struct Simulation: ~Copyable {
     for index in guesses.indices {
       try guesses[index].replay(firstOf: loads[index], from: source, of: trace, threads: threads)
     }
+    try planner.plan(loads, guesses: guesses, into: &graph)
+  }
+
+  /// The same of requests that begin and end, in one microbatch.
+  private mutating func planRequests() throws(ServingError) {
+    guard var batches = requests else { return }
+    try loads[0].replay(&batches, of: trace, threads: threads)
+    planner.cost(batches.mixes)
+    requests = batches
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 
@@ -233,7 +257,8 @@ public struct Simulation: ~Copyable {
     } catch { throw .engine(error) }
   }
 
-  private borrowing func iterationLoad() -> IterationLoad {
+  // A static function: the compiler takes minutes to check what a borrowing one may read.
+  private static func load(_ loads: [RoutedLoad], _ deployment: Deployment) -> IterationLoad {
     let cells = deployment.model.layers * deployment.cluster.deviceCount
     var sum = IterationLoad(
       tokens: [Int](repeating: 0, count: cells), bytesSent: [Int](repeating: 0, count: cells))

@@ -48,6 +48,8 @@ struct StageCosts {
   /// Slots of each layer and expert group: `[layer * groups + group]`.
   private var slotsOfGroup: [[Int32]] = []
   private let groups: Int
+  /// Devices of an attention group.
+  private let width: Int
   /// Expert groups that hold the shared experts for all; 0 where each device has its own.
   private let sharedRanks: Int
 
@@ -66,13 +68,22 @@ struct StageCosts {
     slices = deployment.parallelism.experts.tensor
     groups = deployment.placement.groups
     chosen = groups == 1 ? model.experts.topK : 1
-    let width = deployment.parallelism.attention.tensor
-    perPosition(tokens: mix.tokens, width: width)
-    perGroup(mix, width: width)
+    width = deployment.parallelism.attention.tensor
+    update(mix)
     listSlots(deployment)
   }
 
-  private mutating func perPosition(tokens: Int, width: Int) {
+  /// Costs another mix. O(kinds of layers x operators).
+  mutating func update(_ mix: IterationMix) {
+    perPosition(tokens: mix.tokens)
+    perGroup(mix)
+  }
+
+  private mutating func perPosition(tokens: Int) {
+    gate.positions.removeAll(keepingCapacity: true)
+    sharedExperts.positions.removeAll(keepingCapacity: true)
+    weightedSum.positions.removeAll(keepingCapacity: true)
+    tensorExchangeBytes.removeAll(keepingCapacity: true)
     let output = precisions.outputs.bytes * Double(model.hidden)
     for position in 0..<width {
       let own = share(position, of: tokens, among: width).count
@@ -93,13 +104,17 @@ struct StageCosts {
     }
   }
 
-  private mutating func perGroup(_ mix: IterationMix, width: Int) {
+  private mutating func perGroup(_ mix: IterationMix) {
     let tokens = mix.tokens
+    var ofKind: [AttentionKind: AttentionCost] = [:]
     attention = (0..<model.layers).map { layer in
+      let kind = model.attentionKind(layer: layer)
+      if let known = ofKind[kind] { return known }
       var cost = AttentionCost()
       model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width) {
         cost.add($0, rows: tokens, kernels, companion, attentionPolicy)
       }
+      ofKind[kind] = cost
       return cost
     }
     embedding.positions = [
@@ -110,16 +125,16 @@ struct StageCosts {
         model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)
       }
     ]
-    head.positions = [headKernels(positions: mix.outputs, width: width)]
+    head.positions = [headKernels(positions: mix.outputs)]
     predictionInput.positions = [
       sequence(rows: tokens, by: kernels) {
         model.predictionInput(newTokens: tokens, precisions, $0)
       }
     ]
-    predictionHead.positions = [headKernels(positions: mix.sequences, width: width)]
+    predictionHead.positions = [headKernels(positions: mix.sequences)]
   }
 
-  private func headKernels(positions: Int, width: Int) -> KernelSequence {
+  private func headKernels(positions: Int) -> KernelSequence {
     sequence(rows: positions, by: kernels) {
       model.head(sequences: positions, precisions, tensorParallel: width, $0)
     }

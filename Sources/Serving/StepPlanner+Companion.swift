@@ -6,8 +6,9 @@ extension StepPlanner {
   /// Appends a layer's attention; what the companion does of it runs beside what the device does
   /// meanwhile.
   mutating func appendAttention(_ step: PlanStep, of chain: Int, to graph: inout TaskGraph) {
-    let cost = costs(step, of: chain).attention[step.layer]
     for device in devices {
+      let group = deployment.attentionGroup(of: device)
+      let cost = costs(step, of: chain, group: group).attention[step.layer]
       let own = resources.devices[device]
       guard let companion = own.companion, cost.companion.kernels > 0 else {
         let whole = cost.whole

@@ -23,7 +23,8 @@ import Units
 /// the first microbatch, then the same of the second, and so on, as one queue of kernels does that is
 /// filled in this order; were the chains only to share the device, they would compute at the same time
 /// and wait for their exchanges at the same time. Where the batching splits the device into streams,
-/// each has a queue of its own, and its kernels claim their stream's part of the device.
+/// each has a queue of its own, with what it does in a layer for the first microbatch, then for the
+/// second, and its kernels claim their stream's part of the device.
 struct StepPlanner {
   let deployment: Deployment
   let resources: ClusterResources
@@ -37,7 +38,8 @@ struct StepPlanner {
 
   /// A microbatch on its way.
   struct Chain {
-    let costs: StageCosts
+    /// By attention group; one where all groups are alike.
+    var costs: [StageCosts]
     /// Of one token for each sequence, where there are guesses after the first.
     let guessCosts: StageCosts?
     var frontier: TaskFrontier
@@ -63,7 +65,7 @@ struct StepPlanner {
       let guesses = workload.speculation.map { $0.tokens > 1 } ?? false
       chains.append(
         Chain(
-          costs: StageCosts(deployment, own.mix, streams: streams),
+          costs: [StageCosts(deployment, own.mix, streams: streams)],
           guessCosts: guesses
             ? StageCosts(deployment, own.withoutSpeculation.mix, streams: streams) : nil,
           frontier: TaskFrontier(devices: devices)))
@@ -123,20 +125,35 @@ struct StepPlanner {
     }
   }
 
-  func costs(_ step: PlanStep, of chain: Int) -> StageCosts {
-    step.pass == .furtherGuess
-      ? chains[chain].guessCosts ?? chains[chain].costs : chains[chain].costs
+  /// Gives each attention group a mix of its own in the iterations to come.
+  mutating func cost(_ mixes: [IterationMix]) {
+    for chain in chains.indices {
+      while chains[chain].costs.count < mixes.count {
+        chains[chain].costs.append(chains[chain].costs[0])
+      }
+      for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
+    }
+  }
+
+  /// - Parameter group: The attention group; what is of no group is any group's.
+  func costs(_ step: PlanStep, of chain: Int, group: Int = 0) -> StageCosts {
+    let own = chains[chain].costs
+    let costs = own[group % own.count]
+    return step.pass == .furtherGuess ? chains[chain].guessCosts ?? costs : costs
   }
 
   /// Appends one task a device, after what the device did last.
   private mutating func appendKernels(
     _ stage: Stage, _ step: PlanStep, of chain: Int, to graph: inout TaskGraph
   ) {
-    let cost = costs(step, of: chain).kernels(of: stage, step)
-    for device in devices {
-      let sequence = cost[device]
-      guard sequence.kernels > 0 else { continue }
-      appendTask(stage, step, device: device, of: chain, sequence, to: &graph)
+    let width = deployment.parallelism.attention.tensor
+    for group in 0..<deployment.parallelism.attention.data {
+      let cost = costs(step, of: chain, group: group).kernels(of: stage, step)
+      for device in group * width..<(group + 1) * width {
+        let sequence = cost[device]
+        guard sequence.kernels > 0 else { continue }
+        appendTask(stage, step, device: device, of: chain, sequence, to: &graph)
+      }
     }
   }
 
@@ -341,8 +358,9 @@ struct StepPlanner {
     traffic.removeAll()
     traffic.protocolShares = collective(of: .tensorExchange).shares
     traffic.messageBytes = nil
-    let shares = costs(step, of: chain).tensorExchangeBytes
     for device in devices {
+      let group = deployment.attentionGroup(of: device)
+      let shares = costs(step, of: chain, group: group).tensorExchangeBytes
       let first = device / width * width
       let bytes = shares[device % width] * Double(passes)
       for other in first..<first + width { traffic.add(bytes, from: device, to: other) }

@@ -86,7 +86,7 @@ struct TokenSource {
     tokens.reserveCapacity(count)
     for group in 0..<groups {
       tokens.removeAll(keepingCapacity: true)
-      for place in places { take(from: group * batch + place, into: &tokens) }
+      for place in places { take(tokensPerPlace, from: group * batch + place, into: &tokens) }
       for device in 0..<devicesPerGroup {
         replay.appendRank(tokens[share(device, of: count, among: devicesPerGroup)])
       }
@@ -108,8 +108,9 @@ struct TokenSource {
     }
   }
 
-  private mutating func take(from place: Int, into tokens: inout [Int]) {
-    for _ in 0..<tokensPerPlace {
+  /// Takes the next tokens of one place, counted over all groups.
+  mutating func take(_ count: Int, from place: Int, into tokens: inout [Int]) {
+    for _ in 0..<count {
       if places[place].next == places[place].end {
         isInUse[places[place].span] = false
         places[place] = nextPlace()

@@ -18,6 +18,12 @@ extension Workload {
       let what = phase == .decode ? "sequences" : "prompts"
       throw .batching("\(parts) microbatches of \(batch) \(what) leave some without any")
     }
+    guard parts == 1 || requests == nil else {
+      throw .batching("several microbatches of requests that begin and end are not possible so far")
+    }
+    guard speculation == nil || requests == nil else {
+      throw .batching("speculation in requests that begin and end is not possible so far")
+    }
     guard parts == 1 || !deployment.execution.usesCompanion else {
       throw .batching("several microbatches with work on companions are not possible so far")
     }

@@ -16,6 +16,11 @@ public struct Workload: Sendable {
   public var batching: Batching
   /// Decode only; nil where each sequence brings one token.
   public var speculation: Speculation?
+  /// Where requests begin and end; `context` is then what one has at its end, and `phase` decode. Nil
+  /// where all iterations are alike.
+  public var requests: RequestLengths?
+  /// Tokens of the encoder's output that each sequence attends to, for a decoder that does.
+  public var source = 0
 
   public init(
     trace: RoutingTrace, phase: Phase, batch: Int, context: Int, routing: RoutingPolicy,

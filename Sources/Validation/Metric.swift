@@ -16,14 +16,14 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
   /// What it is, for help.
   public var meaning: String {
     switch self {
-    case .throughput: "tokens per second of all devices"
-    case .throughputPerDevice: "tokens per second of the mean device"
+    case .throughput: "tokens a second, of all devices"
+    case .throughputPerDevice: "tokens a second over the number of devices"
     case .iterationTime: "the mean iteration's time"
     case .iterationTimeMedian: "the median iteration's time"
-    case .iterationTime99: "the time that one iteration in a hundred takes longer than"
-    case .timePerToken: "what one sequence waits for each of its tokens: sequences / throughput"
-    case .energy: "energy of the mean iteration, all devices, with idle power"
-    case .energyPerToken: "energy for each token, all devices, with idle power"
+    case .iterationTime99: "one iteration in a hundred takes longer"
+    case .timePerToken: "what a sequence waits for one: sequences / throughput"
+    case .energy: "joules of the mean iteration, all devices, idle too"
+    case .energyPerToken: "joules for each token, all devices, idle too"
     }
   }
 

@@ -32,7 +32,8 @@ extension PaperValidation {
   }
 
   private var verdict: String {
-    "\(rows.count - missed) of \(rows.count) figures met, from \(runCount) runs"
+    "\(rows.count - missed) of \(rows.count) \(rows.count == 1 ? "figure" : "figures") met, "
+      + "from \(runCount) \(runCount == 1 ? "run" : "runs")"
   }
 
   private var notes: [String] {

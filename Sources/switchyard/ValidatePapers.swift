@@ -14,11 +14,11 @@ extension ValidateCommand {
           system: MoNDE
           figures:
             - name: NLLB-MoE encoder, speed-up over moving parameters
-              published: 6.7              # or 49.4 ms, 1943 tokens/s, 16.4 %, 12 mJ
-              simulated: {ratio: [near-data.yaml, parameter-movement.yaml], of: throughput}
-              tolerance: 10 %             # of what is published; or 5 points, of a percentage
+              published: 6.7      # or 49.4 ms, 1943 tokens/s, 16.4 %, 12 mJ
+              simulated: {ratio: [near-data.yaml, moved.yaml], of: throughput}
+              tolerance: 10 %     # of what is published; or, of a percentage, 5 points
               source: arXiv 2405.18832, figure 6
-              unknown: batch size         # what the paper leaves open; may be left out
+              unknown: batch size # what the paper leaves open; may be left out
 
         What is simulated is one of {value: RUN, of: METRIC}, {ratio: [A, B], of: METRIC} (A / B), \
         {reduction: [NEW, OLD], of: METRIC} (1 - NEW / OLD, in per cent), {gain: [NEW, OLD], of: \
@@ -27,7 +27,7 @@ extension ValidateCommand {
         [workload.batch=64]} with settings as '--set' takes them. A METRIC is one of
 
         \(metrics)
-          {stage: experts}        the mean device's time in that stage of the mean iteration
+          {stage: experts}        the mean device's time in it, in the mean iteration
 
         Each scenario runs once for each set of settings. A figure that is missed is a result: the \
         exit code is 0 when all ran, unless --strict is given.

@@ -2,6 +2,7 @@ import Models
 import Statistics
 import Testing
 import Traces
+import Units
 
 @testable import Serving
 
@@ -107,27 +108,30 @@ private func loads(_ trace: RoutingTrace) -> [[Int]] {
 
 @Test func aRunsTokensAreDrawnUpToABound() throws {
   let shape = try RoutingShape(model: "m", layerIDs: Array(0..<58), experts: 256, topK: 8)
-  func length(_ phase: Phase, places: Int, context: Int = 4096) -> DrawnLength {
-    DrawnLength(
+  /// Sequences, and tokens of each.
+  func length(_ phase: Phase, places: Int, context: Int = 4096) -> [Int] {
+    let length = DrawnLength(
       shape: shape, phase: phase, places: places, context: context,
       measurement: Measurement(warmup: 5, iterations: 50))
+    return [length.sequences, length.tokens]
   }
   // 464 selections a token: 72,315 tokens are cheap, 289,262 the most.
-  #expect(length(.decode, places: 1024) == .init(sequences: 1024, tokens: 55))
-  #expect(length(.decode, places: 10_000) == .init(sequences: 10_000, tokens: 7))
-  #expect(length(.decode, places: 1_000_000) == .init(sequences: 289_262, tokens: 1))
+  #expect(length(.decode, places: 1024) == [1024, 55])
+  #expect(length(.decode, places: 10_000) == [10_000, 7])
+  #expect(length(.decode, places: 1_000_000) == [289_262, 1])
   // 17 prompts are cheap, 70 the most.
-  #expect(length(.prefill, places: 8) == .init(sequences: 17, tokens: 4096))
-  #expect(length(.prefill, places: 64) == .init(sequences: 64, tokens: 4096))
-  #expect(length(.prefill, places: 1000) == .init(sequences: 70, tokens: 4096))
+  #expect(length(.prefill, places: 8) == [17, 4096])
+  #expect(length(.prefill, places: 64) == [64, 4096])
+  #expect(length(.prefill, places: 1000) == [70, 4096])
   #expect(
-    length(.prefill, places: .max, context: .max) == .init(sequences: 1, tokens: 289_262))
+    length(.prefill, places: .max, context: .max) == [1, 289_262])
 }
 
 @Test func steeperLawsTakeLonger() throws {
   // The most loaded device waits for nobody: on prompts, where tokens bound the experts.
   let deployment = try deployment(dgxH100())
-  let times = try [SelectionLaw.uniform, .zipf(exponent: 0.5), .zipf(exponent: 2)].map { law in
+  let laws: [SelectionLaw] = [.uniform, .zipf(exponent: 0.5), .zipf(exponent: 2)]
+  let times: [Double] = try laws.map { law in
     let trace = try drawn(law, phase: .prefill, sequences: 64, context: 512, iterations: 1)
     let log = try run(
       deployment, trace: trace, phase: .prefill, batch: 8, context: 512, iterations: 1)

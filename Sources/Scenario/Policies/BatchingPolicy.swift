@@ -7,6 +7,8 @@ import StrictYAML
 /// batching: static
 /// batching: {kind: static, microbatches: 2}      # one's exchanges beside the other's kernels
 /// batching: {kind: static, microbatches: 2, streams: {attention: 16, experts: 8}}
+/// batching: continuous                           # prompts in the iterations of the others' decode
+/// batching: prompts-first                        # or by themselves as soon as there are some
 /// ```
 struct BatchingPolicy {
   var kind: Kind
@@ -18,7 +20,20 @@ struct BatchingPolicy {
     /// The same sequences throughout, each replaced by another when it ends.
     case `static`
 
-    var keys: [String] { ["microbatches", "streams"] }
+    /// Requests begin and end: a new one's prompt goes through with the others' decoded tokens.
+    case continuous
+    /// The same, prompts by themselves.
+    case promptsFirst = "prompts-first"
+
+    var keys: [String] { self == .static ? ["microbatches", "streams"] : [] }
+
+    var admission: Batching.Admission {
+      switch self {
+      case .static: .static
+      case .continuous: .continuous
+      case .promptsFirst: .promptsFirst
+      }
+    }
   }
 
   /// More parts than this are refused.
@@ -43,9 +58,10 @@ extension ScenarioReader {
     }
     defer { reader.finish() }
     guard let mapping = reader.mapping else {
-      return BatchingPolicy(kind: reader.kind, batching: Batching())
+      return BatchingPolicy(
+        kind: reader.kind, batching: Batching(admission: reader.kind.admission))
     }
-    var batching = Batching()
+    var batching = Batching(admission: reader.kind.admission)
     if let written = mapping.optional("microbatches") {
       guard
         let count = written.integer(
