@@ -59,7 +59,8 @@ struct ScenarioReader {
       workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
       seed: givenSeed ?? seed.map { UInt64($0) })
     guard let name, let model, let measurement, let seed, let deployment, let policies,
-      let routing = policies.routing, let batching = policies.batching, let trace, let phase = workload?.phase,
+      let routing = policies.routing, let batching = policies.batching, let trace,
+      let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
     else { return nil }
     var resolved = Workload(

@@ -162,11 +162,18 @@ public struct Deployment: Sendable {
     let shared = placement.sharedGroups
     guard shared > 0 else { return }
     guard model.experts.sharedIntermediate > 0 else {
-      throw .sharedGroups("'\(model.name)' has no shared experts to give expert groups of their own")
+      throw .sharedGroups(
+        "'\(model.name)' has no shared experts to give expert groups of their own")
     }
     guard shared < placement.groups else {
       throw .sharedGroups(
-        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed ones")
+        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed "
+          + "ones")
+    }
+    guard execution.experts == .resident else {
+      throw .sharedGroups(
+        "shared experts have expert groups of their own, whose devices share no work with companions; "
+          + "use execution 'resident'")
     }
     guard !sendsOnceToNode else {
       throw .communication(

@@ -97,7 +97,9 @@ struct StageCosts {
       weightedSum.positions.append(
         callSums
           ? KernelSequence()
-          : sequence(rows: own, by: expertKernels) { model.combination(newTokens: own, precisions, $0) })
+          : sequence(rows: own, by: expertKernels) {
+            model.combination(newTokens: own, precisions, $0)
+          })
       tensorExchangeBytes.append(Bytes(Double(own) * output))
     }
   }
