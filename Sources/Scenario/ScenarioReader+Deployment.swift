@@ -17,7 +17,8 @@ extension ScenarioReader {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
     let placement = placement(policy, model, groups: parallelism.experts.expert)
     guard let cluster, let precisions, let placement, let fabric,
-      let communication = policies?.communication?.value
+      let communication = policies?.communication?.value,
+      let execution = policies?.execution?.value
     else { return nil }
     guard hasEffect(fabric.topology, nodes: cluster.nodeCount) else { return nil }
     let hasShared = model.sharedExpertParameters() > 0
@@ -38,7 +39,7 @@ extension ScenarioReader {
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
           algorithm: communication.algorithm, options: communication.options),
-        protocols: protocols, fabric: fabric)
+        protocols: protocols, blocks: execution.blocks, fabric: fabric)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil
@@ -87,6 +88,7 @@ extension ScenarioReader {
     case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
     case .collective, .communication: place("policies", "communication")
+    case .execution: place("policies", "execution")
     default: place("cluster")
     }
   }

@@ -60,7 +60,9 @@ struct ScenarioReader {
     else { return nil }
     let resolved = Workload(
       trace: trace, phase: phase, batch: batch, context: context, routing: routing.value)
-    guard checkSize(deployment, resolved), checkMemory(deployment, resolved) else { return nil }
+    guard checkSize(deployment, resolved), checkMemory(deployment, resolved),
+      checkBlocks(deployment, resolved)
+    else { return nil }
     return Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),

@@ -35,6 +35,8 @@ public struct Deployment: Sendable {
   public var placement: ExpertPlacement
   public var exchange: Exchange
   public let protocols: ExchangeProtocols
+  /// Nil where experts are computed where they live.
+  public let blocks: BlockExecution?
   public let fabric: FabricPlan
   /// The cluster's network, whole.
   public let network: Network
@@ -74,7 +76,7 @@ public struct Deployment: Sendable {
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
     placement: ExpertPlacement, exchange: Exchange, protocols: ExchangeProtocols? = nil,
-    fabric: FabricPlan = FabricPlan()
+    blocks: BlockExecution? = nil, fabric: FabricPlan = FabricPlan()
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -110,6 +112,7 @@ public struct Deployment: Sendable {
     self.exchange = exchange
     self.protocols =
       protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
+    self.blocks = blocks
     self.fabric = fabric
     do throws(FabricError) {
       var network = try Network(NetworkPlan(cluster, topology: fabric.topology))
@@ -132,6 +135,7 @@ public struct Deployment: Sendable {
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
+    try checkBlocks()
   }
 
   /// Which devices share a node.
@@ -142,7 +146,7 @@ public struct Deployment: Sendable {
   /// Whether what each device sends and gets says what an exchange costs; else who sends to whom is
   /// needed.
   var portsSuffice: Bool {
-    exchange.algorithm == .flat && parallelism.experts.tensor == 1
+    exchange.algorithm == .flat && parallelism.experts.tensor == 1 && blocks == nil
       && fabric.portsSuffice(network)
   }
 

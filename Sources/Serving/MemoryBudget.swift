@@ -38,6 +38,9 @@ public struct MemoryBudget: Hashable, Sendable {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
     add("experts", copies, "copies", model.expertBytes(precisions, tensorSlices: slices))
+    if let duplicates = deployment.blocks?.duplicates {
+      add("duplicates", 1, "share of the memory", capacity * duplicates.share)
+    }
     add("attention", 1, "share of all layers", attention)
     add("shared experts", layers, "layers", model.sharedExpertBytes(precisions))
     add("gates", layers, "layers", model.gateBytes(precisions))

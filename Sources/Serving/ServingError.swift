@@ -21,6 +21,8 @@ public enum ServingError: Error, Sendable {
   case collective(CollectiveError)
   /// A kind of communication that the deployment rules out: the sentence says why.
   case communication(String)
+  /// A way to execute experts that the deployment rules out: the sentence says why.
+  case execution(String)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
@@ -59,7 +61,7 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
-    case .communication(let reason):
+    case .communication(let reason), .execution(let reason):
       reason
     case .collective(let error):
       error.sentence

@@ -39,6 +39,8 @@ public struct Simulation: ~Copyable {
   /// With nodes in place of devices; nil where nobody asks what goes to a node once.
   private var nodeCounts: RoutingCounts?
   private var traffic: LayerTraffic
+  /// Nil where experts are computed where they live.
+  private var blocks: BlockDealer?
   /// Of the measured iterations; nil where nobody asks.
   private var pairs: PairCopies?
   private var planner: StepPlanner
@@ -74,6 +76,9 @@ public struct Simulation: ~Copyable {
     // is not there yet (Swift 6.3.1).
     let needsMatrix = traffic.needsMatrix
     let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
+    let blocks = routes.flatMap { routes in
+      deployment.blocks.map { BlockDealer(deployment, $0, routes) }
+    }
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
     self.deployment = deployment
@@ -89,6 +94,7 @@ public struct Simulation: ~Copyable {
     pairs = keepsPairs ? PairCopies(deployment) : nil
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     self.planner = planner
+    self.blocks = blocks
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
     self.engine = engine
@@ -215,8 +221,10 @@ public struct Simulation: ~Copyable {
       try nodeCounts?.replay(batch, of: trace, threads: threads)
     } catch { throw .trace(error) }
     try checkTokens()
+    try blocks?.deal(batch, of: trace, &counts)
     try traffic.count(counts)
-    try planner.plan(counts, nodeCounts: nodeCounts, traffic, into: &graph)
+    try planner.plan(
+      counts, nodeCounts: nodeCounts, traffic, blocks: blocks?.work, into: &graph)
   }
 
   /// New traffic takes the ways that are there when its iteration begins.
@@ -226,6 +234,7 @@ public struct Simulation: ~Copyable {
     changesFollowed = passed
     let routes = try Self.routes(deployment, at: engine.now)
     planner.follow(routes, factors: try Self.factors(deployment, at: engine.now))
+    if let routes { blocks?.follow(routes) }
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {
@@ -257,6 +266,15 @@ public struct Simulation: ~Copyable {
     let dispatch = perCopy(deployment.exchange.dispatch)
     let combine = perCopy(deployment.exchange.combine)
     for (position, layer) in model.expertLayers.enumerated() {
+      for device in 0..<devices {
+        if let work = blocks?.work {
+          let rows = work.loads[position * devices + device].rows
+          load.tokens[layer * devices + device] = Int(rows)
+        }
+        load.bytesSent[layer * devices + device] = traffic.bytesSent(
+          layer: position, device: device, dispatch: dispatch, combine: combine)
+      }
+      guard blocks == nil else { continue }
       for slot in 0..<counts.slots.slotCount[position] {
         let cell = position * counts.slots.slotsPerLayer + slot
         let group = Int(counts.slots.deviceOfSlot[cell])
@@ -264,10 +282,6 @@ public struct Simulation: ~Copyable {
         for device in group * slices..<(group + 1) * slices {
           load.tokens[layer * devices + device] += Int(counts.slotTokens[cell])
         }
-      }
-      for device in 0..<devices {
-        load.bytesSent[layer * devices + device] = traffic.bytesSent(
-          layer: position, device: device, dispatch: dispatch, combine: combine)
       }
     }
     return load

@@ -16,6 +16,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case weightedSum
   case denseFeedForward
   case head
+  /// Weights of experts that a device computes and another one holds.
+  case weightReads
 
   public var name: String {
     switch self {
@@ -30,12 +32,16 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .weightedSum: "weighted sum"
     case .denseFeedForward: "dense feed-forward"
     case .head: "head"
+    case .weightReads: "weight reads"
     }
   }
 
-  /// Whether all devices take part together, instead of each working for itself.
+  /// Whether bytes move between devices, which kernels may hide.
   public var isCommunication: Bool {
-    self == .dispatch || self == .combine || self == .tensorExchange
+    switch self {
+    case .dispatch, .combine, .tensorExchange, .weightReads: true
+    default: false
+    }
   }
 }
 

@@ -28,6 +28,9 @@ struct StageCosts {
   /// What a device sends to each other device of its group in one pass, by its position there.
   private(set) var tensorExchangeBytes: [Bytes] = []
 
+  /// The weights of one expert, or of a slice of it.
+  let expertBytes: Bytes
+
   private let kernels: KernelCostModel
   private let model: ModelArchitecture
   private let precisions: Precisions
@@ -44,6 +47,7 @@ struct StageCosts {
     model = deployment.model
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
+    expertBytes = model.expertBytes(precisions, tensorSlices: slices)
     groups = deployment.placement.groups
     chosen = groups == 1 ? model.experts.topK : 1
     let width = deployment.parallelism.attention.tensor

@@ -19,16 +19,20 @@ import Units
 /// device (cores) for the sum of the times that its kernels take alone, and, besides, what it needs of
 /// arithmetic units and memory, so that both are accounted for and what runs beside it is slowed.
 struct StepPlanner {
-  private let deployment: Deployment
-  private let resources: ClusterResources
-  private let costs: StageCosts
+  let deployment: Deployment
+  let resources: ClusterResources
+  let costs: StageCosts
   private let dispatchBytes: Bytes
   private let combineBytes: Bytes
   private var traffic: ExchangeTraffic
+  /// Of weights that a device reads from others.
+  var weightReads: ExchangeTraffic
+  private(set) var routes: RouteTable?
   /// The last task of each device, and the last exchange: what its next task waits for.
-  private var last: [TaskID?]
-  private var lastExchange: TaskID?
+  var last: [TaskID?]
+  var lastExchange: TaskID?
   private var nodeCounts: RoutingCounts?
+  private var blocks: BlockWork?
   private let rankLayout: RankLayout
 
   init(
@@ -44,6 +48,8 @@ struct StepPlanner {
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
+    weightReads = ExchangeTraffic(resources, routes, factors: factors)
+    self.routes = routes
     last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
   }
 
@@ -51,16 +57,24 @@ struct StepPlanner {
   mutating func follow(_ routes: RouteTable?, factors: [Double]) {
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
+    weightReads = ExchangeTraffic(resources, routes, factors: factors)
+    self.routes = routes
   }
 
-  private var devices: Range<Int> { deployment.cluster.deviceIndices }
+  var devices: Range<Int> { deployment.cluster.deviceIndices }
 
   /// The graph of an iteration with these counts. Replaces what was in `graph`.
+  ///
+  /// - Parameter blocks: Where experts are computed block by block; nil where they are computed where
+  ///   they live.
   mutating func plan(
     _ counts: RoutingCounts, nodeCounts: RoutingCounts?, _ layerTraffic: LayerTraffic,
-    into graph: inout TaskGraph
+    blocks: BlockWork? = nil, into graph: inout TaskGraph
   ) throws(ServingError) {
     graph.removeAll()
+    self.blocks = blocks
+    // Nothing is shared with who deals the next iteration's.
+    defer { self.blocks = nil }
     self.nodeCounts = nodeCounts
     lastExchange = nil
     for device in devices { last[device] = nil }
@@ -101,7 +115,11 @@ struct StepPlanner {
     }
     let dispatch = try appendRouted(.dispatch, layer: layer, matrix, to: &graph)
     if overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
-    appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
+    if let blocks {
+      appendBlocks(layer: layer, position: position, blocks, after: dispatch, to: &graph)
+    } else {
+      appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
+    }
     if let dispatched = matrix {
       matrix = dispatched.returned(scale: combineBytes / dispatchBytes)
     } else {
@@ -124,7 +142,7 @@ struct StepPlanner {
     }
   }
 
-  private mutating func appendTask(
+  mutating func appendTask(
     _ stage: Stage, layer: Int, device: Int, _ sequence: KernelSequence,
     after exchange: TaskID? = nil, to graph: inout TaskGraph
   ) {

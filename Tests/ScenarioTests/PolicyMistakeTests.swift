@@ -26,7 +26,7 @@ struct PolicyMistakeTests {
       "scenario.yaml:12:13: 'continuous' is not a value of 'batching'; one of: static")
     try expect(
       "execution: {kind: fetch}",
-      "scenario.yaml:12:21: 'fetch' is not a value of 'execution'; one of: resident")
+      "scenario.yaml:12:21: 'fetch' is not a value of 'execution'; one of: resident, blocks")
     try expect(
       "routing: recorded",
       "scenario.yaml:12:12: 'recorded' is not a value of 'routing'; "

@@ -21,7 +21,7 @@ struct Policies {
       batching.map { choice("batching", $0, $0.value.rawValue) },
       routing.map { choice("routing", $0, $0.value.rawValue) },
       placement.map { choice("placement", $0, $0.value.words) },
-      execution.map { choice("execution", $0, $0.value.rawValue) },
+      execution.map { choice("execution", $0, $0.value.words) },
       communication.map { choice("communication", $0, $0.value.words(exchange)) },
     ].compactMap { $0 }
   }
@@ -56,7 +56,7 @@ extension ScenarioReader {
       batching: slot("batching", default: .static) { plain("batching", $0) },
       routing: slot("routing", default: .asRecorded) { plain("routing", $0) },
       placement: slot("placement", default: .contiguous(redundant: 0), placementPolicy),
-      execution: slot("execution", default: .resident) { plain("execution", $0) },
+      execution: slot("execution", default: .resident, executionPolicy),
       communication: slot("communication", default: .flat, communicationPolicy))
     reader?.finish()
     return policies
@@ -79,13 +79,5 @@ enum BatchingPolicy: String, PolicyKind {
 }
 
 extension RoutingPolicy: PolicyKind {
-  var keys: [String] { [] }
-}
-
-/// Which processor runs each piece of expert work.
-enum ExecutionPolicy: String, PolicyKind {
-  /// Experts stay in the memory of the device that computes them.
-  case resident
-
   var keys: [String] { [] }
 }
