@@ -65,12 +65,14 @@ let package = Package(
         "Units", "StrictYAML", "Hardware", "Fabric", "Models", "Traces", "Placement", "Serving",
       ]),
     room("Results", sees: ["Units", "Engine", grdb]),
+    // Floor 5
+    room("Validation", sees: ["Units", "StrictYAML", "Serving", "Scenario", "Results"]),
     // Floor 6
     .executableTarget(
       name: "switchyard",
       dependencies: [
         "Units", "StrictYAML", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
-        "Serving", "Scenario", "Results", "Calibration", argumentParser,
+        "Serving", "Scenario", "Results", "Validation", "Calibration", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -95,6 +97,7 @@ let package = Package(
       "Scenario",
       sees: ["Fabric", "Hardware", "Models", "Placement", "Serving", "StrictYAML", "Traces"]),
     tests("Results"),
+    tests("Validation", sees: ["Results", "Scenario", "StrictYAML", "Units"]),
     .testTarget(
       name: "switchyardTests", dependencies: ["switchyard", "Scenario", "Traces", "Results"],
       swiftSettings: strict),

@@ -53,6 +53,7 @@ public struct CollectiveMeasurements {
       case .nccl: rows += try table.ncclMeasurements()
       case .deepEPLowLatency: rows += try table.lowLatencyMeasurements()
       case .deepEPNormal: rows += try table.normalMeasurements()
+      case .cannFused: throw .unknownTable(file: table.file, has: table.columns)
       }
     }
     self.library = library

@@ -11,6 +11,19 @@ public struct DeviceResources: Sendable {
   /// The arithmetic units at their data-sheet rate: one second of peak work per second.
   public var tensor: ResourceID
   public var memory: ResourceID
+  /// The processor beside it, where the node has one.
+  public var companion: CompanionResources?
+}
+
+/// What the processor beside a device brings to a run.
+public struct CompanionResources: Sendable {
+  /// As of a device.
+  public var cores: ResourceID
+  public var tensor: ResourceID
+  /// What it streams from itself.
+  public var memory: ResourceID
+  /// The way to its memory and the way from there; nil where it works on the device's.
+  public var way: (to: ResourceID, from: ResourceID)?
 }
 
 /// A kind of resource, for tables that average over devices or links.
@@ -18,6 +31,10 @@ public enum ResourceKind: Hashable, Sendable {
   case cores
   case tensor
   case memory
+  case companionCores
+  case companionTensor
+  case companionMemory
+  case companionLink
   case link(Network.LinkKind)
   /// Messages that a link's port can begin.
   case messages
@@ -27,6 +44,10 @@ public enum ResourceKind: Hashable, Sendable {
     case .cores: "cores"
     case .tensor: "tensor units"
     case .memory: "memory"
+    case .companionCores: "companion cores"
+    case .companionTensor: "companion tensor units"
+    case .companionMemory: "companion memory"
+    case .companionLink: "companion links"
     case .link(let kind): kind.rawValue
     case .messages: "message rates"
     }
@@ -60,6 +81,8 @@ public struct ClusterResources: Sendable {
 
   public init(_ cluster: Cluster, _ network: Network) {
     self.init([Device](repeating: cluster.device, count: cluster.deviceCount), network)
+    guard let companion = cluster.node.companion else { return }
+    for number in cluster.deviceIndices { addCompanion(companion, of: number) }
   }
 
   private mutating func add<Unit>(
@@ -78,6 +101,24 @@ public struct ClusterResources: Sendable {
         cores: add(.cores, of: number, "\(name) cores", wholeDevice),
         tensor: add(.tensor, of: number, "\(name) tensor units", wholeDevice),
         memory: add(.memory, of: number, "\(name) memory", device.memory.bandwidth)))
+  }
+
+  private mutating func addCompanion(_ companion: Node.Companion, of number: Int) {
+    let whole = Quantity<PerSecond<Second>>(1)
+    let name = "device \(number) \(companion.processor.name)"
+    var resources = CompanionResources(
+      cores: add(.companionCores, of: number, "\(name) cores", whole),
+      tensor: add(.companionTensor, of: number, "\(name) tensor units", whole),
+      memory: add(
+        .companionMemory, of: number, "\(name) memory", companion.processor.memory.bandwidth))
+    if let port = companion.port {
+      let rate = port.effectiveBandwidth
+      resources.way = (
+        add(.companionLink, of: number, "device \(number) to \(companion.processor.name)", rate),
+        add(.companionLink, of: number, "\(companion.processor.name) to device \(number)", rate)
+      )
+    }
+    devices[number].companion = resources
   }
 
   private mutating func addLinks() {

@@ -1,3 +1,5 @@
+import Units
+
 /// What a group of devices does together.
 public enum CollectiveOperation: String, CaseIterable, Hashable, Sendable {
   /// Every rank sends a part of its own to every other one.
@@ -26,6 +28,24 @@ public enum CollectiveLibrary: String, CaseIterable, Hashable, Sendable {
   /// DeepEP's kernels for few tokens: one copy of a token to each of its experts, straight from
   /// device to device.
   case deepEPLowLatency = "deepep-low-latency"
+  /// The fused dispatch and combine of CloudMatrix384 (arXiv 2506.12708): one copy of a token to each
+  /// of its experts, written into the other die's memory by the vector cores.
+  case cannFused = "cann-fused"
+}
+
+extension CollectiveLibrary {
+  /// What the library sends with one copy of a token whose numbers take `element` bytes each: scales
+  /// of 8-bit numbers and whose they are. Zero for one that sends what it is given.
+  ///
+  /// DeepEP: a scale of 4 bytes for each 128 numbers, and 16 bytes. CloudMatrix384: 512 bytes.
+  public func bytesBesideCopy(hidden: Int, element: Double) -> Bytes {
+    guard element <= 1 else { return .zero }
+    switch self {
+    case .nccl: return .zero
+    case .deepEPNormal, .deepEPLowLatency: return Bytes(Double(hidden) / 128 * 4 + 16)
+    case .cannFused: return Bytes(512)
+    }
+  }
 }
 
 /// Who adds up what a collective reduces.

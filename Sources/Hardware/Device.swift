@@ -39,6 +39,8 @@ public struct Device: Hashable, Sendable {
 
   public enum Kind: String, CaseIterable, Hashable, Sendable {
     case gpu, cpu, npu
+    /// Arithmetic in or next to memory: in its stacks, on its modules.
+    case nearMemory = "near-memory"
   }
 
   public init(
@@ -143,6 +145,23 @@ extension Device {
       throw .noRate(precision, device: name, has: has)
     }
     return rate
+  }
+}
+
+/// Some of a device's compute units.
+extension Device {
+  /// What `units` of ``computeUnits`` are of the whole; 1 where those are unknown.
+  public func share(ofUnits units: Int) -> Double {
+    computeUnits.map { min(1, Double(units) / Double(max(1, $0))) } ?? 1
+  }
+
+  /// The device as kernels see it that have `units` of its compute units: as much slower in
+  /// arithmetic, with the memory and the cache of the whole.
+  func part(units: Int) -> Device {
+    var part = self
+    part.peakRates = peakRates.mapValues { $0 * share(ofUnits: units) }
+    part.computeUnits = computeUnits.map { min($0, units) }
+    return part
   }
 }
 

@@ -7,8 +7,7 @@ import Units
 ///       tokens: 128, hidden: 7168, topK: 8, experts: 256, ranks: 16, nodes: 2)
 ///     let load = exchange.load(.dispatch, .deepEPLowLatency)
 ///
-/// A dispatch carries 8-bit numbers with a scale of 4 bytes for each 128 of them and 16 bytes that
-/// say whose they are; a combine carries 16-bit numbers.
+/// A dispatch carries 8-bit numbers with their scales; a combine carries 16-bit numbers.
 public struct ExpertExchange: Hashable, Sendable {
   /// Of one rank.
   public var tokens: Double
@@ -38,9 +37,10 @@ public struct ExpertExchange: Hashable, Sendable {
   }
 
   /// The bytes of one copy of a token.
-  public func copyBytes(_ operation: CollectiveOperation) -> Bytes {
-    let hidden = Double(hidden)
-    return Bytes(operation == .dispatch ? hidden + hidden / 128 * 4 + 16 : 2 * hidden)
+  public func copyBytes(_ operation: CollectiveOperation, _ library: CollectiveLibrary) -> Bytes {
+    let element = operation == .dispatch ? 1.0 : 2
+    return Bytes(Double(hidden) * element)
+      + library.bytesBesideCopy(hidden: hidden, element: element)
   }
 
   /// The expected number of groups that a token reaches, of `groups` that share all experts evenly:
@@ -57,8 +57,8 @@ public struct ExpertExchange: Hashable, Sendable {
   /// What one rank sends; for a combine the same copies go the other way.
   public func load(_ operation: CollectiveOperation, _ library: CollectiveLibrary) -> CollectiveLoad
   {
-    let bytes = copyBytes(operation)
-    let isDirect = library == .deepEPLowLatency
+    let bytes = copyBytes(operation, library)
+    let isDirect = library == .deepEPLowLatency || library == .cannFused
     // A copy to each expert, or one to each node and from there one to each device.
     let copies = isDirect ? Double(topK) : expectedGroups(ranks)
     let staged = isDirect ? 1 : expectedGroups(nodes)

@@ -22,6 +22,8 @@ public struct KernelCostModel: Hashable, Sendable {
   public let laws: KernelLaws?
   /// Peak bandwidth x ``KernelEfficiency/memoryFraction``.
   public let achievableBandwidth: Bandwidth
+  /// The part of the device's compute units that kernels have, in (0, 1].
+  public let part: Double
   @usableFromInline let energyPerByte: EnergyPerByte
   /// By ``Precision/index``.
   @usableFromInline let rates: [Rate]
@@ -32,10 +34,17 @@ public struct KernelCostModel: Hashable, Sendable {
     @usableFromInline var energy: EnergyPerFLOP
   }
 
-  /// - Parameter precisions: Those of the model that runs; all kernels are rooflines where nil.
-  public init(_ device: Device, for precisions: Precisions? = nil) {
+  /// - Parameters:
+  ///   - precisions: Those of the model that runs; all kernels are rooflines where nil.
+  ///   - units: Compute units that kernels have; all of the device's where nil. Arithmetic slows down
+  ///     with their number. A law knows how much of the memory's bandwidth so few can use; to the
+  ///     roofline they can use all of it.
+  public init(_ device: Device, for precisions: Precisions? = nil, units: Int? = nil) {
     self.device = device
-    laws = precisions.flatMap { KernelLaws(device, $0) }
+    let own = units.map { device.part(units: $0) } ?? device
+    part = units.map { device.share(ofUnits: $0) } ?? 1
+    let part = part
+    laws = precisions.flatMap { KernelLaws(own, $0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction
     energyPerByte = device.memory.energyPerByte
@@ -44,7 +53,7 @@ public struct KernelCostModel: Hashable, Sendable {
         let peak = device.peakRates[arithmetic]
       else { return Rate(peak: .zero, achievable: .zero, energy: .zero) }
       return Rate(
-        peak: peak, achievable: peak * device.efficiency.tensorFraction(for: arithmetic),
+        peak: peak, achievable: peak * part * device.efficiency.tensorFraction(for: arithmetic),
         energy: EnergyPerFLOP(device.peakComputePower.value / peak.value))
     }
   }
@@ -57,7 +66,7 @@ public struct KernelCostModel: Hashable, Sendable {
   public func cost(of kernel: Operator, rows: Int? = nil) -> KernelCost {
     let roofline = cost(flops: kernel.flops, bytes: kernel.bytes, precision: kernel.precision)
     guard let parts = laws?.parts(of: kernel, rows: rows ?? 0) else { return roofline }
-    return roofline.taking(parts, device.memory)
+    return roofline.taking(parts, device.memory, part: part)
   }
 
   /// What a device's routed experts take in one call that does the work of all of `operators`; nil
@@ -81,7 +90,7 @@ public struct KernelCostModel: Hashable, Sendable {
       launchLatency: launchLatency, flops: sum.flops, bytes: sum.bytes,
       tensorTime: sum.tensorTime, peakTensorTime: sum.peakTensorTime, memoryTime: sum.memoryTime,
       energy: sum.energy)
-    return roofline.taking(parts, device.memory)
+    return roofline.taking(parts, device.memory, part: part)
   }
 
   /// What a kernel of so much work takes by its roofline.
@@ -152,13 +161,16 @@ public struct KernelCostModel: Hashable, Sendable {
 
 extension KernelCost {
   /// The same work in a law's time, but not faster than peaks allow.
-  fileprivate func taking(_ parts: KernelParts, _ memory: Device.Memory) -> KernelCost {
+  fileprivate func taking(
+    _ parts: KernelParts, _ memory: Device.Memory, part: Double
+  ) -> KernelCost {
     var cost = self
+    let leastTensorTime = peakTensorTime / part
     cost.launchLatency = SimTime(roundingUp: parts.launch)
-    cost.tensorTime = max(Seconds(parts.compute), peakTensorTime)
+    cost.tensorTime = max(Seconds(parts.compute), leastTensorTime)
     cost.memoryTime = max(Seconds(parts.memory), bytes / memory.bandwidth)
     cost.time = max(
-      Seconds(parts.total - parts.launch), peakTensorTime, bytes / memory.bandwidth)
+      Seconds(parts.total - parts.launch), leastTensorTime, bytes / memory.bandwidth)
     return cost
   }
 }

@@ -17,6 +17,8 @@ public struct Node: Hashable, Sendable {
   public var hostSwitches: Int?
   /// Nil where the machine is not meant to be one of several.
   public var network: Network?
+  /// A second processor beside each device; nil where there is none.
+  public var companion: Companion?
   public var facts: [SourcedFact]
   public var notes: String
 
@@ -43,7 +45,7 @@ public struct Node: Hashable, Sendable {
   /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
     var all = device.remarks
-    for remark in linkRemarks where !all.contains(remark) { all.append(remark) }
+    for remark in (companion?.processor.remarks ?? []) + linkRemarks where !all.contains(remark) { all.append(remark) }
     return all
   }
 
@@ -51,7 +53,9 @@ public struct Node: Hashable, Sendable {
   public var linkRemarks: [String] {
     var all = facts.unverifiedRemarks(of: name)
     let socketLink = scaleUp.kind == .host ? host.socketLink?.link : nil
-    let links = [scaleUp.port.link, hostLink.link, network?.port.link, socketLink]
+    let links = [
+      scaleUp.port.link, hostLink.link, network?.port.link, socketLink, companion?.port?.link,
+    ]
     for link in links.compactMap({ $0 }) {
       for remark in link.remarks where !all.contains(remark) { all.append(remark) }
     }
@@ -158,6 +162,24 @@ extension Node {
 
     /// Peak, of all sockets together.
     public var memoryBandwidth: Bandwidth { processor.memory.bandwidth * Double(sockets) }
+  }
+
+  /// A processor that stands beside each device and does some of its work.
+  public struct Companion: Hashable, Sendable {
+    /// Its ``Device/memory`` is what it streams from itself: for a processor in the device's memory
+    /// stacks the bandwidth inside them.
+    public var processor: Device
+    /// The way between the device and the companion's own memory; nil where the companion works on
+    /// the device's memory.
+    public var port: Port?
+
+    public init(processor: Device, port: Port? = nil) {
+      self.processor = processor
+      self.port = port
+    }
+
+    /// Whether device and companion work on the same memory, whose capacity is the device's.
+    public var sharesMemory: Bool { port == nil }
   }
 
   /// The node's network cards, each behind PCIe.

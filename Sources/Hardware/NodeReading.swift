@@ -23,13 +23,38 @@ struct NodeReader {
     let hostLink = port("host-link", entry, standard: device.hostLink)
     let scaleUp = scaleUp(entry, device, hostLink, count: count)
     let network = network(entry, device)
+    let companion = companion(entry)
     let hostSwitches = entry.optionalInteger("host-switches", in: 1...4096)
     entry.finish()
-    guard let fullName, let count, let scaleUp, let host, let hostLink else { return nil }
-    return Node(
+    guard let fullName, let count, let scaleUp, let host, let hostLink,
+      !entry.reader.has("companion") || companion != nil
+    else { return nil }
+    var node = Node(
       name: written.name, fullName: fullName, device: device, deviceCount: count, scaleUp: scaleUp,
       host: host, hostLink: hostLink, hostSwitches: hostSwitches, network: network,
       facts: entry.facts(of: written.sources), notes: notes)
+    node.companion = companion
+    return node
+  }
+
+  /// `{device: logic-pim, memory: shared}` or `{device: ndp, link: cxl-..., bandwidth: ...}`.
+  private func companion(_ entry: SourcedReader) -> Node.Companion? {
+    guard let own = entry.optionalMapping("companion", context: "'companion'") else { return nil }
+    defer { own.finish() }
+    let processor = device("device", of: own.reader)
+    let sharing = own.reader.word("memory", Sharing.self, default: .own)
+    guard let processor, let sharing else { return nil }
+    guard sharing == .own else { return Node.Companion(processor: processor) }
+    return port(own, "companion", standard: processor.hostLink).map {
+      Node.Companion(processor: processor, port: $0)
+    }
+  }
+
+  /// Whose memory a companion works on.
+  private enum Sharing: String, CaseIterable {
+    /// The device's.
+    case shared
+    case own
   }
 
   private func device(_ key: String, of reader: MappingReader) -> Device? {

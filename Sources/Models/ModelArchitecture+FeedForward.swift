@@ -121,6 +121,20 @@ extension ModelArchitecture {
     body(Operator(.embedding, .copy(Copy(read: elements, written: elements)), unquantized))
   }
 
+  /// What a prediction layer begins with: the lookup of the tokens that follow, the normalisation of
+  /// their rows and of the vectors that the layers before made, and the matrix that makes one vector
+  /// of both (DeepSeek-V3, arXiv 2412.19437, equation 21).
+  public func predictionInput(
+    newTokens tokens: Int, _ precisions: Precisions, _ body: (Operator) -> Void
+  ) {
+    guard tokens > 0 else { return }
+    embedding(newTokens: tokens, precisions, body)
+    body(normalization(tokens, precisions))
+    body(normalization(tokens, precisions))
+    let projection = GEMM(m: tokens, n: hidden, k: 2 * hidden)
+    body(Operator(.predictionInput, .gemm(projection), precisions))
+  }
+
   /// Last normalisation and logits of the sequences that need a token; prompts need one each, for
   /// their last position.
   public func head(

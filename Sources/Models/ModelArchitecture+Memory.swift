@@ -135,6 +135,11 @@ extension ModelArchitecture {
       ? .zero : bytes(headParameters(tensorParallel: tensorParallel), precisions.unquantized)
   }
 
+  /// The matrix that a prediction layer begins with, beside what it has as any layer has.
+  public func predictionInputBytes(_ precisions: Precisions) -> Bytes {
+    bytes(2 * hidden * hidden, precisions.weights)
+  }
+
   private func bytes(_ parameters: Int, _ precision: Precision) -> Bytes {
     Bytes(Double(parameters) * precision.bytes)
   }

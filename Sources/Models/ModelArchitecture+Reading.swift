@@ -27,6 +27,7 @@ extension ModelArchitecture {
     let hidden = entry.integer("hidden", in: 1...65_536)
     let vocabulary = entry.integer("vocabulary", in: 1...1 << 24)
     let encoderLayers = entry.optionalInteger("encoder-layers", in: 1...511)
+    let predictionLayers = entry.optionalInteger("prediction-layers", in: 0...16)
     let isTied = entry.reader.boolean("tied-embeddings", default: false)
     // Where the number of layers is missing the rest is still read, for its own problems.
     let assumed = layers ?? 512
@@ -44,6 +45,7 @@ extension ModelArchitecture {
     mamba = mixers?.mamba
     attentionLayers = mixers?.attentionLayers ?? .none
     hasTiedEmbeddings = isTied
+    self.predictionLayers = predictionLayers ?? 0
     checkEncoder(entry.reader)
     if entry.reader.problems.count > found { return nil }
   }

@@ -26,6 +26,9 @@ public struct ModelArchitecture: Hashable, Sendable {
   public var attentionLayers = LayerSet.none
   /// Whether the head multiplies by the embedding table, which is then stored once.
   public var hasTiedEmbeddings = false
+  /// Further layers that guess the token after the next one (multi-token prediction); no part of the
+  /// counts of parameters, and idle unless a workload speculates.
+  public var predictionLayers = 0
 
   public init(
     name: String, layers: Int, hidden: Int, attention: Attention, vocabulary: Int,
@@ -89,6 +92,30 @@ extension ModelArchitecture {
 
   /// Whether the layer also attends to the encoder's output.
   public func hasCrossAttention(layer: Int) -> Bool { encoderLayers > 0 && layer >= encoderLayers }
+}
+
+/// What makes the attention of one layer cost more or less than another's.
+public struct AttentionKind: Hashable, Sendable {
+  var attends: Bool
+  var isEncoder: Bool
+  var hasCrossAttention: Bool
+  var window: Double
+}
+
+extension ModelArchitecture {
+  /// Layers of one kind have the same operators in ``attention(layer:of:_:tensorParallel:_:)``.
+  public func attentionKind(layer: Int) -> AttentionKind {
+    AttentionKind(
+      attends: attends(layer: layer), isEncoder: isEncoder(layer: layer),
+      hasCrossAttention: hasCrossAttention(layer: layer), window: window(layer: layer))
+  }
+
+  /// The layers that tokens of a phase go through: of an encoder-decoder model the encoder's in
+  /// prefill, the decoder's in decode; of others all.
+  public func layers(of phase: Phase) -> Range<Int> {
+    guard encoderLayers > 0 else { return 0..<layers }
+    return phase == .prefill ? 0..<encoderLayers : encoderLayers..<layers
+  }
 }
 
 /// The largest of `parts` nearly equal slices of `whole`.

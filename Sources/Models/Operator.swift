@@ -37,6 +37,7 @@ public struct Operator: Hashable, Sendable {
     case sharedExpertUp, sharedExpertActivation, sharedExpertDown
     case feedForwardUp, feedForwardActivation, feedForwardDown
     case embedding, head
+    case predictionInput
   }
 
   public enum Shape: Hashable, Sendable {

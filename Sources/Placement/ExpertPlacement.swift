@@ -7,10 +7,14 @@ public struct ExpertPlacement: Hashable, Sendable {
   public let groups: Int
   /// `[layer][expert][replica]`: the groups that hold a copy; each expert has at least one.
   public let hosts: [[[Int]]]
+  /// The first groups, which hold the shared experts of every layer and nothing else; 0 where every
+  /// group has the shared experts beside its own.
+  public let sharedGroups: Int
 
-  public init(groups: Int, hosts: [[[Int]]]) {
+  public init(groups: Int, hosts: [[[Int]]], sharedGroups: Int = 0) {
     self.groups = groups
     self.hosts = hosts
+    self.sharedGroups = sharedGroups
   }
 
   public var layers: Int { hosts.count }
@@ -34,6 +38,14 @@ public struct ExpertPlacement: Hashable, Sendable {
 }
 
 extension ExpertPlacement {
+  /// The same placement behind `count` groups that hold the shared experts of every layer.
+  public func behind(sharedGroups count: Int) -> ExpertPlacement {
+    ExpertPlacement(
+      groups: groups + count,
+      hosts: hosts.map { layer in layer.map { $0.map { $0 + count } } },
+      sharedGroups: sharedGroups + count)
+  }
+
   /// Copies in a row over the groups: the first ones on group 0, and so on. Redundant copies are
   /// dealt to the experts in order, as evenly as whole copies allow.
   ///

@@ -39,7 +39,7 @@ extension ScenarioReader {
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
           algorithm: communication.algorithm, options: communication.options),
-        protocols: protocols, blocks: execution.blocks, fabric: fabric)
+        protocols: protocols, fabric: fabric, execution: execution)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil
@@ -70,6 +70,7 @@ extension ScenarioReader {
       case .nccl: .nccl
       case .deepEPNormal: .deepEPNormal
       case .deepEPLowLatency: .deepEPLowLatency
+      case .cannFused: .cannFused
       case .none: nil
       }
     return ExchangeProtocols(
@@ -78,17 +79,19 @@ extension ScenarioReader {
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.
-  private func place(of error: ServingError) -> Location {
+  func place(of error: ServingError) -> Location {
     switch error {
     case .parallelism(let part, _, _, _), .tooManySlices(let part, _, _, _):
       place("parallelism", part)
-    case .noExperts, .encoderDecoder: place("model")
+    case .noExperts: place("model")
     case .placementMismatch: place("policies", "placement")
+    case .sharedGroups: place("policies", "placement", "shared-ranks")
+    case .batching: place("policies", "batching")
     case .fabric(.unknownPart): place("fabric", "changes")
     case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
-    case .collective, .communication: place("policies", "communication")
     case .execution: place("policies", "execution")
+    case .collective, .communication: place("policies", "communication")
     default: place("cluster")
     }
   }
@@ -98,7 +101,7 @@ extension ScenarioReader {
   func checkMemory(_ deployment: Deployment, _ workload: Workload) -> Bool {
     let budget = MemoryBudget(deployment, workload)
     guard !budget.fits else { return true }
-    let each = MemoryBudget.perSequence(deployment, context: workload.context)
+    let each = MemoryBudget.perSequence(deployment, workload)
     let weights = budget.total - each * Double(workload.batch)
     let sentence = ServingError.doesNotFit(budget).sentence
     let most = each.value > 0 ? ((budget.capacity - weights) / each).rounded(.down) : 0

@@ -76,10 +76,6 @@ extension ScenarioReader {
   }
 
   private func isServable(_ model: ModelArchitecture, at place: Location) -> Bool {
-    if model.encoderLayers > 0 {
-      problems.add(ServingError.encoderDecoder(model.name).sentence, at: place)
-      return false
-    }
     if model.experts.count == 0 || model.expertLayers.isEmpty {
       problems.add(ServingError.noExperts(model.name).sentence, at: place)
       return false

@@ -4,47 +4,177 @@ import StrictYAML
 import Traces
 import Units
 
-/// What `workload` says, before its trace is opened; nil where something is wrong or missing.
+/// What `workload` says, before its trace is opened or drawn; nil where something is wrong or missing.
 struct WorkloadDraft {
-  /// From where the program stands, and the place that names it.
-  var trace: (path: String, place: Location)?
+  enum Selections {
+    /// A path from where the program stands, and the place that names it.
+    case recorded(path: String, place: Location)
+    case drawn(SelectionLaw, place: Location)
+  }
+
+  var selections: Selections?
   var phase: Phase?
   var phasePlace: Location
   var batch: Int?
   var context: Int?
+  var speculation: Speculation?
+  var requests: RequestLengths?
+  /// Of the encoder's output; nil where nothing is said.
+  var source: Int?
+
+  var isDrawn: Bool { if case .drawn = selections { true } else { false } }
 }
 
-/// `workload: {routing: {trace: PATH, phase: decode}, batch: 128, context: 2048 tokens}`.
+/// `workload: {routing: {trace: PATH, phase: decode}, batch: 128, context: 2048 tokens}`, or
+/// `drawn: uniform` or `drawn: {kind: zipf, exponent: 0.8}` in place of the trace.
 extension ScenarioReader {
   /// Nothing is simulated with more tokens in an iteration.
   static let mostTokens = 1_000_000_000
+  /// A law as steep as this always chooses the same experts.
+  static let steepestExponent = 8.0
 
   func workload() -> WorkloadDraft? {
     let routingExample = "{trace: ../traces/example.routing, phase: decode}"
     let example = "{routing: \(routingExample), batch: 128, context: 2048 tokens}"
     guard let reader = section("workload", of: root, example: example) else { return nil }
     let routing = section("routing", of: reader, example: routingExample)
-    let trace = routing?.required("trace", example: "../traces/example.routing")
-    let path = trace?.text("trace", problems)
-    let phase = routing?.word("phase", Phase.self)
+    let selections = routing.flatMap(selections)
+    let requests = requests(reader, routing)
+    let isOfRequests = reader.has("prompt") || reader.has("output")
+    let phase = isOfRequests ? .decode : routing?.word("phase", Phase.self)
     routing?.finish()
     let batch = reader.integer("batch", in: 1...1_000_000)
-    let context = reader.required("context", example: "2048 tokens").flatMap(wholeTokens)
+    let context =
+      isOfRequests
+      ? requests.map { $0.prompt + $0.output }
+      : reader.required("context", example: "2048 tokens").flatMap { wholeTokens("context", $0) }
+    let speculation = speculation(reader, phase: phase)
+    let source = reader.optional("source").flatMap { wholeTokens("source", $0) }
     reader.finish()
     var draft = WorkloadDraft(
-      phase: phase, phasePlace: place("workload", "routing", "phase"), batch: batch,
-      context: context)
-    if let trace, let path {
-      draft.trace = (document.resolve(path, writtenAt: trace.location), trace.location)
-    }
+      selections: selections, phase: phase, phasePlace: place("workload", "routing", "phase"),
+      batch: batch, context: context, speculation: speculation)
+    draft.requests = requests
+    draft.source = source
     return draft
   }
 
-  private func wholeTokens(_ value: Value) -> Int? {
-    guard let tokens = value.quantity("context", Token.self, problems) else { return nil }
+  /// `prompt: 256 tokens, output: 256 tokens`, in place of `context` and of the routing's `phase`.
+  private func requests(
+    _ reader: MappingReader, _ routing: MappingReader?
+  ) -> RequestLengths? {
+    guard reader.has("prompt") || reader.has("output") else { return nil }
+    let prompt = reader.required("prompt", example: "256 tokens")
+      .flatMap { wholeTokens("prompt", $0) }
+    let output = reader.required("output", example: "256 tokens")
+      .flatMap { wholeTokens("output", $0) }
+    for (key, section) in [("context", reader), ("phase", routing)] {
+      guard let section, let value = section.optional(key) else { continue }
+      problems.add(
+        "'\(key)' has no effect beside 'prompt' and 'output', which say what a request has",
+        at: value.location)
+    }
+    guard let prompt, let output else { return nil }
+    return RequestLengths(prompt: prompt, output: output)
+  }
+
+  /// Holds requests to the batching, and the encoder's output to the model.
+  func checkEffect(
+    _ draft: WorkloadDraft?, _ batching: BatchingPolicy?, _ model: ModelArchitecture?
+  ) {
+    guard let draft else { return }
+    if let batching {
+      if draft.requests != nil, batching.kind == .static {
+        problems.add(
+          "'prompt' and 'output' need 'policies.batching: continuous' or 'prompts-first'; with "
+            + "'static' no request begins or ends", at: place("workload", "prompt"))
+      }
+      if draft.requests == nil, draft.context != nil, batching.kind != .static {
+        problems.add(
+          "batching '\(batching.kind.rawValue)' has no effect without 'workload.prompt' and "
+            + "'workload.output': no request begins or ends", at: place("policies", "batching"))
+      }
+    }
+    guard let model, let phase = draft.phase else { return }
+    if model.encoderLayers == 0 || phase == .prefill {
+      if draft.source != nil {
+        problems.add(
+          "'source' has no effect: it is what a decoder attends to of an encoder's output",
+          at: place("workload", "source"))
+      }
+      return
+    }
+    if draft.requests != nil {
+      problems.add(
+        "'\(model.name)' is an encoder-decoder model: its prompts and its decoded tokens go "
+          + "through different layers, so give 'phase' and 'context'",
+        at: place("workload", "prompt"))
+    } else if draft.source == nil {
+      problems.add(
+        "'\(model.name)' decodes with attention to an encoder's output; write how long that is, "
+          + "like 'source: 512 tokens'", at: place("workload"))
+    }
+  }
+
+  private func selections(_ routing: MappingReader) -> WorkloadDraft.Selections? {
+    let (trace, drawn) = (routing.optional("trace"), routing.optional("drawn"))
+    switch (trace, drawn) {
+    case (let trace?, nil):
+      return trace.text("trace", problems).map {
+        .recorded(path: document.resolve($0, writtenAt: trace.location), place: trace.location)
+      }
+    case (nil, let drawn?):
+      return law(drawn).map { .drawn($0, place: drawn.location) }
+    case (_?, _?):
+      problems.add(
+        "'drawn' and 'trace' stand together; selections are recorded or drawn, keep one",
+        at: routing.location(of: "drawn"))
+    case (nil, nil):
+      guard case .mapping = routing.value.content else { break }
+      problems.add(
+        "'trace' is missing; write it like 'trace: ../traces/example.routing', or 'drawn: uniform' "
+          + "for selections that nobody recorded", at: routing.location)
+    }
+    return nil
+  }
+
+  private func law(_ value: Value) -> SelectionLaw? {
+    guard let reader = PolicyReader<DrawnKind>("drawn", value, problems) else { return nil }
+    defer { reader.finish() }
+    switch reader.kind {
+    case .uniform: return .uniform
+    case .zipf:
+      guard let mapping = reader.mapping, mapping.has("exponent") else {
+        problems.add(
+          "'exponent' is missing; write it like 'drawn: {kind: zipf, exponent: 0.8}'",
+          at: value.location)
+        return nil
+      }
+      return mapping.number("exponent", in: 0...Self.steepestExponent).flatMap { exponent in
+        guard exponent > 0 else {
+          problems.add(
+            "'exponent' is 0, which makes all experts alike; write 'drawn: uniform'",
+            at: mapping.location(of: "exponent"))
+          return nil
+        }
+        return .zipf(exponent: exponent)
+      }
+    }
+  }
+
+  /// Refuses to make selections uniform that are.
+  func checkEffect(_ draft: WorkloadDraft?, _ routing: RoutingPolicy?) {
+    guard case .drawn(.uniform, _)? = draft?.selections, routing == .uniform else { return }
+    problems.add(
+      "routing 'uniform' has no effect: 'drawn: uniform' draws such selections already",
+      at: place("policies", "routing"))
+  }
+
+  private func wholeTokens(_ key: String, _ value: Value) -> Int? {
+    guard let tokens = value.quantity(key, Token.self, problems) else { return nil }
     guard tokens.value <= 1e8, tokens.value == tokens.value.rounded() else {
       problems.add(
-        "'context' is \(value.kindName); it must be a whole number from 1 to 100000000 tokens",
+        "'\(key)' is \(value.kindName); it must be a whole number from 1 to 100000000 tokens",
         at: value.location)
       return nil
     }
@@ -53,19 +183,48 @@ extension ScenarioReader {
 
   /// Whether an iteration has a number of tokens that can be simulated.
   func checkSize(_ deployment: Deployment, _ workload: Workload) -> Bool {
-    let tokens = workload.tokensPerGroup * deployment.parallelism.attention.data
-    guard tokens > Self.mostTokens else { return true }
+    let groups = deployment.parallelism.attention.data
+    let (tokens, isTooMany) = workload.tokensPerGroup.multipliedReportingOverflow(by: groups)
+    guard isTooMany || tokens > Self.mostTokens else { return true }
+    let found = isTooMany ? "more than 2^63" : "\(tokens)"
     problems.add(
-      "an iteration would have \(tokens) new tokens; at most \(Self.mostTokens) can be simulated",
+      "an iteration would have \(found) new tokens; at most \(Self.mostTokens) can be simulated",
       at: place("workload", "batch"))
     return false
   }
 }
 
+extension ScenarioReader {
+  /// What is replayed: the trace, held to the model and the phase where they are known, or selections
+  /// drawn for the model. Nothing is drawn where the scenario has a mistake.
+  func trace(
+    _ draft: WorkloadDraft?, for model: ModelArchitecture?, groups: Int?,
+    _ measurement: Serving.Measurement?, seed: UInt64?
+  ) -> RoutingTrace? {
+    switch draft?.selections {
+    case nil: return nil
+    case .recorded(let path, let place)?:
+      return draft?.openedTrace(path, place, for: model, problems)
+    case .drawn(let law, let place)?:
+      guard problems.isEmpty, let model, let groups, let measurement, let seed,
+        let phase = draft?.phase, let batch = draft?.batch, let context = draft?.context
+      else { return nil }
+      do {
+        return try RoutingTrace(
+          drawing: law, for: model, phase: phase, sequences: batch * groups, context: context,
+          measurement: measurement, seed: seed)
+      } catch {
+        problems.add(error.sentence, at: place)
+        return nil
+      }
+    }
+  }
+}
+
 extension WorkloadDraft {
-  /// The trace, held to the model and the phase where they are known.
-  func openedTrace(for model: ModelArchitecture?, _ problems: ProblemCollector) -> RoutingTrace? {
-    guard let (path, place) = trace else { return nil }
+  fileprivate func openedTrace(
+    _ path: String, _ place: Location, for model: ModelArchitecture?, _ problems: ProblemCollector
+  ) -> RoutingTrace? {
     let found: RoutingTrace
     do {
       found = try RoutingTrace(reading: path)
@@ -113,4 +272,12 @@ private func spelled(_ layers: [Int]) -> String {
   if layers == Array(first...max(first, last)) { return "\(first) to \(last)" }
   let begin = layers.prefix(3).map(String.init).joined(separator: ", ")
   return layers.count == 3 ? begin : "\(begin) ... \(last)"
+}
+
+/// How selections are drawn.
+private enum DrawnKind: String, PolicyKind {
+  case uniform
+  case zipf
+
+  var keys: [String] { self == .zipf ? ["exponent"] : [] }
 }

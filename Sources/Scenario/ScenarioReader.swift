@@ -51,15 +51,27 @@ struct ScenarioReader {
     let seed = root.integer("seed", in: 0...Int.max, default: 1)
     root.finish()
 
-    let trace = workload?.openedTrace(for: model?.architecture, problems)
+    checkEffect(workload, policies?.routing?.value)
+    checkEffect(workload, policies?.batching?.value, model?.architecture)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
+    let trace = trace(
+      workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
+      seed: givenSeed ?? seed.map { UInt64($0) })
     guard let name, let model, let measurement, let seed, let deployment, let policies,
-      let routing = policies.routing, let trace, let phase = workload?.phase,
+      let routing = policies.routing, let batching = policies.batching, let trace,
+      let phase = workload?.phase,
       let batch = workload?.batch, let context = workload?.context
     else { return nil }
-    let resolved = Workload(
-      trace: trace, phase: phase, batch: batch, context: context, routing: routing.value)
+    var resolved = Workload(
+      trace: trace, phase: phase, batch: batch, context: context, routing: routing.value,
+      batching: batching.value.batching, speculation: workload?.speculation)
+    resolved.requests = workload?.requests
+    resolved.source = workload?.source ?? 0
+    do { try resolved.check(deployment) } catch {
+      problems.add(error.sentence, at: place(of: error))
+      return nil
+    }
     guard checkSize(deployment, resolved), checkMemory(deployment, resolved),
       checkBlocks(deployment, resolved)
     else { return nil }
@@ -67,12 +79,13 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange),
-      remarks: remarks(model, deployment, resolved, measurement))
+      remarks: remarks(
+        model, deployment, resolved, measurement, isDrawn: workload?.isDrawn ?? false))
   }
 
   private func remarks(
     _ model: ResolvedModel, _ deployment: Deployment, _ workload: Workload,
-    _ measurement: Serving.Measurement
+    _ measurement: Serving.Measurement, isDrawn: Bool
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
     let kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
@@ -92,6 +105,9 @@ struct ScenarioReader {
       let provenance = workload.trace.provenance.trimmingPrefix("synthetic: ")
       remarks.append("the trace is synthetic: \(provenance)")
     }
+    if let speculation = workload.speculation {
+      remarks += speculationRemarks(deployment.model, speculation)
+    }
     let groups = deployment.parallelism.attention.data
     let traced = workload.trace.sequenceCount(of: workload.phase)
     if workload.batch * groups > traced {
@@ -99,7 +115,7 @@ struct ScenarioReader {
         "sequences are drawn with replacement: the trace has \(traced) with \(workload.phase) "
           + "tokens, the batch needs \(workload.batch * groups)")
     }
-    remarks += reuseRemarks(workload, groups: groups, measurement)
+    remarks += reuseRemarks(workload, groups: groups, measurement, isDrawn: isDrawn)
     if !root.has("parallelism") {
       remarks.append(
         "parallelism was not given: attention is data-parallel and experts are expert-parallel "
@@ -112,24 +128,25 @@ struct ScenarioReader {
 extension ScenarioReader {
   /// Whether recorded tokens stand for more than one, and prompts are put together.
   private func reuseRemarks(
-    _ workload: Workload, groups: Int, _ measurement: Serving.Measurement
+    _ workload: Workload, groups: Int, _ measurement: Serving.Measurement, isDrawn: Bool
   ) -> [String] {
     var remarks: [String] = []
     let trace = workload.trace
+    let origin = isDrawn ? "drawn" : "recorded"
     let isPrefill = workload.phase == .prefill
     let recorded = isPrefill ? trace.prefillTokens : trace.decodeTokens
     let iterations = measurement.warmup + measurement.iterations
     let needed = workload.tokensPerGroup * groups * iterations
     if needed > recorded {
       remarks.append(
-        "recorded tokens are replayed more than once: the run takes \(needed), the trace has "
+        "\(origin) tokens are replayed more than once: the run takes \(needed), the trace has "
           + "\(recorded) \(workload.phase) tokens")
     }
     let prompts = max(1, trace.sequenceCount(of: .prefill))
     let mean = trace.prefillTokens / prompts
     if isPrefill, workload.context > mean {
       remarks.append(
-        "a prompt of \(workload.context) tokens is put together from recorded ones of \(mean) on "
+        "a prompt of \(workload.context) tokens is put together from \(origin) ones of \(mean) on "
           + "average")
     }
     return remarks

@@ -95,11 +95,14 @@ extension ScenarioSummary {
       ? "drawn with replacement from \(workload.tracedSequences) of the trace"
       : "each another of \(workload.tracedSequences) of the trace"
     return [
-      "\(workload.phase), context \(workload.contextTokens) tokens",
+      workload.promptTokens.map {
+        "requests of \($0) prompt tokens and \(workload.contextTokens - $0) generated ones"
+      } ?? "\(workload.phase), context \(workload.contextTokens) tokens",
       "\(workload.sequences) sequences = \(workload.batch) x \(groups) attention "
         + (groups == 1 ? "group, " : "groups, ") + drawn,
-      "\(workload.tokensPerIteration) new tokens an iteration",
     ]
+      + (workload.promptTokens == nil
+        ? ["\(workload.tokensPerIteration) new tokens an iteration"] : [])
   }
 
   private var measureLine: String {

@@ -102,6 +102,8 @@ public struct ScenarioSummary: Encodable, Hashable, Sendable {
     public let batch: Int
     public let sequences: Int
     public let contextTokens: Int
+    /// Where requests begin and end; nil elsewhere.
+    public let promptTokens: Int?
     public let tokensPerIteration: Int
     /// Sequences of the trace with tokens of the phase.
     public let tracedSequences: Int
@@ -143,6 +145,7 @@ extension ScenarioSummary {
     workload = Workload(
       phase: scenario.workload.phase.rawValue, batch: scenario.workload.batch,
       sequences: scenario.sequences, contextTokens: scenario.workload.context,
+      promptTokens: scenario.workload.requests?.prompt,
       tokensPerIteration: scenario.tokensPerIteration, tracedSequences: scenario.tracedSequences,
       drawsWithReplacement: scenario.drawsWithReplacement)
     policies = scenario.policies.map {

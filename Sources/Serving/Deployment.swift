@@ -34,9 +34,8 @@ public struct Deployment: Sendable {
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
   public var exchange: Exchange
+  public let execution: ExpertExecution
   public let protocols: ExchangeProtocols
-  /// Nil where experts are computed where they live.
-  public let blocks: BlockExecution?
   public let fabric: FabricPlan
   /// The cluster's network, whole.
   public let network: Network
@@ -76,7 +75,7 @@ public struct Deployment: Sendable {
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
     placement: ExpertPlacement, exchange: Exchange, protocols: ExchangeProtocols? = nil,
-    blocks: BlockExecution? = nil, fabric: FabricPlan = FabricPlan()
+    fabric: FabricPlan = FabricPlan(), execution: ExpertExecution = .resident
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -93,7 +92,6 @@ public struct Deployment: Sendable {
       throw .tooManySlices(
         "experts", experts.tensor, of: model.experts.intermediate, "intermediate columns")
     }
-    guard model.encoderLayers == 0 else { throw .encoderDecoder(model.name) }
     guard model.experts.count > 0, model.expertLayers.count > 0 else {
       throw .noExperts(model.name)
     }
@@ -112,14 +110,15 @@ public struct Deployment: Sendable {
     self.exchange = exchange
     self.protocols =
       protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
-    self.blocks = blocks
     self.fabric = fabric
+    self.execution = execution
     do throws(FabricError) {
       var network = try Network(NetworkPlan(cluster, topology: fabric.topology))
       try network.check(fabric)
       if self.protocols.dispatch.isFitted { network.dropScaleUpLatency() }
       self.network = network
     } catch { throw .fabric(error) }
+    try execution.check(on: cluster.node)
     if exchange.algorithm == .tensorCoordinated, experts.tensor > 1 {
       throw .communication(
         "tensor-coordinated communication sends a token to one rank of a group, and slices of an "
@@ -130,13 +129,68 @@ public struct Deployment: Sendable {
         "slices of an expert on \(experts.tensor) devices lie in several nodes, so no token goes to "
           + "its node once; use another kind of communication")
     }
+    try checkSharedGroups()
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
     try checkBlocks()
+    if let beside = besideBudget, beside.needed > beside.capacity {
+      throw .execution(
+        "the companion of a device would need \(beside.needed) of its \(beside.capacity) of memory "
+          + "for \(beside.copies) experts")
+    }
   }
+
+  /// Whether routed experts live in companions' own memories.
+  public var expertsLiveBeside: Bool {
+    execution.experts.usesCompanion && cluster.node.companion?.sharesMemory == false
+  }
+
+  /// What the experts of the fullest group take of its companion's memory, and what that has; nil
+  /// where they do not live there.
+  var besideBudget: (needed: Bytes, copies: Int, capacity: Bytes)? {
+    guard expertsLiveBeside, let memory = cluster.node.companion?.processor.memory else {
+      return nil
+    }
+    let copies = placement.fullestGroup.copies
+    let each = model.expertBytes(precisions, tensorSlices: parallelism.experts.tensor)
+    return (each * Double(copies), copies, memory.capacity)
+  }
+
+  private func checkSharedGroups() throws(ServingError) {
+    let shared = placement.sharedGroups
+    guard shared > 0 else { return }
+    guard model.experts.sharedIntermediate > 0 else {
+      throw .sharedGroups(
+        "'\(model.name)' has no shared experts to give expert groups of their own")
+    }
+    guard shared < placement.groups else {
+      throw .sharedGroups(
+        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed ones"
+      )
+    }
+    guard !sendsOnceToNode else {
+      throw .communication(
+        "shared experts have expert groups of their own, and a token goes to one of them whatever "
+          + "else goes to that node; use another kind of communication")
+    }
+    guard exchange.overlap != .sharedExperts else {
+      throw .communication(
+        "'overlap: shared-experts' has no effect where these have expert groups of their own")
+    }
+  }
+
+  /// One copy of a token on its way to an expert, with what the library sends beside it.
+  public var dispatchedCopy: Bytes {
+    let element = exchange.dispatch.bytes
+    return Bytes(Double(model.hidden) * element)
+      + (protocols.library?.bytesBesideCopy(hidden: model.hidden, element: element) ?? .zero)
+  }
+
+  /// One copy of a token on its way back.
+  public var combinedCopy: Bytes { Bytes(Double(model.hidden) * exchange.combine.bytes) }
 
   /// Which devices share a node.
   public var rankLayout: RankLayout {
@@ -164,4 +218,11 @@ public struct Deployment: Sendable {
 extension ModelArchitecture {
   /// The model's layers that have experts, in order.
   public var expertLayers: [Int] { (0..<layers).filter { hasExperts(layer: $0) } }
+
+  /// Those that tokens of a phase go through, by their places among all of them.
+  func expertPositions(of phase: Phase) -> Range<Int> {
+    let range = layers(of: phase)
+    let all = expertLayers
+    return all.count { $0 < range.lowerBound }..<all.count { $0 < range.upperBound }
+  }
 }

@@ -13,6 +13,8 @@ public struct ExchangeProtocols: Sendable {
   /// What is the same in every dispatch and combine of a library that sends token by token: experts of
   /// a rank, and the multiprocessors at work; nil for one that sends a rank's part in one piece.
   public var tokenwise: (expertsPerRank: Double, multiprocessors: Int)?
+  /// Nil where no library's costs are asked for.
+  public private(set) var library: CollectiveLibrary?
   /// What results must say of it.
   public var remarks: [String] = []
 
@@ -40,6 +42,7 @@ public struct ExchangeProtocols: Sendable {
       occupancy = min(1, Double(multiprocessors) / Double(all))
     }
     guard let library else { return }
+    self.library = library
     let tokens: (there: CollectiveOperation, back: CollectiveOperation) =
       library == .nccl ? (.allToAll, .allToAll) : (.dispatch, .combine)
     func find(

@@ -23,7 +23,15 @@ public struct MemoryBudget: Hashable, Sendable {
     let precisions = deployment.precisions
     let tensor = deployment.parallelism.attention.tensor
     let slices = deployment.parallelism.experts.tensor
-    let (group, copies) = deployment.placement.fullestGroup
+    let routed = deployment.placement.fullestGroup
+    let layers = model.expertLayers.count
+    let expert = model.expertBytes(precisions, tensorSlices: slices)
+    // Where shared experts live apart, the fullest device has them or routed ones.
+    let isApart = deployment.placement.sharedGroups > 0
+    let shared = model.sharedExpertBytes(precisions, tensorParallel: isApart ? slices : 1)
+    let holdsShared = isApart && shared * Double(layers) > expert * Double(routed.copies)
+    let copies = holdsShared ? 0 : routed.copies
+    let group = holdsShared ? 0 : routed.group
     device = group * slices
     capacity = deployment.cluster.device.memory.capacity
     parts = []
@@ -33,36 +41,54 @@ public struct MemoryBudget: Hashable, Sendable {
       parts.append(
         Part(name: name, arithmetic: "\(count) \(what) x \(each)", bytes: each * Double(count)))
     }
-    let layers = model.expertLayers.count
     let attention = (0..<model.layers).reduce(Bytes.zero) {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
-    add("experts", copies, "copies", model.expertBytes(precisions, tensorSlices: slices))
+    if !deployment.expertsLiveBeside { add("experts", copies, "copies", expert) }
     if let duplicates = deployment.blocks?.duplicates {
       add("duplicates", 1, "share of the memory", capacity * duplicates.share)
     }
     add("attention", 1, "share of all layers", attention)
-    add("shared experts", layers, "layers", model.sharedExpertBytes(precisions))
+    add("shared experts", !isApart || holdsShared ? layers : 0, "layers", shared)
     add("gates", layers, "layers", model.gateBytes(precisions))
     add(
       "dense feed-forward", model.layers - layers, "layers",
       model.denseFeedForwardBytes(precisions, tensorParallel: tensor))
     add("embedding", 1, "table", model.embeddingBytes(precisions))
     add("head", 1, "matrix", model.headBytes(precisions, tensorParallel: tensor))
-    let cache = model.keyValueBytes(
-      context: Double(workload.context), precisions.kvCache, tensorParallel: tensor)
-    add("KV cache", workload.batch, "sequences of \(workload.context) tokens", cache)
+    add(
+      "KV cache", workload.batch, "sequences of \(workload.context) tokens",
+      Self.cache(deployment, workload))
     add(
       "recurrent state", workload.batch, "sequences",
       model.stateBytes(precisions, tensorParallel: tensor))
+    guard workload.speculation != nil, let last = model.expertLayers.last else { return }
+    let own = deployment.placement.copies(layer: layers - 1, group: group)
+    add(
+      "prediction layer", 1, "layer",
+      model.attentionBytes(layer: last, precisions, tensorParallel: tensor)
+        + model.predictionInputBytes(precisions) + model.gateBytes(precisions)
+        + expert * Double(own) + (!isApart || holdsShared ? shared : .zero))
+  }
+
+  /// Of one sequence on a device; a prediction layer keeps as much as the last layer with experts.
+  private static func cache(_ deployment: Deployment, _ workload: Workload) -> Bytes {
+    let model = deployment.model
+    let precision = deployment.precisions.kvCache
+    let tensor = deployment.parallelism.attention.tensor
+    // A decoder keeps as much for each token of the encoder's output.
+    let context = Double(workload.context + workload.source)
+    let cache = model.keyValueBytes(context: context, precision, tensorParallel: tensor)
+    guard workload.speculation != nil, let last = model.expertLayers.last else { return cache }
+    let each = model.keyValueBytesPerToken(layer: last, precision, tensorParallel: tensor)
+    return cache + each * min(context, model.window(layer: last))
   }
 
   /// What one more sequence takes on the device.
-  public static func perSequence(_ deployment: Deployment, context: Int) -> Bytes {
-    let tensor = deployment.parallelism.attention.tensor
-    return deployment.model.keyValueBytes(
-      context: Double(context), deployment.precisions.kvCache, tensorParallel: tensor)
-      + deployment.model.stateBytes(deployment.precisions, tensorParallel: tensor)
+  public static func perSequence(_ deployment: Deployment, _ workload: Workload) -> Bytes {
+    cache(deployment, workload)
+      + deployment.model.stateBytes(
+        deployment.precisions, tensorParallel: deployment.parallelism.attention.tensor)
   }
 
   /// The sentence that refuses a deployment that does not fit, with its arithmetic.

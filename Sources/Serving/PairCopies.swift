@@ -11,7 +11,11 @@ struct PairCopies {
   /// `[source][target]`; what stays on a device is 0.
   private(set) var copies: [Int]
 
-  init(_ deployment: Deployment) {
+  /// The layers with experts that are counted, by their places among them.
+  private let positions: Range<Int>
+
+  init(_ deployment: Deployment, positions: Range<Int>) {
+    self.positions = positions
     self.deployment = deployment
     devices = deployment.cluster.deviceCount
     copies = [Int](repeating: 0, count: devices * devices)
@@ -30,7 +34,7 @@ struct PairCopies {
     for source in 0..<devices {
       var sent = 0
       var crossed = 0
-      for layer in 0..<layers {
+      for layer in positions {
         let row = (source * layers + layer) * groups
         for target in 0..<devices where target != source {
           let number = Int(counts.copies[row + target / slices])
@@ -49,9 +53,8 @@ struct PairCopies {
   /// Bytes from each device to each other, `[source][target]`: copies on their way out in dispatch,
   /// and those that come back in combine.
   var bytes: [Int] {
-    let hidden = Double(deployment.model.hidden)
-    let dispatch = hidden * deployment.exchange.dispatch.bytes
-    let combine = hidden * deployment.exchange.combine.bytes
+    let dispatch = deployment.dispatchedCopy.value
+    let combine = deployment.combinedCopy.value
     var bytes = copies
     for source in 0..<devices {
       for target in 0..<devices {

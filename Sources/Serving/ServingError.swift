@@ -9,7 +9,6 @@ public enum ServingError: Error, Sendable {
   case parallelism(String, Int, Int, devices: Int)
   case tooManySlices(String, Int, of: Int, String)
   case noExperts(String)
-  case encoderDecoder(String)
   case placementMismatch(
     placement: (layers: Int, experts: Int, groups: Int),
     wanted: (layers: Int, experts: Int, groups: Int))
@@ -21,8 +20,12 @@ public enum ServingError: Error, Sendable {
   case collective(CollectiveError)
   /// A kind of communication that the deployment rules out: the sentence says why.
   case communication(String)
-  /// A way to execute experts that the deployment rules out: the sentence says why.
+  /// A policy of execution that the node rules out: the sentence says why.
   case execution(String)
+  /// Groups that shared experts cannot have for themselves: the sentence says why.
+  case sharedGroups(String)
+  /// Microbatches, streams or guesses that the workload rules out: the sentence says why.
+  case batching(String)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
@@ -45,8 +48,6 @@ public enum ServingError: Error, Sendable {
       "\(part) cannot be sliced over \(slices) devices: the model has \(count) \(what)"
     case .noExperts(let model):
       "'\(model)' has no experts; a routing trace has nothing to say about it"
-    case .encoderDecoder(let model):
-      "'\(model)' is an encoder-decoder model; decoder-only models can be served so far"
     case .placementMismatch(let placement, let wanted):
       "the placement is for \(placement.layers) layers of \(placement.experts) experts on "
         + "\(placement.groups) groups; needed are \(wanted.layers) layers of \(wanted.experts) experts "
@@ -61,7 +62,8 @@ public enum ServingError: Error, Sendable {
       error.sentence
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
-    case .communication(let reason), .execution(let reason):
+    case .communication(let reason), .execution(let reason), .sharedGroups(let reason),
+      .batching(let reason):
       reason
     case .collective(let error):
       error.sentence

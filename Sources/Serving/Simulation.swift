@@ -34,13 +34,13 @@ public struct Simulation: ~Copyable {
   private let trace: RoutingTrace
   private let threads: Int
   private var source: TokenSource
-  private var batch = ReplayBatch()
-  private var counts: RoutingCounts
-  /// With nodes in place of devices; nil where nobody asks what goes to a node once.
-  private var nodeCounts: RoutingCounts?
-  private var traffic: LayerTraffic
-  /// Nil where experts are computed where they live.
-  private var blocks: BlockDealer?
+  /// Nil where all iterations are alike.
+  private var requests: RequestBatches?
+  /// Of each microbatch.
+  private var loads: [RoutedLoad]
+  /// Of one token for each sequence, where there are guesses after the first.
+  private var guesses: [RoutedLoad] = []
+  private var meter: TokenMeter
   /// Of the measured iterations; nil where nobody asks.
   private var pairs: PairCopies?
   private var planner: StepPlanner
@@ -59,6 +59,7 @@ public struct Simulation: ~Copyable {
     _ deployment: Deployment, _ workload: Workload, _ measurement: Measurement, seed: UInt64,
     threads: Int = 1, keepsPairs: Bool = false
   ) throws(ServingError) {
+    try workload.check(deployment)
     try Self.checkDevice(deployment, workload)
     let trace = try Self.routedTrace(deployment, workload, seed: seed)
     let slots = try Self.slots(deployment)
@@ -71,14 +72,12 @@ public struct Simulation: ~Copyable {
     let routes = try Self.routes(deployment, at: .zero)
     let factors = try Self.factors(deployment, at: .zero)
     let changes = try Self.capacityChanges(deployment, resources)
-    let traffic = LayerTraffic(deployment)
-    // `||` captures its right side: with `self.traffic` in it, optimised code destroys a planner that
-    // is not there yet (Swift 6.3.1).
-    let needsMatrix = traffic.needsMatrix
+    let requests = try Self.requests(replayed, deployment, seed: seed)
+    let positions = deployment.model.expertPositions(of: workload.phase)
+    let load = RoutedLoad(
+      deployment, positions: positions, slots: slots, nodeSlots: nodeSlots,
+      routes: routes, keepsMatrix: keepsPairs)
     let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
-    let blocks = routes.flatMap { routes in
-      deployment.blocks.map { BlockDealer(deployment, $0, routes) }
-    }
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
     self.deployment = deployment
@@ -87,17 +86,26 @@ public struct Simulation: ~Copyable {
     self.threads = threads
     self.trace = trace
     self.source = source
+    self.requests = requests
     self.resources = resources
-    drawsWithReplacement = source.drawsWithReplacement
-    self.traffic = traffic
-    counts = RoutingCounts(slots: slots, keepsMatrix: keepsPairs || needsMatrix)
-    pairs = keepsPairs ? PairCopies(deployment) : nil
-    nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
+    drawsWithReplacement = requests?.drawsWithReplacement ?? source.drawsWithReplacement
+    loads = Array(repeating: load, count: workload.batching.microbatches)
+    if let speculation = workload.speculation, speculation.tokens > 1 { guesses = loads }
+    let sequences = workload.batch * deployment.parallelism.attention.data
+    meter = TokenMeter(perIteration: workload.countedTokensPerSequence * Double(sequences))
+    pairs = keepsPairs ? PairCopies(deployment, positions: positions) : nil
     self.planner = planner
-    self.blocks = blocks
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
     self.engine = engine
+  }
+
+  private static func requests(
+    _ workload: Workload, _ deployment: Deployment, seed: UInt64
+  ) throws(ServingError) -> RequestBatches? {
+    guard let lengths = workload.requests else { return nil }
+    return try RequestBatches(
+      lengths, workload, groups: deployment.parallelism.attention.data, seed: seed)
   }
 
   private static func capacityChanges(
@@ -170,7 +178,7 @@ public struct Simulation: ~Copyable {
         devicesPerNode: deployment.parallelism.experts.tensor == 1
           ? deployment.cluster.devicesPerNode : nil,
         homeDevice: deployment.cluster.deviceIndices.map { deployment.expertGroup(of: $0) },
-        hosts: deployment.placement.hosts)
+        hosts: deployment.placement.hosts, sharedDevices: deployment.placement.sharedGroups)
     } catch { throw .trace(error) }
   }
 
@@ -203,28 +211,36 @@ public struct Simulation: ~Copyable {
     measuredSince = engine.now
     for iteration in 0..<measurement.iterations {
       try plan()
-      try pairs?.add(counts, traffic)
+      for load in loads { try pairs?.add(load.counts, load.traffic) }
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
-        at: engine.now, tokens: batch.tokens.count, load: iterationLoad())
+        at: engine.now, tokens: requests?.outputs ?? meter.next(),
+        load: Self.load(loads, deployment))
     }
   }
 
   /// Draws the next iteration's tokens, counts their routing and builds the graph.
   private mutating func plan() throws(ServingError) {
     try followChanges()
-    source.nextBatch(
-      into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
-    do {
-      try counts.replay(batch, of: trace, threads: threads)
-      try nodeCounts?.replay(batch, of: trace, threads: threads)
-    } catch { throw .trace(error) }
-    try checkTokens()
-    try blocks?.deal(batch, of: trace, &counts)
-    try traffic.count(counts)
-    try planner.plan(
-      counts, nodeCounts: nodeCounts, traffic, blocks: blocks?.work, into: &graph)
+    if requests != nil { return try planRequests() }
+    for index in loads.indices {
+      try loads[index].replay(
+        workload.places(ofMicrobatch: index), from: &source, of: trace, threads: threads)
+    }
+    for index in guesses.indices {
+      try guesses[index].replay(firstOf: loads[index], from: source, of: trace, threads: threads)
+    }
+    try planner.plan(loads, guesses: guesses, into: &graph)
+  }
+
+  /// The same of requests that begin and end, in one microbatch.
+  private mutating func planRequests() throws(ServingError) {
+    guard var batches = requests else { return }
+    try loads[0].replay(&batches, of: trace, threads: threads)
+    planner.cost(batches.mixes)
+    requests = batches
+    try planner.plan(loads, guesses: guesses, into: &graph)
   }
 
   /// New traffic takes the ways that are there when its iteration begins.
@@ -234,7 +250,7 @@ public struct Simulation: ~Copyable {
     changesFollowed = passed
     let routes = try Self.routes(deployment, at: engine.now)
     planner.follow(routes, factors: try Self.factors(deployment, at: engine.now))
-    if let routes { blocks?.follow(routes) }
+    for index in loads.indices { loads[index].follow(routes) }
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {
@@ -243,48 +259,13 @@ public struct Simulation: ~Copyable {
     } catch { throw .engine(error) }
   }
 
-  /// Tokens in = tokens out: every layer routes each token to k experts.
-  private borrowing func checkTokens() throws(ServingError) {
-    let experts = deployment.model.experts
-    let expected = batch.tokens.count * experts.topK
-    for layer in 0..<deployment.placement.layers {
-      let range = layer * experts.count..<(layer + 1) * experts.count
-      let routed = range.reduce(0) { $0 + Int(counts.expertTokens[$1]) }
-      guard routed == expected else {
-        throw .lawBroken("layer \(layer) routes \(routed) of \(expected) selections")
-      }
-    }
-  }
-
-  private borrowing func iterationLoad() -> IterationLoad {
-    let devices = deployment.cluster.deviceCount
-    let model = deployment.model
-    var load = IterationLoad(
-      tokens: [Int](repeating: 0, count: model.layers * devices),
-      bytesSent: [Int](repeating: 0, count: model.layers * devices))
-    let perCopy = { (precision: Precision) in Bytes(Double(model.hidden) * precision.bytes) }
-    let dispatch = perCopy(deployment.exchange.dispatch)
-    let combine = perCopy(deployment.exchange.combine)
-    for (position, layer) in model.expertLayers.enumerated() {
-      for device in 0..<devices {
-        if let work = blocks?.work {
-          let rows = work.loads[position * devices + device].rows
-          load.tokens[layer * devices + device] = Int(rows)
-        }
-        load.bytesSent[layer * devices + device] = traffic.bytesSent(
-          layer: position, device: device, dispatch: dispatch, combine: combine)
-      }
-      guard blocks == nil else { continue }
-      for slot in 0..<counts.slots.slotCount[position] {
-        let cell = position * counts.slots.slotsPerLayer + slot
-        let group = Int(counts.slots.deviceOfSlot[cell])
-        let slices = deployment.parallelism.experts.tensor
-        for device in group * slices..<(group + 1) * slices {
-          load.tokens[layer * devices + device] += Int(counts.slotTokens[cell])
-        }
-      }
-    }
-    return load
+  // A static function: the compiler takes minutes to check what a borrowing one may read.
+  private static func load(_ loads: [RoutedLoad], _ deployment: Deployment) -> IterationLoad {
+    let cells = deployment.model.layers * deployment.cluster.deviceCount
+    var sum = IterationLoad(
+      tokens: [Int](repeating: 0, count: cells), bytesSent: [Int](repeating: 0, count: cells))
+    for load in loads { load.add(to: &sum) }
+    return sum
   }
 }
 

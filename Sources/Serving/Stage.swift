@@ -10,6 +10,10 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case gate
   case dispatch
   case sharedExperts
+  /// Experts' weights on their way from the companion's memory to the device.
+  case expertTransfer
+  /// Tokens' vectors on their way between a device and its companion.
+  case vectorTransfer
   case experts
   case combine
   /// A token's experts' results, weighted and added up on its own device.
@@ -27,6 +31,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .gate: "gate"
     case .dispatch: "dispatch"
     case .sharedExperts: "shared experts"
+    case .expertTransfer: "expert transfer"
+    case .vectorTransfer: "vector transfer"
     case .experts: "experts"
     case .combine: "combine"
     case .weightedSum: "weighted sum"
@@ -36,10 +42,10 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// Whether bytes move between devices, which kernels may hide.
+  /// Whether something is moved, so that a device's own kernels hide it.
   public var isCommunication: Bool {
     switch self {
-    case .dispatch, .combine, .tensorExchange, .weightReads: true
+    case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer, .weightReads: true
     default: false
     }
   }
@@ -54,6 +60,7 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   case network
   case hostLinks
   case switchLinks
+  case companionLink
 
   public var name: String {
     switch self {
@@ -64,6 +71,7 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
     case .network: "network cards"
     case .hostLinks: "host links"
     case .switchLinks: "switch links"
+    case .companionLink: "companion links"
     }
   }
 

@@ -12,7 +12,9 @@ struct StageCosts {
     /// For each position in an attention group; one entry where the position does not matter.
     var positions: [KernelSequence] = []
 
-    subscript(device: Int) -> KernelSequence { positions[device % positions.count] }
+    subscript(device: Int) -> KernelSequence {
+      positions.isEmpty ? KernelSequence() : positions[device % positions.count]
+    }
   }
 
   /// Of a device's own share of tokens.
@@ -22,16 +24,21 @@ struct StageCosts {
   /// Of a group's tokens, which each of its devices looks up for itself.
   private(set) var embedding = Cost()
   /// `[layer]`, of a group's tokens on one of its devices.
-  private(set) var attention: [Cost] = []
+  private(set) var attention: [AttentionCost] = []
   private(set) var denseFeedForward = Cost()
   private(set) var head = Cost()
+  /// What a guess begins with, and the head over its last positions.
+  private(set) var predictionInput = Cost()
+  private(set) var predictionHead = Cost()
   /// What a device sends to each other device of its group in one pass, by its position there.
   private(set) var tensorExchangeBytes: [Bytes] = []
 
-  /// The weights of one expert, or of a slice of it.
-  let expertBytes: Bytes
-
+  /// Nil where nothing runs on companions.
+  let companion: CompanionCosts?
+  private let attentionPolicy: ExpertExecution.Attention
+  /// Of the kernels in each stream: ``KernelStream``.
   private let kernels: KernelCostModel
+  private let expertKernels: KernelCostModel
   private let model: ModelArchitecture
   private let precisions: Precisions
   private let slices: Int
@@ -41,67 +48,103 @@ struct StageCosts {
   /// Slots of each layer and expert group: `[layer * groups + group]`.
   private var slotsOfGroup: [[Int32]] = []
   private let groups: Int
+  /// Devices of an attention group.
+  private let width: Int
+  /// Expert groups that hold the shared experts for all; 0 where each device has its own.
+  private let sharedRanks: Int
 
-  init(_ deployment: Deployment, _ workload: Workload) {
-    kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
+  /// - Parameter streams: Of the device's compute units, where kernels have not all of them.
+  init(_ deployment: Deployment, _ mix: IterationMix, streams: Batching.Streams? = nil) {
+    let device = deployment.cluster.device
+    kernels = KernelCostModel(
+      device, for: deployment.precisions, units: streams.map { $0[.attention] })
+    expertKernels = KernelCostModel(
+      device, for: deployment.precisions, units: streams.map { $0[.experts] })
+    companion = CompanionCosts(deployment)
+    attentionPolicy = deployment.execution.attention
+    sharedRanks = deployment.placement.sharedGroups
     model = deployment.model
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
-    expertBytes = model.expertBytes(precisions, tensorSlices: slices)
     groups = deployment.placement.groups
     chosen = groups == 1 ? model.experts.topK : 1
-    let width = deployment.parallelism.attention.tensor
-    let tokens = workload.tokensPerGroup
-    perPosition(tokens: tokens, width: width)
-    perGroup(workload, tokens: tokens, width: width)
+    width = deployment.parallelism.attention.tensor
+    update(mix)
     listSlots(deployment)
   }
 
-  private mutating func perPosition(tokens: Int, width: Int) {
+  /// Costs another mix. O(kinds of layers x operators).
+  mutating func update(_ mix: IterationMix) {
+    perPosition(tokens: mix.tokens)
+    perGroup(mix)
+  }
+
+  private mutating func perPosition(tokens: Int) {
+    gate.positions.removeAll(keepingCapacity: true)
+    sharedExperts.positions.removeAll(keepingCapacity: true)
+    weightedSum.positions.removeAll(keepingCapacity: true)
+    tensorExchangeBytes.removeAll(keepingCapacity: true)
     let output = precisions.outputs.bytes * Double(model.hidden)
     for position in 0..<width {
       let own = share(position, of: tokens, among: width).count
       gate.positions.append(
-        sequence(rows: own) { body in
+        sequence(rows: own, by: expertKernels) { body in
           model.gate(newTokens: own, precisions) {
             if !callGathers || $0.role != .permutation { body($0) }
           }
         })
-      sharedExperts.positions.append(
-        sequence(rows: own) { model.sharedExperts(newTokens: own, precisions, $0) })
+      if sharedRanks == 0 { sharedExperts.positions.append(sharedExpertKernels(tokens: own)) }
       weightedSum.positions.append(
         callSums
           ? KernelSequence()
-          : sequence(rows: own) { model.combination(newTokens: own, precisions, $0) })
+          : sequence(rows: own, by: expertKernels) {
+            model.combination(newTokens: own, precisions, $0)
+          })
       tensorExchangeBytes.append(Bytes(Double(own) * output))
     }
   }
 
-  private mutating func perGroup(_ workload: Workload, tokens: Int, width: Int) {
-    let batch = TokenBatch(
-      phase: workload.phase, newTokens: tokens, sequences: workload.batch,
-      context: Double(workload.context))
+  private mutating func perGroup(_ mix: IterationMix) {
+    let tokens = mix.tokens
+    var ofKind: [AttentionKind: AttentionCost] = [:]
     attention = (0..<model.layers).map { layer in
-      Cost(
-        positions: [
-          sequence(rows: tokens) {
-            model.attention(layer: layer, of: batch, precisions, tensorParallel: width, $0)
-          }
-        ])
+      let kind = model.attentionKind(layer: layer)
+      if let known = ofKind[kind] { return known }
+      var cost = AttentionCost()
+      model.attention(layer: layer, of: mix.parts, precisions, tensorParallel: width) {
+        cost.add($0, rows: tokens, kernels, companion, attentionPolicy)
+      }
+      ofKind[kind] = cost
+      return cost
     }
     embedding.positions = [
-      sequence(rows: tokens) { model.embedding(newTokens: tokens, precisions, $0) }
+      sequence(rows: tokens, by: kernels) { model.embedding(newTokens: tokens, precisions, $0) }
     ]
     denseFeedForward.positions = [
-      sequence(rows: tokens) {
+      sequence(rows: tokens, by: kernels) {
         model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)
       }
     ]
-    head.positions = [
-      sequence(rows: workload.batch) {
-        model.head(sequences: workload.batch, precisions, tensorParallel: width, $0)
+    head.positions = [headKernels(positions: mix.outputs)]
+    predictionInput.positions = [
+      sequence(rows: tokens, by: kernels) {
+        model.predictionInput(newTokens: tokens, precisions, $0)
       }
     ]
+    predictionHead.positions = [headKernels(positions: mix.sequences)]
+  }
+
+  private func headKernels(positions: Int) -> KernelSequence {
+    sequence(rows: positions, by: kernels) {
+      model.head(sequences: positions, precisions, tensorParallel: width, $0)
+    }
+  }
+
+  /// The shared experts of one layer on one device, cut into `slices`.
+  func sharedExpertKernels(tokens: Int, slices: Int = 1) -> KernelSequence {
+    sequence(rows: tokens, by: expertKernels) {
+      model.sharedExperts(newTokens: tokens, precisions, tensorParallel: slices, $0)
+    }
   }
 
   /// Slots are numbered in a layer by expert, then by replica, as `ExpertSlots` numbers them.
@@ -116,11 +159,27 @@ struct StageCosts {
 
   /// Whether a device's routed experts are one call, which gathers their rows without a copy before.
   private var callGathers: Bool {
-    kernels.laws?.hasExperts == true && model.feedForward.matrices == 3
+    expertKernels.laws?.hasExperts == true && model.feedForward.matrices == 3
   }
 
   /// Whether that call has all rows of its tokens, so that no sum is left to do after it.
   private var callSums: Bool { callGathers && groups == 1 && slices == 1 }
+
+  /// A stage of each device for itself, on one step of its way.
+  func kernels(of stage: Stage, _ step: PlanStep) -> Cost {
+    switch stage {
+    case .embedding: step.pass == .model ? embedding : predictionInput
+    case .attention: Cost(positions: [attention[step.layer].whole])
+    case .gate: gate
+    case .sharedExperts: sharedExperts
+    case .weightedSum: weightedSum
+    case .denseFeedForward: denseFeedForward
+    case .head: step.pass == .model ? head : predictionHead
+    case .tensorExchange, .dispatch, .experts, .combine, .expertTransfer, .vectorTransfer,
+      .weightReads:
+      Cost()
+    }
+  }
 
   func slots(layer: Int, group: Int) -> [Int32] { slotsOfGroup[layer * groups + group] }
 
@@ -136,18 +195,23 @@ struct StageCosts {
         tokens: pairs, activeExperts: Int(load.active), precisions, tensorSlices: slices, body)
       if callSums { model.combination(newTokens: pairs / chosen, precisions, body) }
     }
-    guard callGathers else { return sequence(rows: pairs, work) }
-    let call = kernels.cost(
+    guard callGathers else { return sequence(rows: pairs, by: expertKernels, work) }
+    let call = expertKernels.cost(
       ofExperts: load, chosen: chosen, experts: count, hidden: model.hidden,
       intermediate: (model.experts.intermediate + slices - 1) / slices, work)
-    guard let call else { return sequence(rows: pairs, work) }
+    guard let call else { return sequence(rows: pairs, by: expertKernels, work) }
     var sequence = KernelSequence()
     sequence.add(call)
     return sequence
   }
 
+  /// Tokens whose rows of `pairs` are on a device: no more than the group or the cluster has.
+  func tokens(ofPairs pairs: Int) -> Int {
+    groups == 1 ? pairs / max(1, model.experts.topK) : pairs
+  }
+
   private func sequence(
-    rows: Int, _ operators: ((Operator) -> Void) -> Void
+    rows: Int, by kernels: KernelCostModel, _ operators: ((Operator) -> Void) -> Void
   ) -> KernelSequence {
     var sequence = KernelSequence()
     operators { sequence.add(kernels.cost(of: $0, rows: rows)) }

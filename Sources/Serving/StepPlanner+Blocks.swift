@@ -3,6 +3,17 @@ import Fabric
 import Hardware
 import Units
 
+/// The ways of weights that a device reads from others, and what is on them.
+struct WeightWays {
+  var traffic: ExchangeTraffic
+  let routes: RouteTable
+
+  init(_ resources: ClusterResources, _ routes: RouteTable, factors: [Double]) {
+    traffic = ExchangeTraffic(resources, routes, factors: factors)
+    self.routes = routes
+  }
+}
+
 /// Experts that are computed block by block.
 ///
 /// A device's blocks are one call, which begins when their tokens are there. The weights of experts that
@@ -12,74 +23,74 @@ import Units
 /// are one task; by its `flows` each two devices' are.
 extension StepPlanner {
   mutating func appendBlocks(
-    layer: Int, position: Int, _ work: BlockWork, after dispatch: TaskID?,
-    to graph: inout TaskGraph
+    _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) {
+    guard let work = load.blocks?.work else { return }
+    let costs = costs(step, of: chain)
+    let dispatch = chains[chain].dispatch.task
     for device in devices {
-      let cell = position * work.devices + device
+      let cell = step.position * work.devices + device
       let sequence = costs.routedExperts(work.loads[cell], of: work.experts[cell])
       guard sequence.kernels > 0 else { continue }
-      let start = dispatch ?? last[device]
-      appendTask(.experts, layer: layer, device: device, sequence, after: dispatch, to: &graph)
-      let reads = work.reads(layer: position, by: device)
-      guard reads.contains(where: { $0 > 0 }) else { continue }
-      // Done when the call and the reads are.
-      let ends = appendReads(layer: layer, reads, by: device, after: start, to: &graph)
-      let bound = TaskBound.latency.rawValue
-      let join = graph.addTask(
-        TaskLabel(stage: Stage.experts.rawValue, bound: bound, layer: layer, device: device))
-      for task in ends { graph.add(join, after: task) }
-      if let call = last[device] { graph.add(join, after: call) }
-      last[device] = join
+      let start = dispatch ?? chains[chain].frontier[device]
+      appendTask(.experts, step, device: device, of: chain, sequence, after: dispatch, to: &graph)
+      let call = chains[chain].frontier[device]
+      let reads = work.reads(layer: step.position, by: device)
+      let place = TaskPlace(stage: .weightReads, layer: step.labelLayer, device: device)
+      let end = appendReads(reads, place, after: start, to: &graph)
+      chains[chain].frontier.advance(device, to: call, beside: end)
     }
-    lastExchange = dispatch
+    chains[chain].frontier.open(dispatch)
   }
 
-  private mutating func appendReads(
-    layer: Int, _ reads: ArraySlice<Int32>, by device: Int, after start: TaskID?,
+  /// - Parameter reads: Experts, by who holds them.
+  /// - Returns: What is done when all are; nil where there are none.
+  mutating func appendReads(
+    _ reads: ArraySlice<Int32>, _ place: TaskPlace, after start: TaskID?,
     to graph: inout TaskGraph
-  ) -> [TaskID] {
-    var tasks: [TaskID] = []
-    var holders: [(device: Int, experts: Double)] = []
-    for (holder, experts) in reads.enumerated() where experts > 0 {
-      holders.append((holder, Double(experts)))
-      guard deployment.fabric.fidelity == .flows else { continue }
-      tasks.append(appendRead(layer: layer, holders, by: device, after: start, to: &graph))
-      holders.removeAll()
+  ) -> TaskID? {
+    let holders = reads.indices.filter { reads[$0] > 0 }
+      .map { Holder(device: $0 - reads.startIndex, experts: Double(reads[$0])) }
+    guard deployment.fabric.fidelity == .flows, holders.count > 1 else {
+      return holders.isEmpty ? nil : appendRead(from: holders, place, after: start, to: &graph)
     }
-    if !holders.isEmpty {
-      tasks.append(appendRead(layer: layer, holders, by: device, after: start, to: &graph))
-    }
-    return tasks
+    let tasks = holders.map { appendRead(from: [$0], place, after: start, to: &graph) }
+    let all = graph.addTask(place.label(.latency))
+    for task in tasks { if let task { graph.add(all, after: task) } }
+    return all
+  }
+
+  /// Who sends the weights of so many experts.
+  private struct Holder {
+    var device: Int
+    var experts: Double
   }
 
   private mutating func appendRead(
-    layer: Int, _ holders: [(device: Int, experts: Double)], by device: Int,
-    after start: TaskID?, to graph: inout TaskGraph
-  ) -> TaskID {
-    weightReads.removeAll()
-    var request = SimTime.zero
-    var longest = Seconds.zero
+    from holders: [Holder], _ place: TaskPlace, after start: TaskID?, to graph: inout TaskGraph
+  ) -> TaskID? {
+    guard var ways = weightWays else { return nil }
+    // There is one copy at a time.
+    weightWays = nil
+    defer { weightWays = ways }
+    let each = deployment.model.expertBytes(deployment.precisions)
     let memory = deployment.cluster.device.memory
+    ways.traffic.removeAll()
+    // A command goes to each before its bytes come.
+    var request = SimTime.zero
     for holder in holders {
-      let bytes = costs.expertBytes * holder.experts
-      weightReads.add(bytes, from: holder.device, to: device)
-      longest = max(longest, bytes / memory.bandwidth)
-      if let routes { request = max(request, routes.latency(from: device, to: holder.device)) }
+      ways.traffic.add(each * holder.experts, from: holder.device, to: place.device)
+      request = max(request, ways.routes.latency(from: place.device, to: holder.device))
     }
-    let all = weightReads.bytesSent
-    longest = max(longest, all / memory.bandwidth)
-    var bound = TaskBound(weightReads.bound(latency: request + weightReads.wayLatency))
-    if let link = weightReads.busiestLink, longest > link.time { bound = .memory }
-    let label = TaskLabel(
-      stage: Stage.weightReads.rawValue, bound: bound.rawValue, layer: layer, device: device)
-    let task = weightReads.appendTask(
-      label, startUp: request, energy: all * memory.energyPerByte * 2, to: &graph)
+    let all = ways.traffic.bytesSent
+    var bound = TaskBound(ways.traffic.bound(latency: request + ways.traffic.wayLatency))
+    if let link = ways.traffic.busiestLink, all / memory.bandwidth > link.time { bound = .memory }
+    let task = ways.traffic.appendTask(
+      place.label(bound), startUp: request, energy: all * memory.energyPerByte * 2, to: &graph)
     for holder in holders {
-      graph.demand(
-        costs.expertBytes * holder.experts, of: resources.devices[holder.device].memory)
+      graph.demand(each * holder.experts, of: resources.devices[holder.device].memory)
     }
-    graph.demand(all, of: resources.devices[device].memory)
+    graph.demand(all, of: resources.devices[place.device].memory)
     if let start { graph.add(task, after: start) }
     return task
   }

@@ -18,22 +18,35 @@ import Units
 /// Kernels of one stage on one device run one after the other and are one task. It claims the whole
 /// device (cores) for the sum of the times that its kernels take alone, and, besides, what it needs of
 /// arithmetic units and memory, so that both are accounted for and what runs beside it is slowed.
+///
+/// Every microbatch is such a chain of tasks. A device takes turns: what lies between two exchanges of
+/// the first microbatch, then the same of the second, and so on, as one queue of kernels does that is
+/// filled in this order; were the chains only to share the device, they would compute at the same time
+/// and wait for their exchanges at the same time. Where the batching splits the device into streams,
+/// each has a queue of its own, and its kernels claim their stream's part of the device.
 struct StepPlanner {
   let deployment: Deployment
   let resources: ClusterResources
-  let costs: StageCosts
-  private let dispatchBytes: Bytes
-  private let combineBytes: Bytes
+  private let streams: Batching.Streams?
+  private let parts: [[PlanStep]]
+  var chains: [Chain] = []
   private var traffic: ExchangeTraffic
-  /// Of weights that a device reads from others.
-  var weightReads: ExchangeTraffic
-  private(set) var routes: RouteTable?
-  /// The last task of each device, and the last exchange: what its next task waits for.
-  var last: [TaskID?]
-  var lastExchange: TaskID?
-  private var nodeCounts: RoutingCounts?
-  private var blocks: BlockWork?
+  /// Nil where the network's ports say all, and no device reads weights from another.
+  var weightWays: WeightWays?
+  /// The last task of each device in each stream, whosever it is.
+  private var turns: [[TaskID?]]
   private let rankLayout: RankLayout
+
+  /// A microbatch on its way.
+  struct Chain {
+    /// By attention group; one where all groups are alike.
+    var costs: [StageCosts]
+    /// Of one token for each sequence, where there are guesses after the first.
+    let guessCosts: StageCosts?
+    var frontier: TaskFrontier
+    /// On its way now, with its pairs where these are needed.
+    var dispatch: (task: TaskID?, matrix: TrafficMatrix?) = (nil, nil)
+  }
 
   init(
     _ deployment: Deployment, _ workload: Workload, _ resources: ClusterResources,
@@ -41,145 +54,188 @@ struct StepPlanner {
   ) {
     self.deployment = deployment
     self.resources = resources
-    costs = StageCosts(deployment, workload)
-    let hidden = Double(deployment.model.hidden)
-    dispatchBytes = Bytes(hidden * deployment.exchange.dispatch.bytes)
-    combineBytes = Bytes(hidden * deployment.exchange.combine.bytes)
+    streams = workload.batching.streams
+    parts = PlanStep.parts(deployment, workload)
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
-    weightReads = ExchangeTraffic(resources, routes, factors: factors)
-    self.routes = routes
-    last = [TaskID?](repeating: nil, count: deployment.cluster.deviceCount)
+    weightWays = routes.map { WeightWays(resources, $0, factors: factors) }
+    let devices = deployment.cluster.deviceCount
+    turns = KernelStream.allCases.map { _ in [TaskID?](repeating: nil, count: devices) }
+    for index in 0..<workload.batching.microbatches {
+      let own = workload.microbatch(index)
+      let guesses = workload.speculation.map { $0.tokens > 1 } ?? false
+      chains.append(
+        Chain(
+          costs: [StageCosts(deployment, own.mix, streams: streams)],
+          guessCosts: guesses
+            ? StageCosts(deployment, own.withoutSpeculation.mix, streams: streams) : nil,
+          frontier: TaskFrontier(devices: devices)))
+    }
   }
 
   /// Lets new traffic take other ways, on links of which `factors` are left.
   mutating func follow(_ routes: RouteTable?, factors: [Double]) {
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
-    weightReads = ExchangeTraffic(resources, routes, factors: factors)
-    self.routes = routes
+    weightWays = routes.map { WeightWays(resources, $0, factors: factors) }
   }
 
   var devices: Range<Int> { deployment.cluster.deviceIndices }
 
-  /// The graph of an iteration with these counts. Replaces what was in `graph`.
+  /// The graph of an iteration. Replaces what was in `graph`.
   ///
-  /// - Parameter blocks: Where experts are computed block by block; nil where they are computed where
-  ///   they live.
+  /// - Parameters:
+  ///   - loads: Of each microbatch.
+  ///   - guesses: The same of one token for each sequence; empty where there are no guesses after the
+  ///     first.
   mutating func plan(
-    _ counts: RoutingCounts, nodeCounts: RoutingCounts?, _ layerTraffic: LayerTraffic,
-    blocks: BlockWork? = nil, into graph: inout TaskGraph
+    _ loads: [RoutedLoad], guesses: [RoutedLoad], into graph: inout TaskGraph
   ) throws(ServingError) {
     graph.removeAll()
-    self.blocks = blocks
-    // Nothing is shared with who deals the next iteration's.
-    defer { self.blocks = nil }
-    self.nodeCounts = nodeCounts
-    lastExchange = nil
-    for device in devices { last[device] = nil }
-    append(.embedding, layer: -1, costs.embedding, to: &graph)
-    var position = 0
-    for layer in 0..<deployment.model.layers {
-      append(.attention, layer: layer, costs.attention[layer], to: &graph)
-      if deployment.model.hasExperts(layer: layer) {
-        appendTensorExchange(layer: layer, passes: 1, to: &graph)
-        try appendExperts(layer: layer, position: position, counts, layerTraffic, to: &graph)
-        appendTensorExchange(layer: layer, passes: 1, to: &graph)
-        position += 1
-      } else {
-        appendTensorExchange(layer: layer, passes: 2, to: &graph)
-        append(.denseFeedForward, layer: layer, costs.denseFeedForward, to: &graph)
-        appendTensorExchange(layer: layer, passes: 2, to: &graph)
+    for stream in turns.indices {
+      for device in devices { turns[stream][device] = nil }
+    }
+    for chain in chains.indices { chains[chain].frontier.removeAll() }
+    for part in parts {
+      for chain in chains.indices {
+        for step in part {
+          let load = step.pass == .furtherGuess ? guesses[chain] : loads[chain]
+          try append(step, of: chain, load, to: &graph)
+        }
       }
     }
-    append(.head, layer: -1, costs.head, to: &graph)
   }
 
-  private mutating func appendExperts(
-    layer: Int, position: Int, _ counts: RoutingCounts, _ layerTraffic: LayerTraffic,
-    to graph: inout TaskGraph
+  private mutating func append(
+    _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) throws(ServingError) {
-    append(.gate, layer: layer, costs.gate, to: &graph)
-    let overlaps = deployment.exchange.overlap == .sharedExperts
-    if !overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
-    var matrix: TrafficMatrix?
-    if !deployment.portsSuffice {
-      matrix = layerTraffic.matrix(
-        layer: position, perCopy: dispatchBytes, counts, nodeCounts: nodeCounts)
-    } else {
-      traffic.protocolShares = collective(of: .dispatch).shares
-      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : dispatchBytes
-      layerTraffic.fill(
-        &traffic, layer: position, perCopy: dispatchBytes, isReturn: false, counts)
+    switch step.work {
+    case .kernels(.attention) where deployment.execution.attention != .device:
+      appendAttention(step, of: chain, to: &graph)
+    case .kernels(let stage):
+      appendKernels(stage, step, of: chain, to: &graph)
+    case .tensorExchange(let passes):
+      appendTensorExchange(step, passes: passes, of: chain, to: &graph)
+    case .dispatch:
+      try appendDispatch(step, of: chain, load, to: &graph)
+    case .experts where load.blocks != nil:
+      appendBlocks(step, of: chain, load, to: &graph)
+    case .experts where deployment.execution.experts.usesCompanion:
+      appendSharedOutExperts(step, of: chain, load, to: &graph)
+    case .experts:
+      appendRoutedExperts(step, of: chain, load, to: &graph)
+    case .combine:
+      try appendCombine(step, of: chain, load, to: &graph)
     }
-    let dispatch = try appendRouted(.dispatch, layer: layer, matrix, to: &graph)
-    if overlaps { append(.sharedExperts, layer: layer, costs.sharedExperts, to: &graph) }
-    if let blocks {
-      appendBlocks(layer: layer, position: position, blocks, after: dispatch, to: &graph)
-    } else {
-      appendRoutedExperts(layer: layer, position: position, counts, after: dispatch, to: &graph)
+  }
+
+  /// Gives each attention group a mix of its own in the iterations to come.
+  mutating func cost(_ mixes: [IterationMix]) {
+    for chain in chains.indices {
+      while chains[chain].costs.count < mixes.count {
+        chains[chain].costs.append(chains[chain].costs[0])
+      }
+      for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
     }
-    if let dispatched = matrix {
-      matrix = dispatched.returned(scale: combineBytes / dispatchBytes)
-    } else {
-      traffic.protocolShares = collective(of: .combine).shares
-      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : combineBytes
-      layerTraffic.fill(&traffic, layer: position, perCopy: combineBytes, isReturn: true, counts)
-    }
-    finishExchange(try appendRouted(.combine, layer: layer, matrix, to: &graph))
-    append(.weightedSum, layer: layer, costs.weightedSum, to: &graph)
+  }
+
+  /// - Parameter group: The attention group; what is of no group is any group's.
+  func costs(_ step: PlanStep, of chain: Int, group: Int = 0) -> StageCosts {
+    let own = chains[chain].costs
+    let costs = own[group % own.count]
+    return step.pass == .furtherGuess ? chains[chain].guessCosts ?? costs : costs
   }
 
   /// Appends one task a device, after what the device did last.
-  private mutating func append(
-    _ stage: Stage, layer: Int, _ cost: StageCosts.Cost, to graph: inout TaskGraph
+  private mutating func appendKernels(
+    _ stage: Stage, _ step: PlanStep, of chain: Int, to graph: inout TaskGraph
   ) {
-    for device in devices {
-      let sequence = cost[device]
-      guard sequence.kernels > 0 else { continue }
-      appendTask(stage, layer: layer, device: device, sequence, to: &graph)
+    let width = deployment.parallelism.attention.tensor
+    for group in 0..<deployment.parallelism.attention.data {
+      let cost = costs(step, of: chain, group: group).kernels(of: stage, step)
+      for device in group * width..<(group + 1) * width {
+        let sequence = cost[device]
+        guard sequence.kernels > 0 else { continue }
+        appendTask(stage, step, device: device, of: chain, sequence, to: &graph)
+      }
     }
   }
 
   mutating func appendTask(
-    _ stage: Stage, layer: Int, device: Int, _ sequence: KernelSequence,
+    _ stage: Stage, _ step: PlanStep, device: Int, of chain: Int, _ sequence: KernelSequence,
     after exchange: TaskID? = nil, to graph: inout TaskGraph
   ) {
-    let label = TaskLabel(
-      stage: stage.rawValue, bound: TaskBound(sequence.bound).rawValue, layer: layer,
-      device: device)
-    let task = graph.addTask(label, latency: sequence.launchLatency, energy: sequence.energy)
-    let own = resources.devices[device]
-    graph.demand(sequence.busy, of: own.cores)
-    graph.demand(sequence.peakTensorTime, of: own.tensor)
-    graph.demand(sequence.bytes, of: own.memory)
-    if let previous = last[device] { graph.add(task, after: previous) }
+    let stream = KernelStream(stage, streams)
+    let part = streams.map { deployment.cluster.device.share(ofUnits: $0[stream]) }
+    let task = graph.add(
+      sequence, TaskPlace(stage: stage, layer: step.labelLayer, device: device),
+      on: resources.devices[device].processor, part: part)
+    if chains.count > 1 {
+      if let turn = turns[stream.rawValue][device], turn != chains[chain].frontier[device] {
+        graph.add(task, after: turn)
+      }
+      turns[stream.rawValue][device] = task
+    }
+    chains[chain].frontier.append(task, of: device, to: &graph)
     if let exchange { graph.add(task, after: exchange) }
-    last[device] = task
+  }
+
+  private mutating func appendDispatch(
+    _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
+  ) throws(ServingError) {
+    var matrix: TrafficMatrix?
+    let copy = deployment.dispatchedCopy
+    if !deployment.portsSuffice {
+      matrix = load.traffic.matrix(
+        layer: step.position, perCopy: copy, load.counts, nodeCounts: load.nodeCounts)
+    } else {
+      traffic.protocolShares = collective(of: .dispatch).shares
+      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : copy
+      load.traffic.fill(
+        &traffic, layer: step.position, perCopy: copy, isReturn: false, load.counts)
+    }
+    let task = try appendRouted(.dispatch, step, of: chain, matrix, to: &graph)
+    chains[chain].dispatch = (task, matrix)
+  }
+
+  private mutating func appendCombine(
+    _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
+  ) throws(ServingError) {
+    let copy = deployment.combinedCopy
+    let matrix = chains[chain].dispatch.matrix?.returned(scale: copy / deployment.dispatchedCopy)
+    if matrix == nil {
+      traffic.protocolShares = collective(of: .combine).shares
+      traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : copy
+      load.traffic.fill(
+        &traffic, layer: step.position, perCopy: copy, isReturn: true, load.counts)
+    }
+    let task = try appendRouted(.combine, step, of: chain, matrix, to: &graph)
+    chains[chain].frontier.close(task)
   }
 
   private mutating func appendRoutedExperts(
-    layer: Int, position: Int, _ counts: RoutingCounts, after dispatch: TaskID?,
-    to graph: inout TaskGraph
+    _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) {
-    let slots = counts.slots
     let slices = deployment.parallelism.experts.tensor
+    let costs = costs(step, of: chain)
+    let dispatch = chains[chain].dispatch.task
     for group in 0..<deployment.placement.groups {
-      let own = costs.slots(layer: position, group: group)
-      var load = GroupedLoad()
-      for slot in own {
-        load.add(Int(counts.slotTokens[position * slots.slotsPerLayer + Int(slot)]))
-      }
-      let sequence = costs.routedExperts(load, of: own.count)
+      let isShared = group < deployment.placement.sharedGroups
+      let own = costs.slots(layer: step.position, group: group)
+      let sequence =
+        isShared
+        ? costs.sharedExpertKernels(
+          tokens: load.sharedTokens(layer: step.position, group: group), slices: slices)
+        : costs.routedExperts(load.routedRows(layer: step.position, slots: own), of: own.count)
+      guard sequence.kernels > 0 else { continue }
       for device in group * slices..<(group + 1) * slices {
-        if sequence.kernels > 0 {
-          appendTask(
-            .experts, layer: layer, device: device, sequence, after: dispatch, to: &graph)
-        }
+        appendTask(
+          isShared ? .sharedExperts : .experts, step, device: device, of: chain, sequence,
+          after: dispatch, to: &graph)
       }
     }
-    lastExchange = dispatch
+    chains[chain].frontier.open(dispatch)
   }
 
   private func collective(of stage: Stage) -> CollectiveProtocol {
@@ -193,11 +249,12 @@ struct StepPlanner {
   /// Appends a dispatch or a combine, by the deployment's algorithm; without a matrix, what is in
   /// `traffic`. Between the phases of an algorithm everybody waits for everybody.
   private mutating func appendRouted(
-    _ stage: Stage, layer: Int, _ matrix: TrafficMatrix?, to graph: inout TaskGraph
+    _ stage: Stage, _ step: PlanStep, of chain: Int, _ matrix: TrafficMatrix?,
+    to graph: inout TaskGraph
   ) throws(ServingError) -> TaskID? {
-    guard let matrix else { return appendExchange(stage, layer: layer, to: &graph) }
+    guard let matrix else { return appendExchange(stage, step, of: chain, to: &graph) }
     let exchange = deployment.exchange
-    let copyBytes = stage == .dispatch ? dispatchBytes : combineBytes
+    let copyBytes = stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
     traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : copyBytes
     traffic.protocolShares = collective(of: stage).shares
     if exchange.algorithm == .flat && exchange.options.chunks == nil {
@@ -205,7 +262,7 @@ struct StepPlanner {
       for source in devices {
         for target in devices { traffic.add(matrix[source, target], from: source, to: target) }
       }
-      return appendExchange(stage, layer: layer, to: &graph)
+      return appendExchange(stage, step, of: chain, to: &graph)
     }
     let schedule: MessageSchedule
     do throws(CollectiveError) {
@@ -213,11 +270,12 @@ struct StepPlanner {
         operation: .allToAll, algorithm: exchange.algorithm, matrix: matrix, layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
-    return try appendPhases(of: schedule, stage, layer: layer, to: &graph)
+    return try appendPhases(schedule, stage, step, of: chain, to: &graph)
   }
 
   private mutating func appendPhases(
-    of schedule: MessageSchedule, _ stage: Stage, layer: Int, to graph: inout TaskGraph
+    _ schedule: MessageSchedule, _ stage: Stage, _ step: PlanStep, of chain: Int,
+    to graph: inout TaskGraph
   ) throws(ServingError) -> TaskID? {
     let phases = SchedulePhases(schedule)
     let isMadeOfCalls = deployment.exchange.algorithm.isMadeOfCalls
@@ -235,7 +293,7 @@ struct StepPlanner {
         }
       }
       let task = appendExchange(
-        stage, layer: layer, after: last,
+        stage, step, of: chain, after: last,
         startUp: startUps?[phase] ?? (phase == 0 || isMadeOfCalls ? nil : .zero), to: &graph)
       last = task ?? last
     }
@@ -259,8 +317,8 @@ struct StepPlanner {
   ///
   /// - Parameter given: The start-up; what the library's cost says of the traffic where nil.
   private mutating func appendExchange(
-    _ stage: Stage, layer: Int, after phase: TaskID? = nil, startUp given: SimTime? = nil,
-    to graph: inout TaskGraph
+    _ stage: Stage, _ step: PlanStep, of chain: Int, after phase: TaskID? = nil,
+    startUp given: SimTime? = nil, to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
     let collective = collective(of: stage)
@@ -271,7 +329,8 @@ struct StepPlanner {
       ranks: peers + 1, nodes: group.nodes)
     if stage != .tensorExchange, let tokenwise = deployment.protocols.tokenwise {
       load.networkBytes = traffic.mostSentOutside
-      load.messageBytes = stage == .dispatch ? dispatchBytes : combineBytes
+      load.messageBytes =
+        stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
       load.copiedBytes = traffic.mostSent
       load.stagedBytes = traffic.mostSentOutside
       load.expertsPerRank = tokenwise.expertsPerRank
@@ -281,7 +340,7 @@ struct StepPlanner {
     let occupancy = stage == .tensorExchange ? 0 : deployment.protocols.occupancy
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
-      stage: stage.rawValue, bound: bound.rawValue, layer: layer,
+      stage: stage.rawValue, bound: bound.rawValue, layer: step.labelLayer,
       device: Int(TaskLabel.everyDevice))
     let exchange = traffic.appendTask(
       label, startUp: startUp, atLeast: collective.handlingTime(of: load), occupancy: occupancy,
@@ -290,24 +349,14 @@ struct StepPlanner {
       graph.add(exchange, after: phase)
       return exchange
     }
-    for device in devices {
-      if let previous = last[device] { graph.add(exchange, after: previous) }
-    }
-    if let lastExchange { graph.add(exchange, after: lastExchange) }
+    chains[chain].frontier.precede(exchange, in: &graph)
     return exchange
-  }
-
-  /// From here on every device waits for `exchange`.
-  private mutating func finishExchange(_ exchange: TaskID?) {
-    guard let exchange else { return }
-    for device in devices { last[device] = exchange }
-    lastExchange = nil
   }
 
   /// Reduces and scatters (or gathers) the tokens of each attention group among its devices: each
   /// sends every other its share of the tokens, `passes` times.
   private mutating func appendTensorExchange(
-    layer: Int, passes: Int, to graph: inout TaskGraph
+    _ step: PlanStep, passes: Int, of chain: Int, to graph: inout TaskGraph
   ) {
     let width = deployment.parallelism.attention.tensor
     guard width > 1 else { return }
@@ -315,10 +364,13 @@ struct StepPlanner {
     traffic.protocolShares = collective(of: .tensorExchange).shares
     traffic.messageBytes = nil
     for device in devices {
+      let group = deployment.attentionGroup(of: device)
+      let shares = costs(step, of: chain, group: group).tensorExchangeBytes
       let first = device / width * width
-      let bytes = costs.tensorExchangeBytes[device % width] * Double(passes)
+      let bytes = shares[device % width] * Double(passes)
       for other in first..<first + width { traffic.add(bytes, from: device, to: other) }
     }
-    finishExchange(appendExchange(.tensorExchange, layer: layer, to: &graph))
+    let task = appendExchange(.tensorExchange, step, of: chain, to: &graph)
+    chains[chain].frontier.close(task)
   }
 }

@@ -5,9 +5,10 @@ import Traces
 /// Chooses which of a trace's tokens stand for the sequences of each iteration.
 ///
 /// Each attention group keeps `batch` places. In decode a place follows one recorded sequence, a token
-/// an iteration, from a random token of it on, as in a batch whose sequences began at different
-/// times; when it ends the next sequence takes the place from its beginning. In prefill a place takes
-/// the next `context` prompt tokens, going on with another sequence's where a prompt is too short.
+/// an iteration (with guesses, as many as it verifies), from a random token of it on, as in a batch
+/// whose sequences began at different times; when it ends the next sequence takes the place from its
+/// beginning. In prefill a place takes the next `context` prompt tokens, going on with another
+/// sequence's where a prompt is too short.
 ///
 /// Sequences come in a random order without repetition where the trace has enough of them for all
 /// places, and at random with replacement where it has not. All draws are from the stream "sequences".
@@ -40,7 +41,7 @@ struct TokenSource {
     }
     self.groups = groups
     batch = workload.batch
-    tokensPerPlace = isDecode ? 1 : workload.context
+    tokensPerPlace = workload.tokensPerSequence
     drawsWithReplacement = groups * workload.batch > spans.count
     random = RandomStream(seed: seed, name: "sequences")
     order = Array(spans.indices)
@@ -71,24 +72,45 @@ struct TokenSource {
     return Place(next: spans[index].lowerBound, end: spans[index].upperBound, span: index)
   }
 
-  /// The tokens of the next iteration: each group's, dealt in equal runs to its `devicesPerGroup`
-  /// devices.
-  mutating func nextBatch(into replay: inout ReplayBatch, devicesPerGroup: Int) {
+  /// The tokens that some places of each group have in the next iteration, each group's dealt in equal
+  /// runs to its `devicesPerGroup` devices.
+  ///
+  /// - Parameter places: A microbatch's, by their numbers in the group. Between two iterations each
+  ///   place is taken once.
+  mutating func nextBatch(
+    of places: Range<Int>, into replay: inout ReplayBatch, devicesPerGroup: Int
+  ) {
     replay.removeAll()
-    let count = batch * tokensPerPlace
+    let count = places.count * tokensPerPlace
     var tokens: [Int] = []
     tokens.reserveCapacity(count)
     for group in 0..<groups {
       tokens.removeAll(keepingCapacity: true)
-      for place in group * batch..<(group + 1) * batch { take(from: place, into: &tokens) }
+      for place in places { take(tokensPerPlace, from: group * batch + place, into: &tokens) }
       for device in 0..<devicesPerGroup {
         replay.appendRank(tokens[share(device, of: count, among: devicesPerGroup)])
       }
     }
   }
 
-  private mutating func take(from place: Int, into tokens: inout [Int]) {
-    for _ in 0..<tokensPerPlace {
+  /// The first token of each place that `replay` has tokens of, dealt alike.
+  func firstTokens(
+    of replay: ReplayBatch, into first: inout ReplayBatch, devicesPerGroup: Int
+  ) {
+    first.removeAll()
+    let count = replay.tokens.count / groups
+    for group in 0..<groups {
+      let tokens = stride(from: group * count, to: (group + 1) * count, by: tokensPerPlace)
+        .map { replay.tokens[$0] }
+      for device in 0..<devicesPerGroup {
+        first.appendRank(tokens[share(device, of: tokens.count, among: devicesPerGroup)])
+      }
+    }
+  }
+
+  /// Takes the next tokens of one place, counted over all groups.
+  mutating func take(_ count: Int, from place: Int, into tokens: inout [Int]) {
+    for _ in 0..<count {
       if places[place].next == places[place].end {
         isInUse[places[place].span] = false
         places[place] = nextPlace()

@@ -13,19 +13,68 @@ public struct Workload: Sendable {
   /// Decode: the tokens a sequence has, the new one among them. Prefill: the tokens of its prompt.
   public var context: Int
   public var routing: RoutingPolicy
+  public var batching: Batching
+  /// Decode only; nil where each sequence brings one token.
+  public var speculation: Speculation?
+  /// Where requests begin and end; `context` is then what one has at its end, and `phase` decode. Nil
+  /// where all iterations are alike.
+  public var requests: RequestLengths?
+  /// Tokens of the encoder's output that each sequence attends to, for a decoder that does.
+  public var source = 0
 
   public init(
-    trace: RoutingTrace, phase: Phase, batch: Int, context: Int, routing: RoutingPolicy
+    trace: RoutingTrace, phase: Phase, batch: Int, context: Int, routing: RoutingPolicy,
+    batching: Batching = Batching(), speculation: Speculation? = nil
   ) {
     self.trace = trace
     self.phase = phase
     self.batch = batch
     self.context = context
     self.routing = routing
+    self.batching = batching
+    self.speculation = speculation
+  }
+
+  /// New tokens of a sequence in an iteration: its prompt, or its token with the guesses after it.
+  public var tokensPerSequence: Int {
+    phase == .decode ? 1 + (speculation?.tokens ?? 0) : context
   }
 
   /// New tokens of each attention group in an iteration.
-  public var tokensPerGroup: Int { phase == .decode ? batch : batch * context }
+  public var tokensPerGroup: Int { batch * tokensPerSequence }
+
+  /// Positions of each attention group of which an iteration asks the next token: those of all new
+  /// tokens in decode, the last one of each prompt in prefill.
+  public var predictedPositions: Int { phase == .decode ? tokensPerGroup : batch }
+
+  /// Tokens that an iteration gives a sequence, or takes in of its prompt.
+  public var countedTokensPerSequence: Double {
+    phase == .decode ? speculation?.acceptedTokens ?? 1 : Double(context)
+  }
+}
+
+/// Parts of it.
+extension Workload {
+  /// The sequences of each attention group that a microbatch has, by their places in the batch.
+  public func places(ofMicrobatch index: Int) -> Range<Int> {
+    share(index, of: batch, among: batching.microbatches)
+  }
+
+  /// What one microbatch is given to do, alone.
+  func microbatch(_ index: Int) -> Workload {
+    var part = self
+    part.batch = places(ofMicrobatch: index).count
+    part.batching.microbatches = 1
+    return part
+  }
+
+  /// One new token for each sequence, as a guess after the first takes it through the prediction
+  /// layer.
+  var withoutSpeculation: Workload {
+    var plain = self
+    plain.speculation = nil
+    return plain
+  }
 }
 
 /// What the trace's selections become.

@@ -24,6 +24,9 @@ public struct ExpertSlots: Sendable {
   public let classOfRank: [Int]
   /// `[class][layer][expert]`
   public let slotOfExpert: [UInt16]
+  /// The device that all tokens of each rank go to besides, in every layer, `[rank]`: where the shared
+  /// experts have devices of their own. Nil where they have not.
+  public let sharedDevice: [UInt16]?
 
   /// Slots numbered in a layer by expert, then by replica: without replicas a slot is its expert.
   ///
@@ -32,12 +35,18 @@ public struct ExpertSlots: Sendable {
   ///   - devicesPerNode: nil where all are in one node.
   ///   - homeDevice: the device of each source rank.
   ///   - hosts: `[layer][expert][replica]`: the devices that hold a copy; each expert has one.
+  ///   - sharedDevices: The first so many devices hold the shared experts and nothing else; rank
+  ///     modulo their number says which of them a rank's tokens go to.
   /// - Throws: ``TraceError/impossibleShape(detail:)`` naming the first layer and expert that do
   ///   not fit.
   public init(
-    devices: Int, devicesPerNode: Int? = nil, homeDevice: [Int], hosts: [[[Int]]]
+    devices: Int, devicesPerNode: Int? = nil, homeDevice: [Int], hosts: [[[Int]]],
+    sharedDevices: Int = 0
   ) throws(TraceError) {
     try Self.check(devices: devices, homeDevice: homeDevice, hosts: hosts)
+    try Self.check(sharedDevices: sharedDevices, hosts: hosts)
+    sharedDevice =
+      sharedDevices > 0 ? homeDevice.indices.map { UInt16($0 % sharedDevices) } : nil
     let layers = hosts.count
     let experts = hosts[0].count
     self.layers = layers
@@ -112,6 +121,18 @@ public struct ExpertSlots: Sendable {
             detail: "expert \(expert) of layer \(layer) is on \(replicas); "
               + "it must be on one device or more of 0 to \(devices - 1)")
         }
+      }
+    }
+  }
+
+  /// A token's copy for a shared expert is one more copy only where no routed expert is beside it.
+  private static func check(sharedDevices: Int, hosts: [[[Int]]]) throws(TraceError) {
+    for (layer, experts) in hosts.enumerated() {
+      for (expert, replicas) in experts.enumerated() {
+        guard let device = replicas.first(where: { $0 < sharedDevices }) else { continue }
+        throw .impossibleShape(
+          detail: "expert \(expert) of layer \(layer) is on device \(device), one of the first "
+            + "\(sharedDevices), which hold shared experts only")
       }
     }
   }

@@ -97,6 +97,31 @@ public struct RoutingCounts: Sendable {
     }
     replay(shares, of: batch, trace)
     addUp(shares.count)
+    addShared(batch)
+  }
+
+  /// Adds the copies that all tokens of a rank make for the shared experts' devices. O(ranks x layers).
+  private mutating func addShared(_ batch: ReplayBatch) {
+    guard let sharedDevice = slots.sharedDevice else { return }
+    for rank in 0..<batch.ranks {
+      let tokens = UInt32(batch.rankStarts[rank + 1] - batch.rankStarts[rank])
+      let target = Int(sharedDevice[rank])
+      let home = Int(slots.homeDevice[rank])
+      let isNeighbour = home / slots.devicesPerNode == target / slots.devicesPerNode
+      for layer in 0..<slots.layers {
+        let place = layer * slots.devices + target
+        deviceTokens[place] += tokens
+        if keepsMatrix {
+          copies[(rank * slots.layers + layer) * slots.devices + target] += tokens
+        }
+        guard home != target else { continue }
+        sent[rank * slots.layers + layer] += tokens
+        received[place] += tokens
+        guard isNeighbour else { continue }
+        sentWithinNode[rank * slots.layers + layer] += tokens
+        receivedWithinNode[place] += tokens
+      }
+    }
   }
 
   /// Contiguous ranges of ranks with about equally many tokens.

@@ -10,27 +10,32 @@ import Units
 /// Serving and Results know nothing of each other; here the one's vocabulary becomes the other's.
 struct RecordedRun: IterationObserver {
   private var recorder: Recorder
-  private var progress: Progress
+  /// Nil where nobody is told.
+  private var progress: Progress?
 
   /// Runs a scenario to its end.
   ///
-  /// - Parameter keepsPairs: Whether the result says what went from device to device.
+  /// - Parameters:
+  ///   - keepsPairs: Whether the result says what went from device to device.
+  ///   - isQuiet: Whether nobody is told how far it is.
   static func result(
-    of scenario: Scenario, threads: Int, spans: SpansKept = .none, keepsPairs: Bool = false
+    of scenario: Scenario, threads: Int, spans: SpansKept = .none, keepsPairs: Bool = false,
+    isQuiet: Bool = false
   ) throws -> RunResult {
     var simulation = try Simulation(
       scenario.deployment, scenario.workload, scenario.measurement, seed: scenario.seed,
       threads: threads, keepsPairs: keepsPairs)
     var run = RecordedRun(
       recorder: try Recorder(description(of: scenario, simulation.resources), spans: spans),
-      progress: Progress("iterations", of: scenario.measurement.iterations))
+      progress: isQuiet ? nil : Progress("iterations", of: scenario.measurement.iterations))
     try simulation.run(observer: &run)
-    run.progress.finish()
-    let device = scenario.deployment.cluster.device
+    run.progress?.finish()
+    let node = scenario.deployment.cluster.node
+    let idlePower = node.device.idlePower + (node.companion?.processor.idlePower ?? .zero)
     let devices = scenario.deployment.cluster.deviceCount
     var result = try run.recorder.finish(
       uses: uses(of: simulation), elapsed: simulation.measuredTime,
-      idlePower: device.idlePower * Double(devices),
+      idlePower: idlePower * Double(devices),
       pairs: simulation.pairBytes.flatMap { PairTraffic(deviceCount: devices, bytes: $0) })
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
@@ -71,7 +76,7 @@ struct RecordedRun: IterationObserver {
     let file = trace.file.split(separator: "/").last.map(String.init) ?? trace.file
     description.trace = "\(file) (\(trace.shape.model))"
     description.traceIsSynthetic = scenario.workload.trace.origin == .synthetic
-    description.phase = scenario.workload.phase.rawValue
+    description.phase = scenario.workload.requests == nil ? scenario.workload.phase.rawValue : "requests"
     description.sequences = scenario.sequences
     description.context = Tokens(scenario.workload.context)
     description.warmupIterations = scenario.measurement.warmup
@@ -108,6 +113,6 @@ struct RecordedRun: IterationObserver {
   mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) throws {
     recorder.recordLoad(tokens: load.tokens, bytesSent: load.bytesSent)
     try recorder.endIteration(at: time, tokens: tokens)
-    progress.advance()
+    progress?.advance()
   }
 }

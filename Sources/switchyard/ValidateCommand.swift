@@ -5,8 +5,8 @@ import Hardware
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate",
-    abstract: "Compares what the catalogue predicts with what was measured; fits nothing.",
-    subcommands: [Kernels.self])
+    abstract: "Compares predictions with what was measured or published; fits nothing.",
+    subcommands: [Kernels.self, Papers.self])
 }
 
 extension ValidateCommand {

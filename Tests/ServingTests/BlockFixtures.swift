@@ -24,8 +24,8 @@ func deployment(
     placement: try placement
       ?? .contiguous(
         layers: model.expertLayers.count, experts: model.experts.count, groups: devices),
-    exchange: .init(dispatch: .bf16, combine: .bf16), blocks: blocks,
-    fabric: FabricPlan(fidelity: fidelity))
+    exchange: .init(dispatch: .bf16, combine: .bf16), fabric: FabricPlan(fidelity: fidelity),
+    execution: ExpertExecution(experts: blocks.map { .blocks($0) } ?? .resident))
 }
 
 extension BlockExecution {

@@ -170,7 +170,7 @@ struct BlockLawTests {
       devices: 4, homeDevice: Array(0..<4), hosts: deployment.placement.hosts)
     return Batches(
       dealer: BlockDealer(
-        deployment, execution, try .init(.init(deployment.network))),
+        deployment, execution, positions: 0..<3, try .init(.init(deployment.network))),
       source: try TokenSource(workload, groups: 4, seed: 3), counts: RoutingCounts(slots: slots),
       trace: trace)
   }

@@ -9,7 +9,7 @@ struct Outcome {
   /// The standard error without the lines that tell how far a slow run is.
   var complaints: String {
     errors.split(separator: "\n")
-      .filter { $0.wholeMatch(of: /\d+ of \d+ iterations/) == nil }
+      .filter { $0.wholeMatch(of: /\d+ of \d+ (iterations|runs)/) == nil }
       .joined(separator: "\n")
   }
 }

@@ -55,6 +55,7 @@ struct CommunicationPolicy {
     case nccl
     case deepEPNormal = "deepep-normal"
     case deepEPLowLatency = "deepep-low-latency"
+    case cannFused = "cann-fused"
     /// Nobody's: an exchange starts up in the node's collective latency.
     case none
   }

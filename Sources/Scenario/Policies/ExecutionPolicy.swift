@@ -1,41 +1,106 @@
 import Serving
 import StrictYAML
 
-/// Which processor runs each piece of expert work.
-enum ExecutionPolicy {
-  /// Experts stay in the memory of the device that computes them.
-  case resident
-  /// See ``BlockPolicy``.
-  case blocks(BlockExecution)
+/// Which processor runs each piece of expert work:
+///
+/// ```yaml
+/// execution: resident                     # experts stay in the memory of the device that runs them
+/// execution: fetch                        # they live in the companion's memory and are moved for each use
+/// execution: companion                    # the device's companion runs them
+/// execution: {kind: fastest, attention: fastest}
+/// execution: {kind: split, spaces: 4, attention: companion}
+/// execution: {kind: split, hot: formula, alpha: 1.5}
+/// execution: {kind: blocks, tokens: 50, choice: allocator}      # any device, see BlockPolicy
+/// ```
+enum ExecutionKind: String, PolicyKind {
+  case resident, fetch, companion, fastest, split, blocks
 
-  enum Kind: String, PolicyKind {
-    case resident
-    case blocks
-
-    var keys: [String] { self == .blocks ? BlockPolicy.keys : [] }
-  }
-
-  var words: String {
+  var keys: [String] {
     switch self {
-    case .resident: Kind.resident.rawValue
-    case .blocks(let blocks): blocks.words
+    case .resident, .companion, .fastest: ["attention"]
+    case .fetch: []
+    case .split: ["attention", "spaces", "hot", "alpha"]
+    case .blocks: BlockPolicy.keys
     }
-  }
-
-  var blocks: BlockExecution? {
-    if case .blocks(let blocks) = self { blocks } else { nil }
   }
 }
 
+/// How a split finds the experts of each side.
+private enum HotExperts: String, CaseIterable {
+  case search, formula
+}
+
 extension ScenarioReader {
-  func executionPolicy(_ value: Value) -> ExecutionPolicy? {
-    guard let reader = PolicyReader<ExecutionPolicy.Kind>("execution", value, problems) else {
+  func executionPolicy(_ value: Value) -> ExpertExecution? {
+    guard let reader = PolicyReader<ExecutionKind>("execution", value, problems) else {
       return nil
     }
     defer { reader.finish() }
+    let attention =
+      reader.kind.keys.contains("attention")
+      ? reader.mapping?.optional("attention").map {
+        $0.word("attention", ExpertExecution.Attention.self, problems)
+      } : nil
+    if let attention, attention == nil { return nil }
+    let split = reader.kind == .split ? self.split(reader.mapping) : nil
+    let experts: ExpertExecution.Experts
     switch reader.kind {
-    case .resident: return .resident
-    case .blocks: return blockPolicy(reader.mapping, at: value.location).map { .blocks($0) }
+    case .resident: experts = .resident
+    case .fetch: experts = .fetch
+    case .companion: experts = .companion
+    case .fastest: experts = .fastest
+    case .split:
+      guard let split else { return nil }
+      experts = .split(split)
+    case .blocks:
+      guard let blocks = blockPolicy(reader.mapping, at: value.location) else { return nil }
+      experts = .blocks(blocks)
     }
+    return ExpertExecution(experts: experts, attention: (attention ?? nil) ?? .device)
+  }
+
+  private func split(_ mapping: MappingReader?) -> ExpertExecution.Split? {
+    guard let mapping else { return ExpertExecution.Split(choice: .search) }
+    let spaces = mapping.optionalInteger("spaces", in: 2...1024)
+    let hot = mapping.word("hot", HotExperts.self, default: .search)
+    let alpha = mapping.optional("alpha")
+    guard let hot, !mapping.has("spaces") || spaces != nil else { return nil }
+    guard hot == .formula else {
+      guard let alpha else { return ExpertExecution.Split(spaces: spaces, choice: .search) }
+      problems.add("'alpha' has no effect with 'hot: search'", at: alpha.location)
+      return nil
+    }
+    guard spaces == nil else {
+      problems.add(
+        "'spaces' has no effect with 'hot: formula'", at: mapping.location(of: "spaces"))
+      return nil
+    }
+    let factor = alpha.map { $0.number("alpha", in: 0.001...1000, problems) } ?? 1
+    return factor.map { ExpertExecution.Split(choice: .formula(alpha: $0)) }
+  }
+}
+
+extension ExpertExecution {
+  /// The kind with its options.
+  var words: String {
+    let beside: String =
+      switch attention {
+      case .device: ""
+      case .companion: ", decode attention on the companion"
+      case .fastest: ", decode attention where it is faster"
+      }
+    let kind: String =
+      switch experts {
+      case .resident: "resident"
+      case .fetch: "fetched from the companion's memory"
+      case .companion: "on the companion"
+      case .fastest: "on the device or its companion, whichever is faster"
+      case .split(let split):
+        "split between device and companion"
+          + (split.spaces.map { ", in \($0) memory spaces" } ?? "")
+          + (split.choice == .search ? "" : ", by the bandwidths' formula")
+      case .blocks(let blocks): blocks.words
+      }
+    return kind + beside
   }
 }

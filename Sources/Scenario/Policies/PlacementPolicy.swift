@@ -7,11 +7,12 @@ import StrictYAML
 /// ```yaml
 /// placement: contiguous                         # or round-robin
 /// placement: {kind: contiguous, redundant: 64}  # further copies in each layer
+/// placement: {kind: contiguous, shared-ranks: 32}  # shared experts on the first groups alone
 /// placement: {kind: file, path: mine.yaml}      # or file:mine.yaml
 /// ```
 enum PlacementPolicy {
-  case contiguous(redundant: Int)
-  case roundRobin(redundant: Int)
+  case contiguous(redundant: Int, sharedRanks: Int = 0)
+  case roundRobin(redundant: Int, sharedRanks: Int = 0)
   /// A path from where the program stands, and as it was written.
   case file(path: String, written: String, place: Location)
 
@@ -20,19 +21,20 @@ enum PlacementPolicy {
     case roundRobin = "round-robin"
     case file
 
-    var keys: [String] { self == .file ? ["path"] : ["redundant"] }
+    var keys: [String] { self == .file ? ["path"] : ["redundant", "shared-ranks"] }
   }
 
   /// More copies of a layer than this are refused.
   static let mostRedundant = 16_384
 
   var words: String {
-    func copies(_ redundant: Int) -> String {
-      redundant == 0 ? "" : ", \(redundant) redundant experts in each layer"
+    func copies(_ redundant: Int, _ sharedRanks: Int) -> String {
+      (redundant == 0 ? "" : ", \(redundant) redundant experts in each layer")
+        + (sharedRanks == 0 ? "" : ", shared experts on \(sharedRanks) ranks of their own")
     }
     switch self {
-    case .contiguous(let redundant): return "contiguous" + copies(redundant)
-    case .roundRobin(let redundant): return "round-robin" + copies(redundant)
+    case .contiguous(let redundant, let shared): return "contiguous" + copies(redundant, shared)
+    case .roundRobin(let redundant, let shared): return "round-robin" + copies(redundant, shared)
     case .file(_, let written, _): return "file \(written)"
     }
   }
@@ -62,9 +64,13 @@ extension ScenarioReader {
       }
       return path.text("path", problems).flatMap { placementFile($0, at: path.location) }
     }
-    guard let redundant = redundantCopies(reader.mapping) else { return nil }
+    let redundant = redundantCopies(reader.mapping)
+    let shared = reader.mapping?.optional("shared-ranks")
+    let sharedRanks = shared?.integer("shared-ranks", in: 1...65_534, problems)
+    guard let redundant, (shared == nil) == (sharedRanks == nil) else { return nil }
     return reader.kind == .contiguous
-      ? .contiguous(redundant: redundant) : .roundRobin(redundant: redundant)
+      ? .contiguous(redundant: redundant, sharedRanks: sharedRanks ?? 0)
+      : .roundRobin(redundant: redundant, sharedRanks: sharedRanks ?? 0)
   }
 
   private func placementFile(_ written: String, at place: Location) -> PlacementPolicy? {
@@ -94,12 +100,16 @@ extension ScenarioReader {
     let experts = model.experts.count
     do {
       switch policy {
-      case .contiguous(let redundant):
+      case .contiguous(let redundant, let shared):
+        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
         return try .contiguous(
-          layers: layers, experts: experts, groups: groups, redundant: redundant)
-      case .roundRobin(let redundant):
+          layers: layers, experts: experts, groups: groups - shared, redundant: redundant
+        ).behind(sharedGroups: shared)
+      case .roundRobin(let redundant, let shared):
+        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
         return try .roundRobin(
-          layers: layers, experts: experts, groups: groups, redundant: redundant)
+          layers: layers, experts: experts, groups: groups - shared, redundant: redundant
+        ).behind(sharedGroups: shared)
       case .file(let path, _, _):
         let file = try PlacementFile(
           contentsOf: path, model: model.name, layers: layers, experts: experts, groups: groups)
@@ -113,6 +123,14 @@ extension ScenarioReader {
       problems.add("\(error)", at: place("policies", "placement"))
     }
     return nil
+  }
+
+  private func leavesRoutedRanks(_ shared: Int, groups: Int) -> Bool {
+    guard shared > 0, shared >= groups else { return true }
+    problems.add(
+      "'shared-ranks' is \(shared) of \(groups) expert groups; some must be left for routed experts",
+      at: place("policies", "placement", "shared-ranks"))
+    return false
   }
 
   /// Idle groups come from the parallelism, where that is written; the rest is the policy's.

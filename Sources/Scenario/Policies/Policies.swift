@@ -12,13 +12,13 @@ struct Policies {
   var batching: Slot<BatchingPolicy>?
   var routing: Slot<RoutingPolicy>?
   var placement: Slot<PlacementPolicy>?
-  var execution: Slot<ExecutionPolicy>?
+  var execution: Slot<ExpertExecution>?
   var communication: Slot<CommunicationPolicy>?
 
   /// What was chosen, in words.
   func choices(_ exchange: Deployment.Exchange) -> [PolicyChoice] {
     [
-      batching.map { choice("batching", $0, $0.value.rawValue) },
+      batching.map { choice("batching", $0, $0.value.words) },
       routing.map { choice("routing", $0, $0.value.rawValue) },
       placement.map { choice("placement", $0, $0.value.words) },
       execution.map { choice("execution", $0, $0.value.words) },
@@ -53,7 +53,7 @@ extension ScenarioReader {
       return read(value).map { Policies.Slot(value: $0, isDefault: false) }
     }
     let policies = Policies(
-      batching: slot("batching", default: .static) { plain("batching", $0) },
+      batching: slot("batching", default: .static, batchingPolicy),
       routing: slot("routing", default: .asRecorded) { plain("routing", $0) },
       placement: slot("placement", default: .contiguous(redundant: 0), placementPolicy),
       execution: slot("execution", default: .resident, executionPolicy),
@@ -68,14 +68,6 @@ extension ScenarioReader {
     reader?.finish()
     return reader?.kind
   }
-}
-
-/// Which requests' tokens are in an iteration.
-enum BatchingPolicy: String, PolicyKind {
-  /// The same sequences throughout, each replaced by another when it ends.
-  case `static`
-
-  var keys: [String] { [] }
 }
 
 extension RoutingPolicy: PolicyKind {

@@ -6,6 +6,8 @@ import Traces
 struct BlockDealer {
   private let execution: BlockExecution
   private let hosts: [[[Int]]]
+  /// The layers with experts that tokens go through, by their places among them.
+  private let positions: Range<Int>
   private let network: Network
   private(set) var distances: DeviceDistances
   private(set) var dealing: BlockDealing
@@ -20,8 +22,12 @@ struct BlockDealer {
   /// Tokens of the expert at hand, by device.
   private var tokens: [Int]
 
-  init(_ deployment: Deployment, _ execution: BlockExecution, _ routes: RouteTable) {
+  init(
+    _ deployment: Deployment, _ execution: BlockExecution, positions: Range<Int>,
+    _ routes: RouteTable
+  ) {
     self.execution = execution
+    self.positions = positions
     hosts = deployment.placement.hosts
     network = deployment.network
     distances = DeviceDistances(network, routes)
@@ -57,7 +63,7 @@ struct BlockDealer {
     dealing.cut(counts.expertTokens)
     work.removeAll()
     var turn = 0
-    for layer in hosts.indices {
+    for layer in positions {
       let range = layer * dealing.experts..<(layer + 1) * dealing.experts
       let routed = counts.expertTokens[range]
       if allocator != nil { allocate(layer: layer, routed) } else { dealInTurn(layer, &turn) }
@@ -79,7 +85,7 @@ struct BlockDealer {
     tokensBefore = batch.tokens
     guard let seen else { return }
     var isPredicted = [Bool](repeating: false, count: hosts.count * dealing.experts)
-    for layer in hosts.indices {
+    for layer in positions {
       for expert in seen.likeliest(predicted, after: counts.expertTokens, layer: layer) {
         isPredicted[layer * dealing.experts + expert] = true
       }

@@ -2,6 +2,11 @@ import Models
 import Units
 
 extension Deployment {
+  /// How experts are computed away from where they live; nil where they are not.
+  public var blocks: BlockExecution? {
+    if case .blocks(let blocks) = execution.experts { blocks } else { nil }
+  }
+
   /// Whole experts of others that a device has room to keep; 0 where none are kept.
   var duplicateCapacity: Int {
     guard let duplicates = blocks?.duplicates else { return 0 }
@@ -17,8 +22,12 @@ extension Deployment {
     }
     guard parallelism.experts.tensor == 1 else {
       throw .execution(
-        "blocks are of whole experts, and these are sliced over \(parallelism.experts.tensor) devices; "
-          + "choose 'experts: {expert: \(cluster.deviceCount)}'")
+        "blocks are of whole experts, and these are sliced over \(parallelism.experts.tensor) "
+          + "devices; choose 'experts: {expert: \(cluster.deviceCount)}'")
+    }
+    guard placement.sharedGroups == 0 else {
+      throw .execution(
+        "blocks where shared experts have expert groups of their own are not possible so far")
     }
     guard !sendsOnceToNode else {
       throw .execution(
@@ -29,8 +38,8 @@ extension Deployment {
     guard duplicateCapacity > 0 else {
       let each = model.expertBytes(precisions)
       throw .execution(
-        "\(cluster.device.memory.capacity * duplicates.share) kept for duplicates have no effect: an "
-          + "expert takes \(each)")
+        "\(cluster.device.memory.capacity * duplicates.share) kept for duplicates have no effect: "
+          + "an expert takes \(each)")
     }
   }
 }

@@ -1,0 +1,44 @@
+import Hardware
+import Models
+
+/// What the attention of one layer takes on one device, as far as a companion does not take its core.
+struct AttentionCost {
+  /// All that comes before cores that the companion runs; everything where it runs none.
+  private(set) var before = KernelSequence()
+  /// Cores that the companion runs.
+  private(set) var companion = KernelSequence()
+  /// What the device runs meanwhile.
+  private(set) var beside = KernelSequence()
+  /// What needs the companion's results.
+  private(set) var after = KernelSequence()
+
+  /// Everything, where the companion runs none of it.
+  var whole: KernelSequence {
+    var sum = before
+    sum.add(beside)
+    sum.add(after)
+    return sum
+  }
+
+  /// Adds the next operator of the layer.
+  ///
+  /// - Parameter rows: Tokens that an elementwise kernel passes over.
+  mutating func add(
+    _ kernel: Operator, rows: Int, _ kernels: KernelCostModel, _ other: CompanionCosts?,
+    _ policy: ExpertExecution.Attention
+  ) {
+    let cost = kernels.cost(of: kernel, rows: rows)
+    guard policy != .device, let other else { return before.add(cost) }
+    guard case .attention(let core) = kernel.shape else {
+      if companion.kernels == 0 { before.add(cost) } else { after.add(cost) }
+      return
+    }
+    let there = other.cost(of: kernel)
+    let isSooner = policy == .companion || there.duration < cost.duration
+    if core.phase == .decode && isSooner {
+      companion.add(there)
+    } else {
+      beside.add(cost)
+    }
+  }
+}

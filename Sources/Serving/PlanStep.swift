@@ -1,0 +1,116 @@
+import Models
+
+/// One step of the way that each microbatch takes through the model.
+struct PlanStep {
+  enum Work {
+    /// A stage of each device for itself.
+    case kernels(Stage)
+    /// Within attention groups, so many times.
+    case tensorExchange(passes: Int)
+    case dispatch
+    /// The routed experts, or all of them where shared ones have devices of their own.
+    case experts
+    case combine
+  }
+
+  /// Which tokens go through, and what they cost.
+  enum Pass {
+    /// All of the iteration.
+    case model
+    /// The same in the prediction layer, which makes the first guesses.
+    case firstGuess
+    /// One of each sequence in the prediction layer, for a further guess.
+    case furtherGuess
+  }
+
+  var work: Work
+  var pass: Pass
+  /// Of the model; -1 for none. A prediction layer costs what the last layer with experts costs.
+  var layer: Int
+  /// The layer's place among those with experts.
+  var position = 0
+
+  /// The layer that results know the step by: a prediction layer is none of the model's.
+  var labelLayer: Int { pass == .model ? layer : -1 }
+
+  var isExchange: Bool {
+    switch work {
+    case .tensorExchange, .dispatch, .combine: true
+    case .kernels, .experts: false
+    }
+  }
+}
+
+extension PlanStep {
+  /// The steps of an iteration, cut behind every exchange: while what ends one part is under way, the
+  /// device has time for another microbatch.
+  static func parts(_ deployment: Deployment, _ workload: Workload) -> [[PlanStep]] {
+    var steps = ProgramWriter(deployment)
+    steps.writeModel(workload.phase)
+    for guess in 0..<(workload.speculation?.tokens ?? 0) { steps.writeGuess(isFirst: guess == 0) }
+    var parts: [[PlanStep]] = [[]]
+    for step in steps.steps {
+      parts[parts.count - 1].append(step)
+      if step.isExchange { parts.append([]) }
+    }
+    return parts.filter { !$0.isEmpty }
+  }
+}
+
+/// Writes down step after step.
+private struct ProgramWriter {
+  private let deployment: Deployment
+  private let slicesAttention: Bool
+  private var pass = PlanStep.Pass.model
+  private(set) var steps: [PlanStep] = []
+
+  init(_ deployment: Deployment) {
+    self.deployment = deployment
+    slicesAttention = deployment.parallelism.attention.tensor > 1
+  }
+
+  private mutating func add(_ work: PlanStep.Work, layer: Int = -1, position: Int = 0) {
+    steps.append(PlanStep(work: work, pass: pass, layer: layer, position: position))
+  }
+
+  mutating func writeModel(_ phase: Phase) {
+    add(.kernels(.embedding))
+    let layers = deployment.model.layers(of: phase)
+    var position = deployment.model.expertLayers.count { $0 < layers.lowerBound }
+    for layer in layers {
+      if deployment.model.hasExperts(layer: layer) {
+        writeExpertLayer(layer, position: position)
+        position += 1
+      } else {
+        add(.kernels(.attention), layer: layer)
+        if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
+        add(.kernels(.denseFeedForward), layer: layer)
+        if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
+      }
+    }
+    // An encoder's output is read by the decoder's layers; no token comes of it.
+    if layers.upperBound == deployment.model.layers { add(.kernels(.head)) }
+  }
+
+  /// One pass through the prediction layer.
+  mutating func writeGuess(isFirst: Bool) {
+    let layers = deployment.model.expertLayers
+    guard let last = layers.last else { return }
+    pass = isFirst ? .firstGuess : .furtherGuess
+    add(.kernels(.embedding))
+    writeExpertLayer(last, position: layers.count - 1)
+    add(.kernels(.head))
+  }
+
+  private mutating func writeExpertLayer(_ layer: Int, position: Int) {
+    let sharesAlone = deployment.placement.sharedGroups > 0
+    let overlaps = deployment.exchange.overlap == .sharedExperts
+    let exchange: [PlanStep.Work] = slicesAttention ? [.tensorExchange(passes: 1)] : []
+    var work: [PlanStep.Work] = [.kernels(.attention)] + exchange + [.kernels(.gate)]
+    if !overlaps && !sharesAlone { work.append(.kernels(.sharedExperts)) }
+    work.append(.dispatch)
+    if overlaps { work.append(.kernels(.sharedExperts)) }
+    work += [.experts, .combine, .kernels(.weightedSum)] + exchange
+    for work in work { add(work, layer: layer, position: position) }
+  }
+}

@@ -1,0 +1,164 @@
+import Fabric
+import Hardware
+import Models
+import Traces
+import Units
+
+/// What the tokens of one microbatch ask of experts and links in an iteration.
+struct RoutedLoad {
+  private let deployment: Deployment
+  private(set) var batch = ReplayBatch()
+  private(set) var counts: RoutingCounts
+  /// With nodes in place of devices; nil where nobody asks what goes to a node once.
+  private(set) var nodeCounts: RoutingCounts?
+  private(set) var traffic: LayerTraffic
+  /// Nil where experts are computed where they live.
+  private(set) var blocks: BlockDealer?
+
+  /// The layers with experts that tokens of the phase go through, by their places among them.
+  private let positions: Range<Int>
+
+  /// - Parameters:
+  ///   - positions: The layers with experts that the tokens go through.
+  ///   - slots: Of the deployment's placement.
+  ///   - nodeSlots: Slots by node in place of device, where that is asked for.
+  ///   - routes: Of the network, where its ports do not say all.
+  ///   - keepsMatrix: Even where the traffic does not need it.
+  init(
+    _ deployment: Deployment, positions: Range<Int>, slots: ExpertSlots, nodeSlots: ExpertSlots?,
+    routes: RouteTable? = nil, keepsMatrix: Bool
+  ) {
+    self.deployment = deployment
+    self.positions = positions
+    let traffic = LayerTraffic(deployment)
+    // `||` captures its right side: with a member in it, optimised code destroys an owner that is not
+    // there yet (Swift 6.3.1).
+    let needsMatrix = traffic.needsMatrix
+    self.traffic = traffic
+    counts = RoutingCounts(slots: slots, keepsMatrix: keepsMatrix || needsMatrix)
+    nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
+    if let execution = deployment.blocks, let routes {
+      blocks = BlockDealer(deployment, execution, positions: positions, routes)
+    }
+  }
+
+  /// Lets weights take other ways.
+  mutating func follow(_ routes: RouteTable?) {
+    if let routes { blocks?.follow(routes) }
+  }
+
+  /// Draws the tokens of a microbatch's places and counts their routing.
+  mutating func replay(
+    _ places: Range<Int>, from source: inout TokenSource, of trace: RoutingTrace, threads: Int
+  ) throws(ServingError) {
+    source.nextBatch(
+      of: places, into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    try count(trace, threads: threads)
+  }
+
+  /// Counts the routing of the first token of each sequence of another load.
+  mutating func replay(
+    firstOf other: RoutedLoad, from source: TokenSource, of trace: RoutingTrace, threads: Int
+  ) throws(ServingError) {
+    source.firstTokens(
+      of: other.batch, into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    try count(trace, threads: threads)
+  }
+
+  /// Makes the next iteration of requests and counts its routing.
+  mutating func replay(
+    _ requests: inout RequestBatches, of trace: RoutingTrace, threads: Int
+  ) throws(ServingError) {
+    requests.next(into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    try count(trace, threads: threads)
+  }
+
+  private mutating func count(_ trace: RoutingTrace, threads: Int) throws(ServingError) {
+    do {
+      try counts.replay(batch, of: trace, threads: threads)
+      try nodeCounts?.replay(batch, of: trace, threads: threads)
+    } catch { throw .trace(error) }
+    try checkTokens()
+    try blocks?.deal(batch, of: trace, &counts)
+    try traffic.count(counts)
+  }
+
+  /// Tokens in = tokens out: every layer routes each token to k experts, and once to a device of the
+  /// shared ones where they have devices of their own.
+  private func checkTokens() throws(ServingError) {
+    let experts = deployment.model.experts
+    let expected = batch.tokens.count * experts.topK
+    let shared = deployment.placement.sharedGroups
+    for layer in 0..<deployment.placement.layers {
+      let range = layer * experts.count..<(layer + 1) * experts.count
+      let routed = range.reduce(0) { $0 + Int(counts.expertTokens[$1]) }
+      guard routed == expected else {
+        throw .lawBroken("layer \(layer) routes \(routed) of \(expected) selections")
+      }
+      guard shared > 0 else { continue }
+      let served = (0..<shared).reduce(0) { $0 + sharedTokens(layer: layer, group: $1) }
+      guard served == batch.tokens.count else {
+        throw .lawBroken(
+          "layer \(layer) brings \(served) of \(batch.tokens.count) tokens to shared experts")
+      }
+    }
+  }
+
+  /// Tokens that one of the groups with nothing but shared experts serves in a layer.
+  func sharedTokens(layer: Int, group: Int) -> Int {
+    Int(counts.deviceTokens[layer * counts.slots.devices + group])
+  }
+
+  /// Rows that the routed experts of a group get in a layer.
+  ///
+  /// - Parameter slots: The group's, of the layer.
+  func routedRows(layer: Int, slots own: [Int32]) -> GroupedLoad {
+    var load = GroupedLoad()
+    for slot in own {
+      load.add(Int(counts.slotTokens[layer * counts.slots.slotsPerLayer + Int(slot)]))
+    }
+    return load
+  }
+
+  /// The experts of a group that have tokens in a layer.
+  ///
+  /// - Parameter slots: The group's, of the layer.
+  func experts(layer: Int, slots own: [Int32]) -> [ExpertShares.Expert] {
+    own.indices.compactMap { place in
+      let cell = layer * counts.slots.slotsPerLayer + Int(own[place])
+      let tokens = Int(counts.slotTokens[cell])
+      return tokens > 0 ? ExpertShares.Expert(place: place, tokens: tokens) : nil
+    }
+  }
+
+  /// Adds what is asked of each device to `sum`, by layers of the model.
+  func add(to sum: inout IterationLoad) {
+    let devices = deployment.cluster.deviceCount
+    let slices = deployment.parallelism.experts.tensor
+    let (dispatch, combine) = (deployment.dispatchedCopy, deployment.combinedCopy)
+    for (position, layer) in deployment.model.expertLayers.enumerated()
+    where positions.contains(position) {
+      func add(_ tokens: Int, toGroup group: Int) {
+        for device in group * slices..<(group + 1) * slices {
+          sum.tokens[layer * devices + device] += tokens
+        }
+      }
+      for slot in 0..<counts.slots.slotCount[position] where blocks == nil {
+        let cell = position * counts.slots.slotsPerLayer + slot
+        add(Int(counts.slotTokens[cell]), toGroup: Int(counts.slots.deviceOfSlot[cell]))
+      }
+      for group in 0..<deployment.placement.sharedGroups {
+        add(sharedTokens(layer: position, group: group), toGroup: group)
+      }
+      if let work = blocks?.work {
+        for device in 0..<devices {
+          add(Int(work.loads[position * devices + device].rows), toGroup: device)
+        }
+      }
+      for device in 0..<devices {
+        sum.bytesSent[layer * devices + device] += traffic.bytesSent(
+          layer: position, device: device, dispatch: dispatch, combine: combine)
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Engine
+import Fabric
+import Hardware
+import Units
+
+/// What a task is for and where it runs.
+struct TaskPlace {
+  var stage: Stage
+  var layer: Int
+  var device: Int
+
+  func label(_ bound: TaskBound) -> TaskLabel {
+    TaskLabel(stage: stage.rawValue, bound: bound.rawValue, layer: layer, device: device)
+  }
+}
+
+/// The resources that kernels of one processor demand.
+struct ProcessorResources {
+  var cores: ResourceID
+  var tensor: ResourceID
+  var memory: ResourceID
+}
+
+extension DeviceResources {
+  var processor: ProcessorResources {
+    ProcessorResources(cores: cores, tensor: tensor, memory: memory)
+  }
+}
+
+extension CompanionResources {
+  var processor: ProcessorResources {
+    ProcessorResources(cores: cores, tensor: tensor, memory: memory)
+  }
+}
+
+extension TaskGraph {
+  /// Adds kernels that run one after the other as one task: it claims the whole processor for the sum
+  /// of the times that they take alone, and what they need of arithmetic units and memory.
+  ///
+  /// - Parameter part: Of the processor, 0 to 1, which is all that the kernels claim where it is given.
+  mutating func add(
+    _ sequence: KernelSequence, _ place: TaskPlace, on processor: ProcessorResources,
+    part: Double? = nil
+  ) -> TaskID {
+    let task = addTask(
+      place.label(TaskBound(sequence.bound)), latency: sequence.launchLatency,
+      energy: sequence.energy)
+    demand(sequence.busy * (part ?? 1), of: processor.cores)
+    if part != nil { takeAtLeast(sequence.busy) }
+    demand(sequence.peakTensorTime, of: processor.tensor)
+    demand(sequence.bytes, of: processor.memory)
+    return task
+  }
+}

@@ -1,0 +1,61 @@
+import Hardware
+import Models
+
+extension ServingError {
+  /// Prompts are known, so that there is nothing to guess.
+  public static let speculationInPrefill =
+    "speculation guesses tokens that are still to come; a prompt's are there (phase: prefill)"
+}
+
+extension Workload {
+  /// Whether it can be given to a deployment.
+  ///
+  /// - Throws: ``ServingError/batching(_:)`` with the sentence that says what cannot be.
+  public func check(_ deployment: Deployment) throws(ServingError) {
+    let parts = batching.microbatches
+    guard parts >= 1 else { throw .batching("\(parts) microbatches; at least 1 is needed") }
+    guard parts <= batch else {
+      let what = phase == .decode ? "sequences" : "prompts"
+      throw .batching("\(parts) microbatches of \(batch) \(what) leave some without any")
+    }
+    guard parts == 1 || requests == nil else {
+      throw .batching("several microbatches of requests that begin and end are not possible so far")
+    }
+    guard speculation == nil || requests == nil else {
+      throw .batching("speculation in requests that begin and end is not possible so far")
+    }
+    guard deployment.blocks == nil || (parts == 1 && speculation == nil) else {
+      throw .batching(
+        "several microbatches or speculation with experts in blocks are not possible so far")
+    }
+    guard parts == 1 || !deployment.execution.usesCompanion else {
+      throw .batching("several microbatches with work on companions are not possible so far")
+    }
+    try checkStreams(deployment.cluster.device)
+    guard let speculation else { return }
+    guard phase == .decode else { throw .batching(ServingError.speculationInPrefill) }
+    guard speculation.tokens >= 1 else {
+      throw .batching("speculation with \(speculation.tokens) guesses; at least 1 is needed")
+    }
+    guard (0...1).contains(speculation.acceptance) else {
+      throw .batching("an acceptance of \(speculation.acceptance); it is a share from 0 to 1")
+    }
+  }
+
+  private func checkStreams(_ device: Device) throws(ServingError) {
+    guard let streams = batching.streams else { return }
+    guard batching.microbatches > 1 else {
+      throw .batching("streams of one microbatch wait for each other; give two microbatches")
+    }
+    guard let all = device.computeUnits else {
+      throw .batching("'\(device.name)' has no known number of compute units to split")
+    }
+    guard streams.attention >= 1, streams.experts >= 1,
+      streams.attention <= all, streams.experts <= all - streams.attention
+    else {
+      throw .batching(
+        "streams of \(streams.attention) and \(streams.experts) compute units; "
+          + "'\(device.name)' has \(all)")
+    }
+  }
+}
