@@ -221,12 +221,13 @@ public struct ExchangeTraffic: Sendable {
   ///   - startUp: What the exchange takes before and beside its bytes and their way.
   ///   - span: What it takes besides its start-up, whatever the links would allow.
   ///   - occupancy: The part of every device's compute units that are busy with it meanwhile.
+  ///   - energy: What it takes besides the links, whose energy is not counted.
   @discardableResult
   public func appendTask(
     _ label: TaskLabel, startUp: SimTime = .zero, atLeast span: Seconds = .zero,
-    occupancy: Double = 0, to graph: inout TaskGraph
+    occupancy: Double = 0, energy: Joules = .zero, to graph: inout TaskGraph
   ) -> TaskID {
-    let task = graph.addTask(label, latency: startUp + wayLatency)
+    let task = graph.addTask(label, latency: startUp + wayLatency, energy: energy)
     for (link, load) in loads.enumerated() where load > 0 {
       graph.demand(Bytes(load), of: resources.links[link])
     }

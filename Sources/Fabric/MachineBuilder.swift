@@ -58,7 +58,8 @@ struct MachineBuilder {
   /// less hops apart than there are, and nothing should take the way through the host.
   private var laneLength: Int {
     if case .grid = plan.topology { return plan.deviceCount }
-    return 2
+    let grids = plan.machines.filter { $0.node.scaleUp.kind == .grid }
+    return max(2, grids.map(\.devices).max() ?? 2)
   }
 
   /// So long that no way takes a card of another PCIe switch to save links between switches outside.
@@ -70,7 +71,8 @@ struct MachineBuilder {
   }
 
   /// - Returns: The network cards, in order; none for machines that meet without.
-  mutating func build() -> [CardPort] {
+  /// - Throws: ``FabricError/topology(_:)`` where a machine's grid has other places than devices.
+  mutating func build() throws(FabricError) -> [CardPort] {
     var cards: [CardPort] = []
     var first = 0
     var isGrid = false
@@ -80,7 +82,7 @@ struct MachineBuilder {
       let devices = first..<first + machine.devices
       first = devices.upperBound
       for _ in devices { inner.append(nil) }
-      if !isGrid { addScaleUp(machine.node, number, devices, &planes) }
+      if !isGrid { try addScaleUp(machine.node, number, devices, &planes) }
       let hasCards = !isGrid && machine.node.scaleUp.kind != .planes
       let firstCard = cards.count
       let (hung, numbers) = addHost(machine.node, number, devices)
@@ -94,7 +96,7 @@ struct MachineBuilder {
 
   private mutating func addScaleUp(
     _ node: Node, _ number: Int, _ devices: Range<Int>, _ planes: inout [Int]
-  ) {
+  ) throws(FabricError) {
     let port = node.scaleUp.port
     switch node.scaleUp.kind {
     case .host:
@@ -114,6 +116,11 @@ struct MachineBuilder {
           network.addLink(.pair, from: device, to: other, bandwidth, latency: port.latency)
         }
       }
+    case .grid:
+      let grid = Grid(
+        dimensions: node.scaleUp.dimensions, wraps: false, bandwidth: port.effectiveBandwidth,
+        latency: port.latency)
+      try grid.build(&network, joining: devices)
     case .planes:
       addPlanes(node, number, devices, &planes)
     }

@@ -73,7 +73,7 @@ public struct Network: Sendable {
   /// does not block, and traffic between pairs can be summed at the ports without error.
   public internal(set) var ports: [DevicePorts]?
 
-  /// Whether scale-up links are those of the nodes, which costs were fitted to; not a grid's or a
+  /// Whether scale-up links are like those of the nodes that costs were fitted to; not a grid's or a
   /// file's, whose latency somebody wrote.
   var hasScaleUpOfNodes = true
 
@@ -144,8 +144,10 @@ public struct Network: Sendable {
   }
 
   /// Lets traffic between others pass through the devices.
-  mutating func letDevicesForward() {
-    for device in 0..<deviceCount { vertices[device].forwards = true }
+  mutating func letDevicesForward() { letForward(0..<deviceCount) }
+
+  mutating func letForward(_ devices: Range<Int>) {
+    for device in devices { vertices[device].forwards = true }
   }
 
   public func vertex(named name: String) -> Int? { vertices.firstIndex { $0.name == name } }

@@ -88,7 +88,9 @@ extension Network {
   /// - Throws: ``FabricError/topology(_:)`` where the topology does not suit the machines.
   public init(_ plan: NetworkPlan) throws(FabricError) {
     self.init()
-    hasScaleUpOfNodes = !plan.topology.joinsDevices
+    let hasGrids = plan.machines.contains { $0.node.scaleUp.kind == .grid }
+    hasScaleUpOfNodes = !plan.topology.joinsDevices && !hasGrids
+    if hasGrids { standardSpread = .ordered }
     for (number, machine) in plan.machines.enumerated() {
       for _ in 0..<machine.devices { _ = addDevice(node: number) }
     }
@@ -97,7 +99,7 @@ extension Network {
       return
     }
     var machines = MachineBuilder(self, plan)
-    let cards = machines.build()
+    let cards = try machines.build()
     self = machines.network
     switch plan.topology {
     case .grid(let grid):

@@ -86,20 +86,31 @@ extension Node {
   public struct ScaleUp: Hashable, Sendable {
     public var kind: Kind
     /// One device's egress and, once more, its ingress: for `switched` into the switch; for `mesh`
-    /// all peers together; for `host` the device's host link.
+    /// all peers together; for `grid` the link to one neighbour; for `host` the device's host link.
     public var port: Port
     /// Between two devices of a `mesh`, each direction, nominal; nil elsewhere.
     public var pairBandwidth: Bandwidth?
     /// Of `planes`; nil elsewhere.
     public var planes: Planes?
+    /// Devices in each dimension of a `grid`; empty elsewhere.
+    public var dimensions: [Int] = []
     /// What a collective takes before and beside its bytes: launch and protocol.
     public var collectiveLatency: SimTime
+
+    /// The kind, and a grid's size: `grid 5 x 5`.
+    public var layout: String {
+      let sizes = dimensions.map(String.init).joined(separator: " x ")
+      return dimensions.isEmpty ? kind.rawValue : "\(kind.rawValue) \(sizes)"
+    }
 
     public enum Kind: String, CaseIterable, Hashable, Sendable {
       /// Through switches that do not block: only the devices' own ports limit.
       case switched
       /// A link of its own between every two devices.
       case mesh
+      /// Links between neighbours only, as between the dies of a wafer; what is for others is passed
+      /// on, along the first dimension first (XY).
+      case grid
       /// Through the host's PCIe only.
       case host
       /// Through parallel switches that reach beyond the node: a device's port is divided among
@@ -121,12 +132,13 @@ extension Node {
 
     public init(
       kind: Kind, port: Port, pairBandwidth: Bandwidth? = nil, planes: Planes? = nil,
-      collectiveLatency: SimTime
+      dimensions: [Int] = [], collectiveLatency: SimTime
     ) {
       self.kind = kind
       self.port = port
       self.pairBandwidth = pairBandwidth
       self.planes = planes
+      self.dimensions = dimensions
       self.collectiveLatency = collectiveLatency
     }
   }

@@ -21,7 +21,7 @@ struct NodeReader {
     // What the node says of its links can only be judged beside what the device has.
     guard let device else { return nil }
     let hostLink = port("host-link", entry, standard: device.hostLink)
-    let scaleUp = scaleUp(entry, device, hostLink)
+    let scaleUp = scaleUp(entry, device, hostLink, count: count)
     let network = network(entry, device)
     let companion = companion(entry)
     let hostSwitches = entry.optionalInteger("host-switches", in: 1...4096)
@@ -110,7 +110,7 @@ struct NodeReader {
   }
 
   private func scaleUp(
-    _ entry: SourcedReader, _ device: Device, _ hostLink: Node.Port?
+    _ entry: SourcedReader, _ device: Device, _ hostLink: Node.Port?, count: Int?
   ) -> Node.ScaleUp? {
     let own = entry.mapping("scale-up", context: "'scale-up'")
     let latency = entry.latency("collective-latency")
@@ -120,11 +120,31 @@ struct NodeReader {
     if kind != .host { port = self.port(own, "scale-up", standard: device.scaleUp) }
     if kind == .mesh { pair = own.quantity("pair") }
     let planes = kind == .planes ? planes(own) : nil
+    let dimensions = kind == .grid ? dimensions(own, count: count) : []
     own.finish()
-    guard let port, let latency, kind != .mesh || pair != nil, kind != .planes || planes != nil
+    guard let port, let latency, let dimensions, kind != .mesh || pair != nil,
+      kind != .planes || planes != nil
     else { return nil }
     return Node.ScaleUp(
-      kind: kind, port: port, pairBandwidth: pair, planes: planes, collectiveLatency: latency)
+      kind: kind, port: port, pairBandwidth: pair, planes: planes, dimensions: dimensions,
+      collectiveLatency: latency)
+  }
+
+  /// `dimensions: [5, 5]`, of which the product is the number of devices.
+  private func dimensions(_ own: SourcedReader, count: Int?) -> [Int]? {
+    guard let value = own.reader.required("dimensions", example: "[5, 5]"),
+      let sizes = value.sequence("dimensions", problems)
+    else { return nil }
+    let dimensions = sizes.compactMap { $0.integer("dimensions", in: 1...4096, problems) }
+    guard dimensions.count == sizes.count, let count else { return nil }
+    let places = dimensions.reduce(1.0) { $0 * Double($1) }
+    guard places == Double(count), !dimensions.isEmpty else {
+      let text = dimensions.map(String.init).joined(separator: " x ")
+      problems.add(
+        "a grid of \(text) has \(Int(places)) places for \(count) devices", at: value.location)
+      return nil
+    }
+    return dimensions
   }
 
   private func planes(_ own: SourcedReader) -> Node.ScaleUp.Planes? {

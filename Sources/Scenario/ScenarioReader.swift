@@ -72,7 +72,9 @@ struct ScenarioReader {
       problems.add(error.sentence, at: place(of: error))
       return nil
     }
-    guard checkSize(deployment, resolved), checkMemory(deployment, resolved) else { return nil }
+    guard checkSize(deployment, resolved), checkMemory(deployment, resolved),
+      checkBlocks(deployment, resolved)
+    else { return nil }
     return Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),

@@ -135,6 +135,7 @@ public struct Deployment: Sendable {
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
+    try checkBlocks()
     if let beside = besideBudget, beside.needed > beside.capacity {
       throw .execution(
         "the companion of a device would need \(beside.needed) of its \(beside.capacity) of memory "
@@ -144,7 +145,7 @@ public struct Deployment: Sendable {
 
   /// Whether routed experts live in companions' own memories.
   public var expertsLiveBeside: Bool {
-    execution.experts != .resident && cluster.node.companion?.sharesMemory == false
+    execution.experts.usesCompanion && cluster.node.companion?.sharesMemory == false
   }
 
   /// What the experts of the fullest group take of its companion's memory, and what that has; nil
@@ -204,7 +205,7 @@ public struct Deployment: Sendable {
   /// Whether what each device sends and gets says what an exchange costs; else who sends to whom is
   /// needed.
   var portsSuffice: Bool {
-    exchange.algorithm == .flat && parallelism.experts.tensor == 1
+    exchange.algorithm == .flat && parallelism.experts.tensor == 1 && blocks == nil
       && fabric.portsSuffice(network)
   }
 

@@ -2,7 +2,7 @@ import Hardware
 
 /// Which processor runs a device's routed experts and its decode attention.
 ///
-/// All but ``resident`` need a node whose devices have a companion (`Node.Companion`). Where the
+/// All but ``resident`` and blocks need a node whose devices have a companion (`Node.Companion`). Where the
 /// companion has a memory of its own, experts live there; where it shares the device's, in that.
 public struct ExpertExecution: Hashable, Sendable {
   public var experts: Experts
@@ -20,6 +20,16 @@ public struct ExpertExecution: Hashable, Sendable {
     case fastest
     /// Device and companion beside each other, each with some of the experts.
     case split(Split)
+    /// Any device, block by block.
+    case blocks(BlockExecution)
+
+    /// Whether a companion has to do with it.
+    var usesCompanion: Bool {
+      switch self {
+      case .resident, .blocks: false
+      case .fetch, .companion, .fastest, .split: true
+      }
+    }
   }
 
   /// How experts are shared out: those with the fewest tokens to the companion.
@@ -58,7 +68,7 @@ public struct ExpertExecution: Hashable, Sendable {
 
   public static let resident = ExpertExecution(experts: .resident)
 
-  public var usesCompanion: Bool { self != .resident }
+  public var usesCompanion: Bool { experts.usesCompanion || attention != .device }
 }
 
 extension ExpertExecution {

@@ -45,6 +45,9 @@ public struct MemoryBudget: Hashable, Sendable {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
     if !deployment.expertsLiveBeside { add("experts", copies, "copies", expert) }
+    if let duplicates = deployment.blocks?.duplicates {
+      add("duplicates", 1, "share of the memory", capacity * duplicates.share)
+    }
     add("attention", 1, "share of all layers", attention)
     add("shared experts", !isApart || holdsShared ? layers : 0, "layers", shared)
     add("gates", layers, "layers", model.gateBytes(precisions))

@@ -1,3 +1,4 @@
+import Fabric
 import Hardware
 import Models
 import Traces
@@ -11,6 +12,8 @@ struct RoutedLoad {
   /// With nodes in place of devices; nil where nobody asks what goes to a node once.
   private(set) var nodeCounts: RoutingCounts?
   private(set) var traffic: LayerTraffic
+  /// Nil where experts are computed where they live.
+  private(set) var blocks: BlockDealer?
 
   /// The layers with experts that tokens of the phase go through, by their places among them.
   private let positions: Range<Int>
@@ -19,10 +22,11 @@ struct RoutedLoad {
   ///   - positions: The layers with experts that the tokens go through.
   ///   - slots: Of the deployment's placement.
   ///   - nodeSlots: Slots by node in place of device, where that is asked for.
+  ///   - routes: Of the network, where its ports do not say all.
   ///   - keepsMatrix: Even where the traffic does not need it.
   init(
     _ deployment: Deployment, positions: Range<Int>, slots: ExpertSlots, nodeSlots: ExpertSlots?,
-    keepsMatrix: Bool
+    routes: RouteTable? = nil, keepsMatrix: Bool
   ) {
     self.deployment = deployment
     self.positions = positions
@@ -33,6 +37,14 @@ struct RoutedLoad {
     self.traffic = traffic
     counts = RoutingCounts(slots: slots, keepsMatrix: keepsMatrix || needsMatrix)
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
+    if let execution = deployment.blocks, let routes {
+      blocks = BlockDealer(deployment, execution, positions: positions, routes)
+    }
+  }
+
+  /// Lets weights take other ways.
+  mutating func follow(_ routes: RouteTable?) {
+    if let routes { blocks?.follow(routes) }
   }
 
   /// Draws the tokens of a microbatch's places and counts their routing.
@@ -67,6 +79,7 @@ struct RoutedLoad {
       try nodeCounts?.replay(batch, of: trace, threads: threads)
     } catch { throw .trace(error) }
     try checkTokens()
+    try blocks?.deal(batch, of: trace, &counts)
     try traffic.count(counts)
   }
 
@@ -130,12 +143,17 @@ struct RoutedLoad {
           sum.tokens[layer * devices + device] += tokens
         }
       }
-      for slot in 0..<counts.slots.slotCount[position] {
+      for slot in 0..<counts.slots.slotCount[position] where blocks == nil {
         let cell = position * counts.slots.slotsPerLayer + slot
         add(Int(counts.slotTokens[cell]), toGroup: Int(counts.slots.deviceOfSlot[cell]))
       }
       for group in 0..<deployment.placement.sharedGroups {
         add(sharedTokens(layer: position, group: group), toGroup: group)
+      }
+      if let work = blocks?.work {
+        for device in 0..<devices {
+          add(Int(work.loads[position * devices + device].rows), toGroup: device)
+        }
       }
       for device in 0..<devices {
         sum.bytesSent[layer * devices + device] += traffic.bytesSent(

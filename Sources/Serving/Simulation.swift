@@ -76,7 +76,7 @@ public struct Simulation: ~Copyable {
     let positions = deployment.model.expertPositions(of: workload.phase)
     let load = RoutedLoad(
       deployment, positions: positions, slots: slots, nodeSlots: nodeSlots,
-      keepsMatrix: keepsPairs)
+      routes: routes, keepsMatrix: keepsPairs)
     let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
@@ -215,7 +215,8 @@ public struct Simulation: ~Copyable {
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(
-        at: engine.now, tokens: requests?.outputs ?? meter.next(), load: Self.load(loads, deployment))
+        at: engine.now, tokens: requests?.outputs ?? meter.next(),
+        load: Self.load(loads, deployment))
     }
   }
 
@@ -249,6 +250,7 @@ public struct Simulation: ~Copyable {
     changesFollowed = passed
     let routes = try Self.routes(deployment, at: engine.now)
     planner.follow(routes, factors: try Self.factors(deployment, at: engine.now))
+    for index in loads.indices { loads[index].follow(routes) }
   }
 
   private mutating func step<O: Observer>(_ observer: inout O) throws(ServingError) {

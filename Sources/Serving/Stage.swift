@@ -20,6 +20,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case weightedSum
   case denseFeedForward
   case head
+  /// Weights of experts that a device computes and another one holds.
+  case weightReads
 
   public var name: String {
     switch self {
@@ -36,13 +38,14 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .weightedSum: "weighted sum"
     case .denseFeedForward: "dense feed-forward"
     case .head: "head"
+    case .weightReads: "weight reads"
     }
   }
 
   /// Whether something is moved, so that a device's own kernels hide it.
   public var isCommunication: Bool {
     switch self {
-    case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer: true
+    case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer, .weightReads: true
     default: false
     }
   }

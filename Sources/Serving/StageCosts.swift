@@ -175,7 +175,9 @@ struct StageCosts {
     case .weightedSum: weightedSum
     case .denseFeedForward: denseFeedForward
     case .head: step.pass == .model ? head : predictionHead
-    case .tensorExchange, .dispatch, .experts, .combine, .expertTransfer, .vectorTransfer: Cost()
+    case .tensorExchange, .dispatch, .experts, .combine, .expertTransfer, .vectorTransfer,
+      .weightReads:
+      Cost()
     }
   }
 

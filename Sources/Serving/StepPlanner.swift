@@ -32,6 +32,8 @@ struct StepPlanner {
   private let parts: [[PlanStep]]
   var chains: [Chain] = []
   private var traffic: ExchangeTraffic
+  /// Nil where the network's ports say all, and no device reads weights from another.
+  var weightWays: WeightWays?
   /// The last task of each device in each stream, whosever it is.
   private var turns: [[TaskID?]]
   private let rankLayout: RankLayout
@@ -58,6 +60,7 @@ struct StepPlanner {
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
+    weightWays = routes.map { WeightWays(resources, $0, factors: factors) }
     let devices = deployment.cluster.deviceCount
     turns = KernelStream.allCases.map { _ in [TaskID?](repeating: nil, count: devices) }
     for index in 0..<workload.batching.microbatches {
@@ -76,6 +79,7 @@ struct StepPlanner {
   mutating func follow(_ routes: RouteTable?, factors: [Double]) {
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
+    weightWays = routes.map { WeightWays(resources, $0, factors: factors) }
   }
 
   var devices: Range<Int> { deployment.cluster.deviceIndices }
@@ -116,7 +120,9 @@ struct StepPlanner {
       appendTensorExchange(step, passes: passes, of: chain, to: &graph)
     case .dispatch:
       try appendDispatch(step, of: chain, load, to: &graph)
-    case .experts where deployment.execution.experts != .resident:
+    case .experts where load.blocks != nil:
+      appendBlocks(step, of: chain, load, to: &graph)
+    case .experts where deployment.execution.experts.usesCompanion:
       appendSharedOutExperts(step, of: chain, load, to: &graph)
     case .experts:
       appendRoutedExperts(step, of: chain, load, to: &graph)

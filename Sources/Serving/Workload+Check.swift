@@ -24,6 +24,10 @@ extension Workload {
     guard speculation == nil || requests == nil else {
       throw .batching("speculation in requests that begin and end is not possible so far")
     }
+    guard deployment.blocks == nil || (parts == 1 && speculation == nil) else {
+      throw .batching(
+        "several microbatches or speculation with experts in blocks are not possible so far")
+    }
     guard parts == 1 || !deployment.execution.usesCompanion else {
       throw .batching("several microbatches with work on companions are not possible so far")
     }

@@ -49,7 +49,7 @@ public struct RoutingCounts: Sendable {
   public private(set) var slotTokens: [UInt32] = []
   /// Copies from a rank to a device, its own included: `[rank][layer][device]`; empty where the
   /// matrix is not kept.
-  public private(set) var copies: [UInt32] = []
+  public internal(set) var copies: [UInt32] = []
   /// Copies that leave a rank's own device, `[rank][layer]`.
   public private(set) var sent: [UInt32] = []
   /// Copies that a device gets from ranks that live on others, `[layer][device]`.

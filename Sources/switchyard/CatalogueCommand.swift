@@ -119,7 +119,7 @@ extension CatalogueListing {
     ])
     for node in catalogue.nodes {
       table.add([
-        node.name, "\(node.deviceCount) x \(node.device.name)", node.scaleUp.kind.rawValue,
+        node.name, "\(node.deviceCount) x \(node.device.name)", node.scaleUp.layout,
         node.scaleUp.port.link.name, "\(node.scaleUp.port.bandwidth)",
         "\(node.host.sockets) x \(node.host.processor.name)", "\(node.host.memoryCapacity)",
         node.network.map { "\($0.cardCount) x \($0.port.link.name)" } ?? "-",

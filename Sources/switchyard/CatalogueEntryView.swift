@@ -51,7 +51,7 @@ extension CatalogueEntryView {
     let port = node.scaleUp.port
     var words = [
       ("device", node.device.name),
-      ("scale-up", "\(node.scaleUp.kind.rawValue), \(port.link.name)"),
+      ("scale-up", "\(node.scaleUp.layout), \(port.link.name)"),
       ("host", node.host.processor.name), ("host-link", node.hostLink.link.name),
     ]
     var derived = [

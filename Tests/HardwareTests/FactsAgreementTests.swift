@@ -63,6 +63,9 @@ struct FactsAgreementTests {
     "xeon-8480": "Xeon Platinum 8480+ (socket)", "epyc-7763": "EPYC 7763",
     "epyc-9654": "EPYC 9654", "grace": "Grace",
     "ascend-910c-die": "Ascend 910C die", "kunpeng-920": "Kunpeng 920 (CM384)",
+    "dojo-die": "Wafer die: Dojo 5x5", "sow-die": "Wafer die: TSMC-SoW 3x8",
+    "dojo-enhanced-die": "Wafer die: Dojo-Enhanced 5x5", "wse-2": "Cerebras WSE-2",
+    "wse-3": "Cerebras WSE-3",
   ]
 
   private func expect(
@@ -117,6 +120,7 @@ struct FactsAgreementTests {
     "roce-400g": "RoCE 400G", "roce-200g": "RoCE 200G",
     "gb200-inter-rack": "GB200 NVL72 inter-rack", "socket-link": "UPI / xGMI socket",
     "nvme-pcie4-x4": "NVMe PCIe4 x4", "nvme-pcie5-x4": "NVMe PCIe5 x4",
+    "wafer-d2d": "Wafer D2D (Dojo/TSMC-SoW)", "wafer-d2d-enhanced": "Wafer D2D (Dojo-Enhanced)",
   ]
 
   @Test("links.csv, number for number", .enabled(if: Facts.isThere("links.csv")))

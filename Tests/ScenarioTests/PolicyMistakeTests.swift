@@ -25,8 +25,9 @@ struct PolicyMistakeTests {
       "batching: continuous",
       "scenario.yaml:12:13: 'continuous' is not a value of 'batching'; one of: static")
     try expect(
-      "execution: {kind: fetch}",
-      "scenario.yaml:12:21: 'fetch' is not a value of 'execution'; one of: resident")
+      "execution: {kind: nowhere}",
+      "scenario.yaml:12:21: 'nowhere' is not a value of 'execution'; one of: resident, fetch, "
+        + "companion, fastest, split, blocks")
     try expect(
       "routing: recorded",
       "scenario.yaml:12:12: 'recorded' is not a value of 'routing'; "

@@ -22,29 +22,36 @@ public struct Grid: Hashable, Sendable {
   }
 
   func build(_ network: inout Network) throws(FabricError) {
+    try build(&network, joining: 0..<network.deviceCount)
+    network.standardSpread = .ordered
+  }
+
+  /// Joins some devices, which pass on what is on its way to others of them. O(devices).
+  func build(_ network: inout Network, joining devices: Range<Int>) throws(FabricError) {
     var product = 1
     for size in dimensions {
       let (next, overflows) = product.multipliedReportingOverflow(by: size)
       product = overflows ? Int.max : next
     }
-    guard product == network.deviceCount, dimensions.allSatisfy({ $0 > 0 }), !dimensions.isEmpty
+    guard product == devices.count, dimensions.allSatisfy({ $0 > 0 }), !dimensions.isEmpty
     else {
       let text = dimensions.map(String.init).joined(separator: " x ")
-      throw .topology("a grid of \(text) has \(product) places for \(network.deviceCount) devices")
+      throw .topology("a grid of \(text) has \(product) places for \(devices.count) devices")
     }
     guard bandwidth.value > 0 else { throw .zeroCapacity(link: "between neighbours of the grid") }
-    network.letDevicesForward()
-    network.standardSpread = .ordered
-    for device in 0..<network.deviceCount {
+    network.letForward(devices)
+    for place in 0..<devices.count {
       var stride = 1
       for size in dimensions {
-        let place = device / stride % size
+        let position = place / stride % size
         for step in [1, -1] {
-          let inside = (0..<size).contains(place + step)
+          let inside = (0..<size).contains(position + step)
           // In a ring of two, up and down is the same neighbour.
           guard inside || (wraps && size > 2) else { continue }
-          let next = device + ((place + step + size) % size - place) * stride
-          network.addLink(.pair, from: device, to: next, bandwidth, latency: latency)
+          let next = place + ((position + step + size) % size - position) * stride
+          network.addLink(
+            .pair, from: devices.lowerBound + place, to: devices.lowerBound + next, bandwidth,
+            latency: latency)
         }
         stride *= size
       }

@@ -10,15 +10,17 @@ import StrictYAML
 /// execution: {kind: fastest, attention: fastest}
 /// execution: {kind: split, spaces: 4, attention: companion}
 /// execution: {kind: split, hot: formula, alpha: 1.5}
+/// execution: {kind: blocks, tokens: 50, choice: allocator}      # any device, see BlockPolicy
 /// ```
 enum ExecutionKind: String, PolicyKind {
-  case resident, fetch, companion, fastest, split
+  case resident, fetch, companion, fastest, split, blocks
 
   var keys: [String] {
     switch self {
     case .resident, .companion, .fastest: ["attention"]
     case .fetch: []
     case .split: ["attention", "spaces", "hot", "alpha"]
+    case .blocks: BlockPolicy.keys
     }
   }
 }
@@ -50,6 +52,9 @@ extension ScenarioReader {
     case .split:
       guard let split else { return nil }
       experts = .split(split)
+    case .blocks:
+      guard let blocks = blockPolicy(reader.mapping, at: value.location) else { return nil }
+      experts = .blocks(blocks)
     }
     return ExpertExecution(experts: experts, attention: (attention ?? nil) ?? .device)
   }
@@ -94,6 +99,7 @@ extension ExpertExecution {
         "split between device and companion"
           + (split.spaces.map { ", in \($0) memory spaces" } ?? "")
           + (split.choice == .search ? "" : ", by the bandwidths' formula")
+      case .blocks(let blocks): blocks.words
       }
     return kind + beside
   }
