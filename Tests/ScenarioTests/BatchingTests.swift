@@ -12,7 +12,8 @@ struct BatchingTests {
     try folder.write(
       "sharing.yaml",
       ScenarioFolder.model.replacingOccurrences(
-        of: "layers: {after: 1}", with: "layers: {after: 1}, shared: {count: 1, intermediate: 128}"))
+        of: "layers: {after: 1}", with: "layers: {after: 1}, shared: {count: 1, intermediate: 128}")
+    )
   }
 
   private func expect(_ changes: [String: String], _ sentences: String...) throws {
