@@ -6,9 +6,10 @@ import Units
 
 // Where a network has ports, they say the same as its routes do.
 
-/// Every machine of the catalogue alone, twice, thrice with not all of its devices, and twice with one.
+/// Every machine of the catalogue alone, twice, thrice with not all of its devices, and twice with one;
+/// a grid's devices are used whole, and it has no ports.
 private func plans() throws -> [NetworkPlan] {
-  try shipped.get().nodes.flatMap { node -> [NetworkPlan] in
+  try shipped.get().nodes.filter { $0.scaleUp.kind != .grid }.flatMap { node -> [NetworkPlan] in
     let few = max(1, min(3, node.deviceCount - 1))
     return [(1, node.deviceCount), (1, few), (2, node.deviceCount), (3, few), (2, 1)]
       .filter { $0.0 == 1 || node.network != nil || node.scaleUp.kind == .planes }

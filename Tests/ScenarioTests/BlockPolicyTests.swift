@@ -47,10 +47,10 @@ struct BlockPolicyTests {
         + "'{kind: blocks, tokens: 50, choice: allocator}'")
     try expect(
       "{kind: blocks, tokens: 0, choice: allocator}",
-      "scenario.yaml:12:38: 'tokens' is 0; it must be a whole number from 1 to 1000000")
+      "scenario.yaml:12:37: 'tokens' is 0; it must be from 1 to 1000000")
     try expect(
       "{kind: blocks, tokens: 50, choice: allocator, candidates: 0}",
-      "scenario.yaml:12:72: 'candidates' is 0; it must be a whole number from 1 to 65535")
+      "scenario.yaml:12:72: 'candidates' is 0; it must be from 1 to 65535")
     try expect(
       "{kind: blocks, tokens: 50, choice: everywhere, candidates: 2}",
       "scenario.yaml:12:61: 'candidates' has no effect with 'choice: everywhere'; it is for the "
@@ -84,7 +84,8 @@ struct BlockPolicyTests {
       replacing: policy(blocks).merging(
         [
           "nodes: 1 x dgx-h100": "nodes: 1 x dgx-h100, devices-per-node: 1",
-          "{attention: {data: 8}, experts: {expert: 8}}": "{attention: {data: 1}}",
+          "{attention: {data: 8}, experts: {expert: 8}}":
+            "{attention: {data: 1}, experts: {expert: 1}}",
         ]) { $1 })
     #expect(
       one == [

@@ -44,8 +44,7 @@ struct BlockAllocatorTests {
     #expect(try deal([10, 0, 0, 60], candidates: 1)[3] == [3, 3, 3, 3, 3, 3])
     // Dies 3 and 1. After 3, 3, 3, 1 (40 and 40.4 us): 50 on die 3, then 50.4 on die 1.
     #expect(try deal([10, 0, 0, 60], candidates: 2)[3] == [3, 3, 3, 1, 3, 1])
-    // Die 3 has 61 us of expert 3 when... expert 1 (70 tokens) comes last: the least loaded of 1, 0, 3 is
-    // die 1, then die 0.
+    // Of dies that nobody loaded, the holder.
     #expect(try deal([0, 10, 0, 0], candidates: 1) == [[], [1], [], []])
   }
 

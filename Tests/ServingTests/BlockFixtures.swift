@@ -6,10 +6,13 @@ import Serving
 import Units
 
 /// A wafer of dojo dies of another size.
-func wafer(_ dimensions: Int...) throws -> Cluster {
+///
+/// - Parameter bandwidth: Of a link, where it is another.
+func wafer(_ dimensions: Int..., bandwidth: Bandwidth? = nil) throws -> Cluster {
   var node = try HardwareCatalogue.load().node(named: "dojo-wafer")
   node.scaleUp.dimensions = dimensions
   node.deviceCount = dimensions.reduce(1, *)
+  if let bandwidth { node.scaleUp.port.bandwidth = bandwidth }
   return try Cluster(node, count: 1)
 }
 

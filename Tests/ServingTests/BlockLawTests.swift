@@ -72,9 +72,10 @@ struct BlockLawTests {
 
   @Test("kept as duplicates take time off the run")
   func duplicatesAreFaster() throws {
-    let none = try run(try deployment(try wafer(2, 2), .everywhere(1)), batch: 40)
-    let kept = try run(
-      try deployment(try wafer(2, 2), .everywhere(1, .init(share: 0.5))), batch: 40)
+    // Links so narrow that no kernel hides the reads.
+    let narrow = try wafer(2, 2, bandwidth: Bandwidth(20e9))
+    let none = try run(try deployment(narrow, .everywhere(1)), batch: 40)
+    let kept = try run(try deployment(narrow, .everywhere(1, .init(share: 0.5))), batch: 40)
     #expect(kept.time(of: .weightReads) < none.time(of: .weightReads) / 4)
     let end = try (#require(none.ends.last), #require(kept.ends.last))
     #expect(end.1 < end.0)
@@ -91,8 +92,7 @@ struct BlockLawTests {
       // Nothing has followed anything before the second iteration.
       if iteration < 2 { #expect(withFew.dealer.work.hits == 0) }
     }
-    // One expert of each of 3 layers has duplicates on the 3 dies that do not hold it.
-    #expect((1...9).contains(withFew.dealer.work.hits))
+    #expect(withFew.dealer.work.hits > 0)
     #expect(withFew.dealer.work.hits < withAll.dealer.work.hits)
   }
 
@@ -118,7 +118,8 @@ struct BlockLawTests {
     for execution in executions {
       let one = try run(try deployment(try wafer(2, 2), execution), batch: 24)
       let four = try run(try deployment(try wafer(2, 2), execution), batch: 24, threads: 4)
-      #expect(one.tasks == four.tasks && one.loads == four.loads && one.ends == four.ends)
+      #expect(one.tasks == four.tasks && one.ends == four.ends)
+      #expect(one.loads.map(\.tokens) == four.loads.map(\.tokens))
     }
   }
 
@@ -147,7 +148,7 @@ struct BlockLawTests {
     let trace: RoutingTrace
 
     mutating func deal() throws {
-      source.nextBatch(into: &batch, devicesPerGroup: 1)
+      source.nextBatch(of: 0..<10, into: &batch, devicesPerGroup: 1)
       try counts.replay(batch, of: trace)
       try dealer.deal(batch, of: trace, &counts)
     }

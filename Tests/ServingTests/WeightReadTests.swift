@@ -1,4 +1,3 @@
-import Engine
 import Fabric
 import Hardware
 import Models
@@ -6,6 +5,7 @@ import Testing
 import Traces
 import Units
 
+@testable import Engine
 @testable import Serving
 
 @Suite("Weights that a die reads from another")
