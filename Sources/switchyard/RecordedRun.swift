@@ -91,7 +91,10 @@ struct RecordedRun: IterationObserver {
   }
 
   private static func isLink(_ kind: ResourceKind) -> Bool {
-    if case .link = kind { true } else { false }
+    switch kind {
+    case .link, .companionLink: true
+    default: false
+    }
   }
 
   // MARK: - Watching
