@@ -19,7 +19,8 @@ public struct KernelCostModel: Hashable, Sendable {
   /// Of kernels without a law.
   public let launchLatency: SimTime
   /// Nil where all kernels are rooflines.
-  public let laws: KernelLaws?
+  public var laws: KernelLaws? { sharedLaws?.value }
+  private let sharedLaws: Shared<KernelLaws>?
   /// Peak bandwidth x ``KernelEfficiency/memoryFraction``.
   public let achievableBandwidth: Bandwidth
   @usableFromInline let energyPerByte: EnergyPerByte
@@ -35,7 +36,7 @@ public struct KernelCostModel: Hashable, Sendable {
   /// - Parameter precisions: Those of the model that runs; all kernels are rooflines where nil.
   public init(_ device: Device, for precisions: Precisions? = nil) {
     self.device = device
-    laws = precisions.flatMap { KernelLaws(device, $0) }
+    sharedLaws = precisions.flatMap { KernelLaws(device, $0) }.map { Shared($0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction
     energyPerByte = device.memory.energyPerByte
@@ -56,7 +57,7 @@ public struct KernelCostModel: Hashable, Sendable {
   /// - Parameter rows: Tokens that an elementwise kernel passes over; its roofline where nil.
   public func cost(of kernel: Operator, rows: Int? = nil) -> KernelCost {
     let roofline = cost(flops: kernel.flops, bytes: kernel.bytes, precision: kernel.precision)
-    guard let parts = laws?.parts(of: kernel, rows: rows ?? 0) else { return roofline }
+    guard let parts = sharedLaws?.value.parts(of: kernel, rows: rows ?? 0) else { return roofline }
     return roofline.taking(parts, device.memory)
   }
 
@@ -72,7 +73,7 @@ public struct KernelCostModel: Hashable, Sendable {
     ofExperts load: GroupedLoad, chosen: Int, experts: Int, hidden: Int, intermediate: Int,
     _ operators: ((Operator) -> Void) -> Void
   ) -> KernelCost? {
-    let found = laws?.parts(
+    let found = sharedLaws?.value.parts(
       of: load, chosen: chosen, experts: experts, hidden: hidden, intermediate: intermediate)
     guard let parts = found else { return nil }
     var sum = KernelSequence()

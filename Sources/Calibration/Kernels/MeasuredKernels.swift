@@ -54,11 +54,8 @@ struct MeasuredKernels<Law: KernelLaw>: KernelRows {
   var count: Int { rows.count }
 
   func errors(of values: [Double]) -> [KernelRowError] {
-    let law = Law(values)
-    return rows.map { row in
-      KernelRowError(
-        place: row.place, measured: row.time,
-        predicted: law.parts(of: row.work, on: row.machine).total)
+    zip(rows, Law(values).times(of: rows)).map { row, predicted in
+      KernelRowError(place: row.place, measured: row.time, predicted: predicted)
     }
   }
 

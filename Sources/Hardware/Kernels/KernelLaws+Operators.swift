@@ -38,8 +38,9 @@ extension KernelLaws {
     }
     var parts = fitted.parts(of: work)
     // Conversion of the activations grows with them: it is work.
-    parts.launch = launchesWithCore(kernel.role) ? 0 : fitted.law.launch
-    parts.total -= launchesWithCore(kernel.role) ? fitted.law.launch : 0
+    let launch = fitted.launch
+    parts.launch = launchesWithCore(kernel.role) ? 0 : launch
+    parts.total -= launchesWithCore(kernel.role) ? launch : 0
     return parts
   }
 
