@@ -19,6 +19,8 @@ public enum CalibrationError: Error, Hashable, Sendable {
   case tooFewRows(kernel: String, rows: Int, needed: Int, terms: Int)
   /// Dimensions that are too few, too many or out of range.
   case badShape(family: String, wanted: [String])
+  /// Dimensions that contradict each other.
+  case impossibleShape(family: String, detail: String)
   case unknownType(String, family: String, known: [String])
   /// No device of the catalogue has numbers for the family.
   case noCalibration(family: String)
@@ -60,6 +62,7 @@ public enum CalibrationError: Error, Hashable, Sendable {
         + "\(terms) numbers apart; it takes \(needed) or more"
     case .badShape(let family, let wanted):
       "\(family) takes \(wanted.count) whole numbers from 1: \(wanted.joined(separator: ", "))"
+    case .impossibleShape(let family, let detail): "no such \(family) kernel: \(detail)"
     case .unknownType(let type, let family, let known):
       "'\(type)' is not a type of \(family) kernels; one of: \(known.joined(separator: ", "))"
     case .noCalibration(let family):
