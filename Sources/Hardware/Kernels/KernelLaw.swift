@@ -79,7 +79,7 @@ public struct KernelTerm: Hashable, Sendable {
 /// What answers how long a kernel takes on a machine.
 public protocol KernelFormula: Hashable, Sendable {
   /// What one launch has to do.
-  associatedtype Work: Hashable, Sendable
+  associatedtype Work: SizedWork
 
   /// What `work` takes on `machine`. O(1).
   func parts(of work: Work, on machine: KernelMachine) -> KernelParts
@@ -115,7 +115,7 @@ public protocol KernelLaw: KernelFormula {
 
 /// A law on one machine.
 public protocol PreparedKernelLaw: Hashable, Sendable {
-  associatedtype Work: Hashable, Sendable
+  associatedtype Work: SizedWork
 
   /// What `work` takes. O(1), no allocation.
   func parts(of work: Work) -> KernelParts

@@ -12,10 +12,12 @@ public struct KernelLaws: Hashable, Sendable {
   /// A law on the data sheet for the precision that it computes in.
   struct Fitted<Law: KernelLaw>: Hashable, Sendable {
     fileprivate let prepared: Shared<Law.Prepared>
-    /// As the calibration has it: `torch_mm bfloat16`.
-    let kernel: String
-    /// Its last word.
+    fileprivate let entry: Shared<KernelCalibration>
+    /// The last word of its kernel.
     let numberType: String
+
+    /// As the calibration has it: `torch_mm bfloat16`.
+    var kernel: String { entry.value.kernel }
 
     /// - Parameter asRun: Takes from the law and the machine what benchmarks have and runs have not.
     init(
@@ -26,11 +28,13 @@ public struct KernelLaws: Hashable, Sendable {
       var machine = machine
       change(&law, &machine)
       prepared = Shared(law.prepared(for: machine))
-      kernel = entry.kernel
+      self.entry = Shared(entry)
       numberType = entry.numberType
     }
 
     func parts(of work: Law.Work) -> KernelParts { prepared.value.parts(of: work) }
+
+    func outside(_ work: KernelWork) -> OutsideMeasured { entry.value.outside(work) }
   }
 
   /// What streams rows, by the kernels that were measured.
@@ -128,14 +132,14 @@ public struct KernelLaws: Hashable, Sendable {
     remark(.streaming, device.kernels.first { $0.family == .streaming }, asked: nil, device)
   }
 
-  /// The first entry of the first of `types` that was measured; nil where none was.
+  /// The entry with most rows of the first of `types` that was measured; nil where none was.
   private mutating func fitted<Law: KernelLaw>(
     _ family: KernelFamily, _ types: [String], _ machine: KernelMachine?, of device: Device,
     asRun change: (inout Law, inout KernelMachine) -> Void = { _, _ in }
   ) -> Fitted<Law>? {
     guard let machine else { return nil }
     for type in types {
-      let entry = device.kernels.first { $0.family == family && $0.numberType == type }
+      let entry = device.kernels.filter { $0.family == family && $0.numberType == type }.mostRows
       guard let entry else { continue }
       let isSameRate = Set([type, types[0]]).isSubset(of: ["bfloat16", "float16"])
       remark(family, entry, asked: isSameRate || type == types[0] ? nil : types[0], device)
