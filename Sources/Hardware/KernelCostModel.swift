@@ -19,7 +19,8 @@ public struct KernelCostModel: Hashable, Sendable {
   /// Of kernels without a law.
   public let launchLatency: SimTime
   /// Nil where all kernels are rooflines.
-  public var laws: KernelLaws? { sharedLaws?.value }
+  public let laws: KernelLaws?
+  /// The same, asked without a copy.
   private let sharedLaws: Shared<KernelLaws>?
   /// Peak bandwidth x ``KernelEfficiency/memoryFraction``.
   public let achievableBandwidth: Bandwidth
@@ -36,7 +37,8 @@ public struct KernelCostModel: Hashable, Sendable {
   /// - Parameter precisions: Those of the model that runs; all kernels are rooflines where nil.
   public init(_ device: Device, for precisions: Precisions? = nil) {
     self.device = device
-    sharedLaws = precisions.flatMap { KernelLaws(device, $0) }.map { Shared($0) }
+    laws = precisions.flatMap { KernelLaws(device, $0) }
+    sharedLaws = laws.map { Shared($0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction
     energyPerByte = device.memory.energyPerByte

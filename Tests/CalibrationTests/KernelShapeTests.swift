@@ -1,3 +1,4 @@
+import Foundation
 import Hardware
 import Testing
 
@@ -76,5 +77,14 @@ struct KernelShapeTests {
     // 40,000 rows at 2.4 TB/s take 137 us, 400,000 1.37 ms; a tenth less was measured.
     #expect(judged.fit.decades.map(\.exponent) == [-4, -3])
     #expect(judged.fit.decades.map(\.rows) == [2, 1])
+  }
+
+  @Test("that ship are the file that calibrate writes")
+  func shippedFile() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+      "../../Sources/Hardware/Catalogue/kernels.yaml"
+    ).standardizedFileURL.path
+    let written = KernelEntries(try HardwareCatalogue.load().kernels).yaml
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == written)
   }
 }

@@ -42,8 +42,9 @@ public struct KernelEntries {
     # What kernels take: the numbers of each family's law (Sources/Hardware/Kernels), for one library's
     # kernels on one device. Written by 'switchyard calibrate', not by hand.
     #
-    # family    gemm: GEMMLaw; experts: FusedExpertsLaw; attention-decode, attention-prompt,
-    #           latent-decode, latent-prompt, streaming: the laws of those names
+    # family    gemm: GEMMLaw; grouped-gemm: GroupedGEMMLaw; experts: FusedExpertsLaw;
+    #           attention-decode, attention-prompt, latent-decode, latent-prompt, streaming: the laws
+    #           of those names
     # kernel    the library's kernel and the type of its numbers, as the measurements name them
     # measured  the least and the most of each size among the rows; what lies outside says so
     # fit       relative errors: 0.05 is five percent; held-out rows were not seen by the fit that is
