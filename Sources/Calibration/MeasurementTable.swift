@@ -47,8 +47,9 @@ struct MeasurementTable {
     let lines = Substring(body).split(omittingEmptySubsequences: false) { $0.isNewline }
     self.file = file
     columns = (lines.first ?? "").split(separator: ",").map { Self.trimmed($0) }.map(String.init)
-    positions = Dictionary(
+    let positions = Dictionary(
       columns.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    self.positions = positions
     if let twice = columns.enumerated().first(where: { positions[$1] != $0 })?.element {
       throw .implausible(file: file, line: 1, detail: "the column '\(twice)' is there twice")
     }
