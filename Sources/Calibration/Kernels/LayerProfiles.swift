@@ -7,8 +7,8 @@ extension MeasurementTable {
   /// bf16, each layer a kernel of its own name.
   ///
   /// Projections are one device's share, a routed expert's matrices are whole whatever `tp_size` is
-  /// (their times do not fall with it). Norms, rotary positions, embeddings, activations and gates are
-  /// left out: as they were profiled each is several launches, no kernel that a law is of.
+  /// (their times do not fall with it). Everything else is left out: norms, rotary positions and gates
+  /// take 16 us and more for one token, which is several launches, and the table does not say which.
   ///
   /// - Parameter model: Whose layers they are; the table does not say any width.
   /// - Throws: ``CalibrationError``.
@@ -47,7 +47,8 @@ extension MeasurementTable {
       guard let shape else {
         leftOut.append(
           LeftOutMeasurement(
-            place: place, reason: "\(name), which was profiled as several launches"))
+            place: place,
+            reason: "\(name), whose timing has other kernels in it or no law of its own"))
         continue
       }
       guard shape.n > 0, shape.k > 0 else {
