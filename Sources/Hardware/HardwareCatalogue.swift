@@ -42,9 +42,8 @@ public struct HardwareCatalogue: Sendable {
   private static var shippedFiles: [String] {
     let folder = (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
       .appendingPathComponent("Catalogue")
-    return ["links", "devices", "nodes", "collectives", "kernels"].map {
-      folder.appendingPathComponent($0 + ".yaml").path
-    }
+    let files = ["links", "devices", "nodes", "collectives", "collectives-published", "kernels"]
+    return files.map { folder.appendingPathComponent($0 + ".yaml").path }
   }
 
   /// Builds links before devices before nodes, because each refers to the ones before; kernels before

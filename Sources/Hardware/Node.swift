@@ -45,7 +45,9 @@ public struct Node: Hashable, Sendable {
   /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
     var all = device.remarks
-    for remark in (companion?.processor.remarks ?? []) + linkRemarks where !all.contains(remark) { all.append(remark) }
+    for remark in (companion?.processor.remarks ?? []) + linkRemarks where !all.contains(remark) {
+      all.append(remark)
+    }
     return all
   }
 

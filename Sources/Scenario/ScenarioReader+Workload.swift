@@ -207,12 +207,12 @@ extension ScenarioReader {
       return draft?.openedTrace(path, place, for: model, problems)
     case .drawn(let law, let place)?:
       guard problems.isEmpty, let model, let groups, let measurement, let seed,
-        let phase = draft?.phase, let batch = draft?.batch, let context = draft?.context
+        let phase = draft?.phase, let batch = draft?.batch, let tokens = draft?.tokensEach
       else { return nil }
       do {
         return try RoutingTrace(
-          drawing: law, for: model, phase: phase, sequences: batch * groups, context: context,
-          measurement: measurement, seed: seed)
+          drawing: law, for: model, phase: phase, sequences: batch * groups,
+          tokensEach: tokens, measurement: measurement, seed: seed)
       } catch {
         problems.add(error.sentence, at: place)
         return nil
@@ -222,6 +222,12 @@ extension ScenarioReader {
 }
 
 extension WorkloadDraft {
+  /// New tokens of a sequence in an iteration; of requests the mean, rounded up.
+  fileprivate var tokensEach: Int? {
+    if let requests { return 1 + (requests.prompt + requests.output - 1) / requests.output }
+    return phase == .prefill ? context : 1 + (speculation?.tokens ?? 0)
+  }
+
   fileprivate func openedTrace(
     _ path: String, _ place: Location, for model: ModelArchitecture?, _ problems: ProblemCollector
   ) -> RoutingTrace? {

@@ -168,8 +168,13 @@ public struct Deployment: Sendable {
     }
     guard shared < placement.groups else {
       throw .sharedGroups(
-        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed ones"
-      )
+        "\(shared) of \(placement.groups) expert groups for shared experts leave none for routed "
+          + "ones")
+    }
+    guard execution.experts == .resident else {
+      throw .sharedGroups(
+        "shared experts have expert groups of their own, whose devices share no work with companions; "
+          + "use execution 'resident'")
     }
     guard !sendsOnceToNode else {
       throw .communication(

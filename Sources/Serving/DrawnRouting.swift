@@ -35,7 +35,7 @@ struct DrawnLength: Hashable {
   /// Never more tokens than this are drawn, and never more selections (a quarter of a gigabyte).
   static let mostTokens = 1_000_000
   static let mostSelections = 1 << 27
-  /// Up to here the tokens of a whole run are drawn, which takes a fraction of a second.
+  /// Up to here the tokens of a whole run are drawn, which takes a second or so.
   static let cheapSelections = 1 << 25
   /// A generated answer is not drawn longer than this.
   static let mostDecodeTokens = 256
@@ -46,23 +46,25 @@ struct DrawnLength: Hashable {
 
   /// - Parameters:
   ///   - places: Sequences in work at a time.
-  ///   - context: The tokens of a prompt.
+  ///   - tokensEach: New tokens of each of them in an iteration.
   init(
-    shape: RoutingShape, phase: Phase, places: Int, context: Int, measurement: Measurement
+    shape: RoutingShape, phase: Phase, places: Int, tokensEach: Int, measurement: Measurement
   ) {
     let row = shape.selectionsPerToken
     let most = max(1, min(Self.mostTokens, Self.mostSelections / row))
     let cheap = min(most, Self.cheapSelections / row)
-    let iterations = max(1, measurement.warmup + measurement.iterations)
+    let iterations = min(max(1, measurement.warmup + measurement.iterations), most)
     let places = min(max(1, places), most)
+    let each = min(max(1, tokensEach), most)
     switch phase {
     case .decode:
       sequences = places
-      tokens = max(1, min(iterations, Self.mostDecodeTokens, cheap / places))
+      let needed = min(each, max(1, most / places))
+      tokens = max(needed, min(iterations * each, Self.mostDecodeTokens, cheap / places))
     case .prefill:
-      tokens = min(max(1, context), most)
-      let fit = max(1, most / tokens)
-      sequences = max(min(places, fit), min(cheap / tokens, places * iterations))
+      tokens = each
+      let needed = min(places, max(1, most / each))
+      sequences = max(needed, min(cheap / each, places * iterations))
     }
   }
 }
@@ -73,17 +75,18 @@ extension RoutingTrace {
   ///
   /// - Parameters:
   ///   - sequences: How many are in work at a time, of all attention groups.
-  ///   - context: The tokens of a prompt; in decode nothing depends on it.
+  ///   - tokensEach: New tokens of each of them in an iteration: its prompt's in prefill.
   /// - Throws: ``TraceError/impossibleShape(detail:)`` where the model has no experts to choose from.
   public init(
     drawing law: SelectionLaw, for model: ModelArchitecture, phase: Phase, sequences: Int,
-    context: Int, measurement: Measurement, seed: UInt64
+    tokensEach: Int, measurement: Measurement, seed: UInt64
   ) throws(TraceError) {
     let shape = try RoutingShape(
       model: model.name, layerIDs: model.expertLayers, experts: model.experts.count,
       topK: model.experts.topK)
     let length = DrawnLength(
-      shape: shape, phase: phase, places: sequences, context: context, measurement: measurement)
+      shape: shape, phase: phase, places: sequences, tokensEach: tokensEach,
+      measurement: measurement)
     let isDecode = phase == .decode
     try self.init(
       shape: shape, origin: .synthetic,

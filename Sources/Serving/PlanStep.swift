@@ -42,18 +42,36 @@ struct PlanStep {
 }
 
 extension PlanStep {
-  /// The steps of an iteration, cut behind every exchange: while what ends one part is under way, the
-  /// device has time for another microbatch.
+  /// The steps of an iteration, cut where a device goes on with another microbatch: behind every
+  /// exchange, which needs no kernels while it is under way; with streams where another stream takes
+  /// over, so that each stream has the whole of one microbatch's layer before the next one's.
   static func parts(_ deployment: Deployment, _ workload: Workload) -> [[PlanStep]] {
-    var steps = ProgramWriter(deployment)
-    steps.writeModel(workload.phase)
-    for guess in 0..<(workload.speculation?.tokens ?? 0) { steps.writeGuess(isFirst: guess == 0) }
-    var parts: [[PlanStep]] = [[]]
-    for step in steps.steps {
-      parts[parts.count - 1].append(step)
-      if step.isExchange { parts.append([]) }
+    var program = ProgramWriter(deployment)
+    program.writeModel(workload.phase)
+    for guess in 0..<(workload.speculation?.tokens ?? 0) {
+      program.writeGuess(isFirst: guess == 0)
     }
-    return parts.filter { !$0.isEmpty }
+    let streams = workload.batching.streams
+    var parts: [[PlanStep]] = []
+    var isCut = true
+    for step in program.steps {
+      if let streams, let last = parts.last?.last {
+        isCut = step.stream(streams) != last.stream(streams)
+      }
+      if isCut { parts.append([]) }
+      parts[parts.count - 1].append(step)
+      isCut = streams == nil && step.isExchange
+    }
+    return parts
+  }
+
+  /// Whose step it is; exchanges within attention groups are attention's.
+  private func stream(_ streams: Batching.Streams) -> KernelStream {
+    switch work {
+    case .kernels(let stage): KernelStream(stage, streams)
+    case .dispatch, .experts, .combine: .experts
+    case .tensorExchange: .attention
+    }
   }
 }
 

@@ -23,7 +23,8 @@ import Units
 /// the first microbatch, then the same of the second, and so on, as one queue of kernels does that is
 /// filled in this order; were the chains only to share the device, they would compute at the same time
 /// and wait for their exchanges at the same time. Where the batching splits the device into streams,
-/// each has a queue of its own, and its kernels claim their stream's part of the device.
+/// each has a queue of its own, with what it does in a layer for the first microbatch, then for the
+/// second, and its kernels claim their stream's part of the device.
 struct StepPlanner {
   let deployment: Deployment
   let resources: ClusterResources

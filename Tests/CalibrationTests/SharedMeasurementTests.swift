@@ -84,7 +84,9 @@ struct SharedMeasurementTests {
   @Test("are written as the file that ships")
   func shippedFile() throws {
     let catalogue = try Shipped.catalogue.get()
-    let written = CollectiveEntries(catalogue.collectives).yaml
+    // Those of one published number each are no fit, and have a file of their own.
+    let fitted = catalogue.collectives.filter { $0.library != .cannFused }
+    let written = CollectiveEntries(fitted).yaml
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
       "../../Sources/Hardware/Catalogue/collectives.yaml"
     ).standardizedFileURL.path

@@ -55,7 +55,7 @@ struct PolicyMistakeTests {
       "scenario.yaml:12:45: 'redundant: 0' has no effect; leave it out")
     try expect(
       "batching: {kind: static, chunk: 512}",
-      "scenario.yaml:12:28: unknown key 'chunk'; known here: kind")
+      "scenario.yaml:12:28: unknown key 'chunk'; known here: kind, microbatches, streams")
     try expect(
       "communication: {kind: flat, model: transition}",
       "scenario.yaml:12:38: 'transition' is not a value of 'model'; one of: home")

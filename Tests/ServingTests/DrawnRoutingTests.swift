@@ -8,10 +8,10 @@ import Units
 
 private func drawn(
   _ law: SelectionLaw, model: ModelArchitecture = smallModel(), phase: Phase = .decode,
-  sequences: Int = 400, context: Int = 16, iterations: Int = 50, seed: UInt64 = 5
+  sequences: Int = 400, tokensEach: Int = 1, iterations: Int = 50, seed: UInt64 = 5
 ) throws -> RoutingTrace {
   try RoutingTrace(
-    drawing: law, for: model, phase: phase, sequences: sequences, context: context,
+    drawing: law, for: model, phase: phase, sequences: sequences, tokensEach: tokensEach,
     measurement: Measurement(warmup: 0, iterations: iterations), seed: seed)
 }
 
@@ -109,22 +109,25 @@ private func loads(_ trace: RoutingTrace) -> [[Int]] {
 @Test func aRunsTokensAreDrawnUpToABound() throws {
   let shape = try RoutingShape(model: "m", layerIDs: Array(0..<58), experts: 256, topK: 8)
   /// Sequences, and tokens of each.
-  func length(_ phase: Phase, places: Int, context: Int = 4096) -> [Int] {
+  func length(_ phase: Phase, places: Int, each: Int) -> [Int] {
     let length = DrawnLength(
-      shape: shape, phase: phase, places: places, context: context,
+      shape: shape, phase: phase, places: places, tokensEach: each,
       measurement: Measurement(warmup: 5, iterations: 50))
     return [length.sequences, length.tokens]
   }
   // 464 selections a token: 72,315 tokens are cheap, 289,262 the most.
-  #expect(length(.decode, places: 1024) == [1024, 55])
-  #expect(length(.decode, places: 10_000) == [10_000, 7])
-  #expect(length(.decode, places: 1_000_000) == [289_262, 1])
+  #expect(length(.decode, places: 1024, each: 1) == [1024, 55])
+  #expect(length(.decode, places: 10_000, each: 1) == [10_000, 7])
+  #expect(length(.decode, places: 1_000_000, each: 1) == [289_262, 1])
+  // Two guesses beside each token.
+  #expect(length(.decode, places: 256, each: 3) == [256, 165])
+  #expect(length(.decode, places: 90_000, each: 3) == [90_000, 3])
   // 17 prompts are cheap, 70 the most.
-  #expect(length(.prefill, places: 8) == [17, 4096])
-  #expect(length(.prefill, places: 64) == [64, 4096])
-  #expect(length(.prefill, places: 1000) == [70, 4096])
+  #expect(length(.prefill, places: 8, each: 4096) == [17, 4096])
+  #expect(length(.prefill, places: 64, each: 4096) == [64, 4096])
+  #expect(length(.prefill, places: 1000, each: 4096) == [70, 4096])
   #expect(
-    length(.prefill, places: .max, context: .max) == [1, 289_262])
+    length(.prefill, places: .max, each: .max) == [1, 289_262])
 }
 
 @Test func steeperLawsTakeLonger() throws {
@@ -132,7 +135,7 @@ private func loads(_ trace: RoutingTrace) -> [[Int]] {
   let deployment = try deployment(dgxH100())
   let laws: [SelectionLaw] = [.uniform, .zipf(exponent: 0.5), .zipf(exponent: 2)]
   let times: [Double] = try laws.map { law in
-    let trace = try drawn(law, phase: .prefill, sequences: 64, context: 512, iterations: 1)
+    let trace = try drawn(law, phase: .prefill, sequences: 64, tokensEach: 512, iterations: 1)
     let log = try run(
       deployment, trace: trace, phase: .prefill, batch: 8, context: 512, iterations: 1)
     return (log.ends[0] - log.starts[0]).seconds

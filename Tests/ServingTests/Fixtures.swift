@@ -97,13 +97,14 @@ struct RunLog: IterationObserver {
 
 func run(
   _ deployment: Deployment, trace: RoutingTrace? = nil, phase: Phase = .decode, batch: Int = 16,
-  context: Int = 512, routing: RoutingPolicy = .asRecorded, iterations: Int = 3, threads: Int = 1
+  context: Int = 512, routing: RoutingPolicy = .asRecorded, iterations: Int = 3, threads: Int = 1,
+  batching: Batching = Batching(), speculation: Speculation? = nil
 ) throws -> RunLog {
   var simulation = try Simulation(
     deployment,
     Workload(
       trace: try trace ?? skewedTrace(), phase: phase, batch: batch, context: context,
-      routing: routing),
+      routing: routing, batching: batching, speculation: speculation),
     Measurement(warmup: 1, iterations: iterations), seed: 7, threads: threads)
   var log = RunLog()
   try simulation.run(observer: &log)

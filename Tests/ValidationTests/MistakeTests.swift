@@ -169,13 +169,14 @@ struct MistakeTests {
         "example/wrong.yaml:3:1: unknown key 'nam'; did you mean 'name'?"
       ])
     #expect(
-      try problems("{value: {scenario: new.yaml, set: [workload.batc=4]}, of: throughput}") == [
-        "example/expected.yaml:5:35: setting 'workload.batc=4': unknown key 'batc'; "
-          + "did you mean 'batch'?"
-      ])
+      try problems(
+        "{ratio: [{scenario: new.yaml, set: [workload.batc=4]}, old.yaml], of: throughput}") == [
+          "example/expected.yaml:5:36: setting 'workload.batc=4': unknown key 'batc'; "
+            + "did you mean 'batch'?"
+        ])
     #expect(
-      try problems("{value: {scenario: new.yaml}, of: throughput}") == [
-        "example/expected.yaml:5:24: 'set' is missing; write it like 'set: [workload.batch=64]'"
+      try problems("{ratio: [{scenario: new.yaml}, new.yaml], of: throughput}") == [
+        "example/expected.yaml:5:25: 'set' is missing; write it like 'set: [workload.batch=64]'"
       ])
   }
 

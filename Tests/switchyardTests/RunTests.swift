@@ -54,6 +54,27 @@ struct RunTests {
     #expect(try bench.contents == [])
   }
 
+  @Test("The parts of every device add up with microbatches, streams and guesses as well")
+  func sharesOfMicrobatches() throws {
+    // A run ends with an error where a device's parts do not add up to its time.
+    try bench.scenario()
+    for batching in [
+      "{kind: static, microbatches: 2}",
+      "{kind: static, microbatches: 3, streams: {attention: 88, experts: 44}}",
+    ] {
+      let summary = try Summary(
+        bench.output(
+          of: "run", "scenario.yaml", "--json", "--set", "policies.batching=\(batching)", "--set",
+          "workload.speculation={tokens: 2, acceptance: 60 %}"))
+      #expect(abs(summary.stages.reduce(0) { $0 + $1.share } - 1) < 1e-9)
+      let exchanges = summary.stages.filter { $0.stage == "dispatch" || $0.stage == "combine" }
+      #expect(exchanges.count == 2)
+      // Tokens of each iteration: 1 + 0.6 + 0.36 for each sequence, of which one in three is brought.
+      let brought = Double(summary.layers[0].tokenExpertPairs) / 6
+      #expect(abs(Double(summary.tokens) / (brought / 3) / 1.96 - 1) < 1e-3)
+    }
+  }
+
   @Test("The shares of stages and waiting add up to the whole iteration")
   func shares() throws {
     try bench.scenario()
