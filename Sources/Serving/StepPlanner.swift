@@ -165,13 +165,13 @@ struct StepPlanner {
 
   mutating func appendTask(
     _ stage: Stage, _ step: PlanStep, device: Int, of chain: Int, _ sequence: KernelSequence,
-    after exchange: TaskID? = nil, to graph: inout TaskGraph
+    elsewhere: Bytes = .zero, after exchange: TaskID? = nil, to graph: inout TaskGraph
   ) {
     let stream = KernelStream(stage, streams)
     let part = streams.map { deployment.cluster.device.share(ofUnits: $0[stream]) }
     let task = graph.add(
       sequence, TaskPlace(stage: stage, layer: step.labelLayer, device: device),
-      on: resources.devices[device].processor, part: part)
+      on: resources.devices[device].processor, part: part, elsewhere: elsewhere)
     if chains.count > 1 {
       if let turn = turns[stream.rawValue][device], turn != chains[chain].frontier[device] {
         graph.add(task, after: turn)

@@ -37,10 +37,12 @@ extension TaskGraph {
   /// Adds kernels that run one after the other as one task: it claims the whole processor for the sum
   /// of the times that they take alone, and what they need of arithmetic units and memory.
   ///
-  /// - Parameter part: Of the processor, 0 to 1, which is all that the kernels claim where it is given.
+  /// - Parameters:
+  ///   - part: Of the processor, 0 to 1, which is all that the kernels claim where it is given.
+  ///   - elsewhere: Bytes of theirs that are not the memory's to bring.
   mutating func add(
     _ sequence: KernelSequence, _ place: TaskPlace, on processor: ProcessorResources,
-    part: Double? = nil
+    part: Double? = nil, elsewhere: Bytes = .zero
   ) -> TaskID {
     let task = addTask(
       place.label(TaskBound(sequence.bound)), latency: sequence.launchLatency,
@@ -48,7 +50,7 @@ extension TaskGraph {
     demand(sequence.busy * (part ?? 1), of: processor.cores)
     if part != nil { takeAtLeast(sequence.busy) }
     demand(sequence.peakTensorTime, of: processor.tensor)
-    demand(sequence.bytes, of: processor.memory)
+    demand(max(.zero, sequence.bytes - elsewhere), of: processor.memory)
     return task
   }
 }

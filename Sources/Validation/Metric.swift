@@ -12,6 +12,7 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
   case timePerToken = "time-per-token"
   case energy
   case energyPerToken = "energy-per-token"
+  case expertsTime = "experts-time"
 
   /// What it is, for help.
   public var meaning: String {
@@ -24,13 +25,14 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
     case .timePerToken: "what a sequence waits for one: sequences / throughput"
     case .energy: "joules of the mean iteration, all devices, idle too"
     case .energyPerToken: "joules for each token, all devices, idle too"
+    case .expertsTime: "from dispatch to combine: experts, their weights' ways and the slowest device"
     }
   }
 
   public var unit: FigureUnit {
     switch self {
     case .throughput, .throughputPerDevice: .tokenRate
-    case .iterationTime, .iterationTimeMedian, .iterationTime99, .timePerToken: .time
+    case .iterationTime, .iterationTimeMedian, .iterationTime99, .timePerToken, .expertsTime: .time
     case .energy, .energyPerToken: .energy
     }
   }
@@ -89,6 +91,20 @@ extension Metric {
       return energy > 0 && summary.measuredIterations > 0
         ? energy / Double(summary.measuredIterations) : nil
     case .energyPerToken: return energy > 0 ? summary.energyJoulesPerToken : nil
+    case .expertsTime: return expertsTime(in: summary)
     }
+  }
+
+  /// Everybody's combine begins when the slowest device is done, so that a device's work and its
+  /// waiting for the combine are the same sum for all.
+  private func expertsTime(in summary: RunSummary) -> Double? {
+    func stage(_ stage: Stage) -> RunSummary.Stage? {
+      summary.stages.first { $0.stage == stage.name }
+    }
+    guard let experts = stage(.experts), experts.tasks > 0 else { return nil }
+    let ways = [Stage.weightReads, .expertTransfer, .vectorTransfer]
+      .compactMap { stage($0)?.meanDeviceSecondsPerIteration }
+    return ways.reduce(experts.meanDeviceSecondsPerIteration, +)
+      + (stage(.combine)?.meanWaitBeforeSecondsPerIteration ?? 0)
   }
 }

@@ -145,5 +145,6 @@ struct BlockDealer {
       layer: layer, by: device, from: distances.nearest(of: holders, to: device))
     guard !duplicates.isEmpty, isPredicted?[number] ?? true else { return }
     duplicates[device].keep(number)
+    work.keep(layer: layer, by: device)
   }
 }

@@ -9,6 +9,8 @@ struct BlockWork {
   var experts: [Int]
   /// Experts whose weights a device reads, by who holds them: `[layer][reader][holder]`.
   private(set) var reads: [Int32]
+  /// Of those a device reads, how many it keeps, `[layer][device]`.
+  private(set) var kept: [Int32]
   /// Experts that a device needed, did not hold and had a duplicate of.
   private(set) var hits = 0
 
@@ -17,12 +19,14 @@ struct BlockWork {
     loads = [GroupedLoad](repeating: GroupedLoad(), count: layers * devices)
     experts = [Int](repeating: 0, count: layers * devices)
     reads = [Int32](repeating: 0, count: layers * devices * devices)
+    kept = [Int32](repeating: 0, count: layers * devices)
   }
 
   mutating func removeAll() {
     for index in loads.indices {
       loads[index] = GroupedLoad()
       experts[index] = 0
+      kept[index] = 0
     }
     for index in reads.indices { reads[index] = 0 }
     hits = 0
@@ -32,6 +36,9 @@ struct BlockWork {
   mutating func read(layer: Int, by reader: Int, from holder: Int) {
     reads[(layer * devices + reader) * devices + holder] += 1
   }
+
+  /// Notes that a device keeps an expert that it reads.
+  mutating func keep(layer: Int, by reader: Int) { kept[layer * devices + reader] += 1 }
 
   mutating func useDuplicate() { hits += 1 }
 
