@@ -20,7 +20,9 @@ struct ExecutionPolicyTests {
   @Test("every kind is read and said in words")
   func read() throws {
     let kinds: [String: (ExpertExecution, String)] = [
-      "fastest": (ExpertExecution(experts: .fastest), "on the device or its companion, whichever is faster"),
+      "fastest": (
+        ExpertExecution(experts: .fastest), "on the device or its companion, whichever is faster"
+      ),
       "{kind: companion, attention: fastest}": (
         ExpertExecution(experts: .companion, attention: .fastest),
         "on the companion, decode attention where it is faster"
@@ -60,7 +62,9 @@ struct ExecutionPolicyTests {
 
   @Test("requests are read, and held to the batching")
   func requests() throws {
-    let lengths = ["context: 16 tokens": "prompt: 9 tokens\n  output: 3 tokens", ", phase: decode": ""]
+    let lengths = [
+      "context: 16 tokens": "prompt: 9 tokens\n  output: 3 tokens", ", phase: decode": "",
+    ]
     var changes = lengths
     changes["placement: contiguous"] = "batching: continuous"
     let scenario = try folder.load(replacing: changes)
@@ -68,7 +72,7 @@ struct ExecutionPolicyTests {
     #expect(scenario.workload.batching.admission == .continuous)
     try expect(
       lengths,
-      "scenario.yaml:10:3: 'prompt' and 'output' need 'policies.batching: continuous' or "
+      "scenario.yaml:10:11: 'prompt' and 'output' need 'policies.batching: continuous' or "
         + "'prompts-first'; with 'static' no request begins or ends")
     try expect(
       ["placement: contiguous": "batching: prompts-first"],
@@ -77,11 +81,11 @@ struct ExecutionPolicyTests {
     changes[", phase: decode"] = nil
     try expect(
       changes,
-      "scenario.yaml:8:43: 'phase' has no effect beside 'prompt' and 'output', which say what a "
+      "scenario.yaml:8:41: 'phase' has no effect beside 'prompt' and 'output', which say what a "
         + "request has")
     try expect(
       ["context: 16 tokens": "context: 16 tokens\n  source: 4 tokens"],
-      "scenario.yaml:11:3: 'source' has no effect: it is what a decoder attends to of an encoder's "
+      "scenario.yaml:11:11: 'source' has no effect: it is what a decoder attends to of an encoder's "
         + "output")
   }
 }

@@ -77,9 +77,10 @@ struct SectionMistakeTests {
       "scenario.yaml:3:8: 'dense' has no experts; a routing trace has nothing to say about it")
     try expect(
       "tiny.yaml", "nllb-moe-54b",
-      "scenario.yaml:7:1: 'nllb-moe-54b' decodes with attention to an encoder's output; write how "
+      "scenario.yaml:8:3: 'nllb-moe-54b' decodes with attention to an encoder's output; write how "
         + "long that is, like 'source: 512 tokens'",
-      "scenario.yaml:8:20: tiny.routing: the trace has 3 layers; wanted 12 (nllb-moe-54b)")
+      "scenario.yaml:8:20: tiny.routing: a trace of another model: it has 3 MoE layers of 8 experts, "
+        + "top-2 (tiny), but 12 MoE layers of 128 experts, top-2 (nllb-moe-54b) are wanted")
   }
 
   @Test("a mistake in a model's file is told at its own place")

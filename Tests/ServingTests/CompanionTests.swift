@@ -93,8 +93,9 @@ struct LogicPIMTests {
     let all = (0..<8).map { ExpertShares.Expert(place: $0, tokens: perExpert) }
     let device = Seconds(times.deviceTime(of: all)).value * 1e6
     let beside = Seconds(times.companionTime(of: all)).value * 1e6
-    #expect(abs(device / 210.3 - 1) < 0.02)
-    #expect(abs(beside / microseconds - 1) < 0.02)
+    // Besides weights come the activations, most of them with most tokens.
+    #expect(abs(device / 210.3 - 1) < 0.03)
+    #expect(abs(beside / microseconds - 1) < 0.03)
   }
 
   @Test func bothProcessorsAtATimeAreFasterThanEither() throws {

@@ -72,7 +72,8 @@ struct RequestBatchTests {
     }
     let flops = sum(apart) { $0.flops.value }
     #expect(abs(sum(mixed) { $0.flops.value } / flops - 1) < 1e-12)
-    #expect(sum(mixed) { $0.weightBytes.value } == sum(operators([parts[0]])) { $0.weightBytes.value })
+    #expect(
+      sum(mixed) { $0.weightBytes.value } == sum(operators([parts[0]])) { $0.weightBytes.value })
     #expect(mixed.count { $0.role == .attentionCore } == 2)
     #expect(mixed.count == operators([parts[0]]).count + 1)
   }
