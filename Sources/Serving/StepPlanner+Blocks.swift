@@ -3,7 +3,7 @@ import Fabric
 import Hardware
 import Units
 
-/// The ways of weights that a device reads from others, and what is on them.
+/// The ways of weights that devices read from others, and what is on them.
 struct WeightWays {
   var traffic: ExchangeTraffic
   let routes: RouteTable
@@ -20,96 +20,119 @@ struct WeightWays {
 /// it does not hold come meanwhile: out of the memory of whoever holds them and over the ways between the
 /// two. They go through the device's cache, and into its memory only where they are kept as duplicates; the
 /// call takes no less time than with weights of its own. Nothing that follows begins before both are
-/// done. By the fabric's `ports` all reads of a device in a layer
-/// are one task; by its `flows` each two devices' are.
+/// done. By the fabric's `ports` all reads of a layer are one task, as an exchange is; by its `flows` each
+/// two devices' are.
 extension StepPlanner {
   mutating func appendBlocks(
     _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) {
     guard let work = load.blocks?.work else { return }
     let costs = costs(step, of: chain)
+    let each = deployment.model.expertBytes(deployment.precisions)
     let dispatch = chains[chain].dispatch.task
+    let before = dispatch.map { [$0] } ?? devices.compactMap { chains[chain].frontier[$0] }
+    let ends = appendReads(
+      work, layer: step.position, label: step.labelLayer, after: before, to: &graph)
     for device in devices {
       let cell = step.position * work.devices + device
       let sequence = costs.routedExperts(work.loads[cell], of: work.experts[cell])
       guard sequence.kernels > 0 else { continue }
-      let start = dispatch ?? chains[chain].frontier[device]
-      let reads = work.reads(layer: step.position, by: device)
-      let experts = reads.reduce(0) { $0 + Int($1) }
-      let each = deployment.model.expertBytes(deployment.precisions)
+      let read = work.reads(layer: step.position, by: device).reduce(0) { $0 + Int($1) }
       appendTask(
-        .experts, step, device: device, of: chain, sequence, elsewhere: each * Double(experts),
+        .experts, step, device: device, of: chain, sequence, elsewhere: each * Double(read),
         after: dispatch, to: &graph)
       let call = chains[chain].frontier[device]
-      let place = TaskPlace(stage: .weightReads, layer: step.labelLayer, device: device)
-      let end = appendReads(
-        reads, place, kept: Double(work.kept[cell]) / Double(max(1, experts)), after: start,
-        to: &graph)
-      chains[chain].frontier.advance(device, to: call, beside: end)
+      chains[chain].frontier.advance(device, to: call, beside: ends[device])
     }
     chains[chain].frontier.open(dispatch)
   }
 
+  /// What a device reads from another.
+  private struct WeightRead {
+    var reader: Int
+    var holder: Int
+    var weights: Bytes
+    /// The part that the reader writes into its memory.
+    var kept: Bytes
+  }
+
+  /// Appends the reads of a layer with experts.
+  ///
   /// - Parameters:
-  ///   - reads: Experts, by who holds them.
-  ///   - kept: The part of them that is kept as duplicates.
-  /// - Returns: What is done when all are; nil where there are none.
+  ///   - layer: By its place among those with experts.
+  ///   - label: The layer that results know it by.
+  /// - Returns: What is done when a device's are, by device; nil for one without any.
   mutating func appendReads(
-    _ reads: ArraySlice<Int32>, _ place: TaskPlace, kept: Double = 0, after start: TaskID?,
-    to graph: inout TaskGraph
-  ) -> TaskID? {
-    let holders = reads.indices.filter { reads[$0] > 0 }
-      .map { Holder(device: $0 - reads.startIndex, experts: Double(reads[$0])) }
-    guard deployment.fabric.fidelity == .flows, holders.count > 1 else {
-      guard !holders.isEmpty else { return nil }
-      return appendRead(from: holders, place, kept: kept, after: start, to: &graph)
+    _ work: BlockWork, layer: Int, label: Int, after starts: [TaskID], to graph: inout TaskGraph
+  ) -> [TaskID?] {
+    var ends = [TaskID?](repeating: nil, count: devices.count)
+    var all: [WeightRead] = []
+    for device in devices {
+      let place = TaskPlace(stage: .weightReads, layer: label, device: device)
+      let own = reads(of: work, layer: layer, by: device)
+      guard deployment.fabric.fidelity == .flows, own.count > 0 else {
+        all += own
+        continue
+      }
+      let tasks = own.map { appendRead([$0], place, after: starts, to: &graph) }
+      ends[device] = tasks[0]
+      guard tasks.count > 1 else { continue }
+      let join = graph.addTask(place.label(.latency))
+      for task in tasks { if let task { graph.add(join, after: task) } }
+      ends[device] = join
     }
-    let tasks = holders.map {
-      appendRead(from: [$0], place, kept: kept, after: start, to: &graph)
-    }
-    let all = graph.addTask(place.label(.latency))
-    for task in tasks { if let task { graph.add(all, after: task) } }
-    return all
+    guard !all.isEmpty else { return ends }
+    let place = TaskPlace(
+      stage: .weightReads, layer: label, device: Int(TaskLabel.everyDevice))
+    let task = appendRead(all, place, after: starts, to: &graph)
+    for read in all { ends[read.reader] = task }
+    return ends
   }
 
-  /// Who sends the weights of so many experts.
-  private struct Holder {
-    var device: Int
-    var experts: Double
+  private func reads(of work: BlockWork, layer: Int, by device: Int) -> [WeightRead] {
+    let each = deployment.model.expertBytes(deployment.precisions)
+    let experts = work.reads(layer: layer, by: device)
+    let sum = experts.reduce(0) { $0 + Int($1) }
+    guard sum > 0 else { return [] }
+    let kept = Double(work.kept[layer * work.devices + device]) / Double(sum)
+    return experts.indices.filter { experts[$0] > 0 }.map {
+      let weights = each * Double(experts[$0])
+      return WeightRead(
+        reader: device, holder: $0 - experts.startIndex, weights: weights, kept: weights * kept)
+    }
   }
 
+  /// Appends some reads as one task.
   private mutating func appendRead(
-    from holders: [Holder], _ place: TaskPlace, kept: Double, after start: TaskID?,
-    to graph: inout TaskGraph
+    _ reads: [WeightRead], _ place: TaskPlace, after starts: [TaskID], to graph: inout TaskGraph
   ) -> TaskID? {
     guard var ways = weightWays else { return nil }
     // There is one copy at a time.
     weightWays = nil
     defer { weightWays = ways }
-    let each = deployment.model.expertBytes(deployment.precisions)
-    let memory = deployment.cluster.device.memory
     ways.traffic.removeAll()
-    // A command goes to each before its bytes come.
+    var memories = [Bytes](repeating: .zero, count: devices.count)
+    var kept = Bytes.zero
+    // A command goes to each holder before its bytes come.
     var request = SimTime.zero
-    var most = Bytes.zero
-    for holder in holders {
-      ways.traffic.add(each * holder.experts, from: holder.device, to: place.device)
-      most = max(most, each * holder.experts)
-      request = max(request, ways.routes.latency(from: place.device, to: holder.device))
+    for read in reads {
+      ways.traffic.add(read.weights, from: read.holder, to: read.reader)
+      request = max(request, ways.routes.latency(from: read.reader, to: read.holder))
+      memories[read.holder] = memories[read.holder] + read.weights
+      memories[read.reader] = memories[read.reader] + read.kept
+      kept = kept + read.kept
     }
-    let written = ways.traffic.bytesSent * kept
+    let memory = deployment.cluster.device.memory
+    let busiest = (memories.max() ?? .zero) / memory.bandwidth
     var bound = TaskBound(ways.traffic.bound(latency: request + ways.traffic.wayLatency))
-    if let link = ways.traffic.busiestLink, max(most, written) / memory.bandwidth > link.time {
-      bound = .memory
-    }
+    if let link = ways.traffic.busiestLink, busiest > link.time { bound = .memory }
     // The call has the energy of reading the weights, out of whichever memory.
     let task = ways.traffic.appendTask(
-      place.label(bound), startUp: request, energy: written * memory.energyPerByte, to: &graph)
-    for holder in holders {
-      graph.demand(each * holder.experts, of: resources.devices[holder.device].memory)
+      place.label(bound), startUp: request, energy: kept * memory.energyPerByte, to: &graph)
+    for (device, bytes) in memories.enumerated() {
+      graph.demand(bytes, of: resources.devices[device].memory)
     }
-    graph.demand(written, of: resources.devices[place.device].memory)
-    if let start { graph.add(task, after: start) }
+    for start in starts { graph.add(task, after: start) }
     return task
   }
 }

@@ -18,9 +18,11 @@ struct WeightReadTests {
     var tasks: Int
   }
 
-  /// - Parameter reads: (reader, holder, experts).
+  /// - Parameters:
+  ///   - reads: (reader, holder, experts).
+  ///   - kept: Of each, how many experts are kept.
   private func reads(
-    _ cluster: Cluster, _ reads: [(Int, Int, Int)], kept: Double = 0,
+    _ cluster: Cluster, _ reads: [(Int, Int, Int)], kept: Int = 0,
     fidelity: FabricPlan.Fidelity = .ports
   ) throws -> Reads {
     let model = smallModel(experts: 50)
@@ -37,14 +39,10 @@ struct WeightReadTests {
       var work = BlockWork(layers: 1, devices: cluster.deviceCount)
       for (reader, holder, experts) in reads {
         for _ in 0..<experts { work.read(layer: 0, by: reader, from: holder) }
+        for _ in 0..<kept { work.keep(layer: 0, by: reader) }
       }
       var graph = TaskGraph()
-      for device in cluster.deviceIndices {
-        _ = planner.appendReads(
-          work.reads(layer: 0, by: device),
-          TaskPlace(stage: .weightReads, layer: 1, device: device), kept: kept, after: nil,
-          to: &graph)
-      }
+      _ = planner.appendReads(work, layer: 0, label: 1, after: [], to: &graph)
       let times = (0..<graph.taskCount).map {
         graph.timeAlone(TaskID(index: $0), on: resources.table)
       }
@@ -72,7 +70,7 @@ struct WeightReadTests {
       ])
     // Out of the holder's memory; the reader's has them only where they are kept.
     #expect(found.memories == [2 * expert, 0, 0, 0])
-    let half = try reads(try wafer(2, 2), [(3, 0, 2)], kept: 0.5)
+    let half = try reads(try wafer(2, 2), [(3, 0, 2)], kept: 1)
     #expect(half.links == found.links && half.memories == [2 * expert, 0, 0, expert])
     // A command over two hops, the bytes over two hops, and one link's time.
     let expected = 800e-9 + 2 * expert / 1.7e12
@@ -94,13 +92,13 @@ struct WeightReadTests {
     #expect(found.memories.reduce(0, +) == 3 * expert)
   }
 
-  @Test("are a task for each reader by ports, and for each pair by flows")
+  @Test("are one task by ports, and one for each pair by flows")
   func fidelity() throws {
     let pairs = [(7, 20, 1), (7, 22, 2), (3, 4, 1)]
     let ports = try reads(try wafer(5, 5), pairs)
     let flows = try reads(try wafer(5, 5), pairs, fidelity: .flows)
     // Of die 7's two a task more, which is done when both are.
-    #expect(ports.tasks == 2 && flows.tasks == 4)
+    #expect(ports.tasks == 1 && flows.tasks == 4)
     #expect(ports.links == flows.links && ports.memories == flows.memories)
   }
 
