@@ -8,6 +8,7 @@ let benchmarks: [Benchmark] = [
   Benchmark(name: "allocations") { try allocationsBenchmark(quick: $0 == .quick) },
   Benchmark(name: "replay") { try replayBenchmark(quick: $0 == .quick) },
   Benchmark(name: "step") { try stepBenchmark(quick: $0 == .quick) },
+  Benchmark(name: "kernels") { try kernelsBenchmark(quick: $0 == .quick) },
   Benchmark(name: "all-to-all", run: allToAllBenchmark),
   Benchmark(name: "exchange") { try exchangeBenchmark(quick: $0 == .quick) },
 ]

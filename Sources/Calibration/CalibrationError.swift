@@ -14,11 +14,15 @@ public enum CalibrationError: Error, Hashable, Sendable {
   case mixedLibraries(first: String, firstFile: String, other: String, otherFile: String)
   case networkUnsaid(file: String, line: Int, nodes: Int)
   case unknownKernelTable(file: String, has: [String])
+  /// A profile of layers, which are as wide as its model says.
+  case modelUnsaid(file: String)
   case noFit(entry: String, LeastSquaresError)
   /// More numbers than the rows can tell apart.
   case tooFewRows(kernel: String, rows: Int, needed: Int, terms: Int)
   /// Dimensions that are too few, too many or out of range.
   case badShape(family: String, wanted: [String])
+  /// Dimensions that contradict each other.
+  case impossibleShape(family: String, detail: String)
   case unknownType(String, family: String, known: [String])
   /// No device of the catalogue has numbers for the family.
   case noCalibration(family: String)
@@ -52,14 +56,18 @@ public enum CalibrationError: Error, Hashable, Sendable {
         + "--network"
     case .unknownKernelTable(let file, let has):
       "\(file):1: a table of kernels has columns of ai-dynamo/aiconfigurator ('gemm_dtype', "
-        + "'moe_dtype', 'num_key_value_heads', 'kv_cache_dtype'), alibaba/InferSim or "
-        + "microsoft/vidur, or 'op', 'shape', 'dtype' and 'microseconds'; this one has "
+        + "'moe_dtype', 'num_key_value_heads', 'kv_cache_dtype'), alibaba/InferSim, "
+        + "microsoft/vidur or casys-kaist/LLMServingSim, or 'op', 'shape', 'dtype' and 'microseconds'; this one has "
         + has.joined(separator: ", ")
+    case .modelUnsaid(let file):
+      "\(file):1: is a profile of a model's layers; name the model with --model, and judge it by "
+        + "'switchyard validate kernels'"
     case .tooFewRows(let kernel, let rows, let needed, let terms):
       "\(kernel) was measured at \(rows) \(rows == 1 ? "point" : "points"), which cannot tell "
         + "\(terms) numbers apart; it takes \(needed) or more"
     case .badShape(let family, let wanted):
       "\(family) takes \(wanted.count) whole numbers from 1: \(wanted.joined(separator: ", "))"
+    case .impossibleShape(let family, let detail): "no such \(family) kernel: \(detail)"
     case .unknownType(let type, let family, let known):
       "'\(type)' is not a type of \(family) kernels; one of: \(known.joined(separator: ", "))"
     case .noCalibration(let family):

@@ -3,7 +3,7 @@ import Foundation
 
 /// A comma-separated table with a header, as text; `.xz` files are decompressed.
 ///
-/// Cells may not contain commas or quotes: none of the tables of measured kernels do.
+/// Cells may stand in quotes and may not contain commas: none of the tables of measured kernels do.
 struct MeasurementTable {
   let file: String
   let columns: [String]
@@ -24,8 +24,10 @@ struct MeasurementTable {
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: file))
     } catch {
-      let exists = FileManager.default.fileExists(atPath: file)
-      throw .cannotRead(file: file, reason: exists ? "permission or kind" : "no such file")
+      var isDirectory: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory)
+      let reason = isDirectory.boolValue ? "it is a directory" : "it may not be read"
+      throw .cannotRead(file: file, reason: exists ? reason : "no such file")
     }
     guard data.count <= Self.mostBytes else {
       throw .cannotRead(file: file, reason: "it is larger than \(Self.mostBytes >> 20) MiB")
@@ -38,11 +40,19 @@ struct MeasurementTable {
   }
 
   init(text: String, file: String) throws(CalibrationError) {
-    let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
+    // Spreadsheets begin their tables with a mark of the byte order.
+    let body =
+      text.unicodeScalars.first == "\u{FEFF}"
+      ? text.unicodeScalars.dropFirst() : text.unicodeScalars[...]
+    let lines = Substring(body).split(omittingEmptySubsequences: false) { $0.isNewline }
     self.file = file
     columns = (lines.first ?? "").split(separator: ",").map { Self.trimmed($0) }.map(String.init)
-    positions = Dictionary(
+    let positions = Dictionary(
       columns.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    self.positions = positions
+    if let twice = columns.enumerated().first(where: { positions[$1] != $0 })?.element {
+      throw .implausible(file: file, line: 1, detail: "the column '\(twice)' is there twice")
+    }
     var rows: [Row] = []
     for (index, line) in lines.enumerated().dropFirst() where !Self.trimmed(line).isEmpty {
       let cells = line.split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed)
@@ -98,6 +108,10 @@ struct MeasurementTable {
     var text = text
     while let first = text.first, first.isWhitespace { text.removeFirst() }
     while let last = text.last, last.isWhitespace { text.removeLast() }
+    if text.count > 1, text.first == "\"", text.last == "\"" {
+      text.removeFirst()
+      text.removeLast()
+    }
     return text
   }
 

@@ -56,11 +56,7 @@ struct MachineBuilder {
 
   /// Devices that share a PCIe switch are nearer through the scale-up network. A grid's devices are
   /// less hops apart than there are, and nothing should take the way through the host.
-  private var laneLength: Int {
-    if case .grid = plan.topology { return plan.deviceCount }
-    let grids = plan.machines.filter { $0.node.scaleUp.kind == .grid }
-    return max(2, grids.map(\.devices).max() ?? 2)
-  }
+  private let laneLength: Int
 
   /// So long that no way takes a card of another PCIe switch to save links between switches outside.
   private var uplinkLength: Int { max(laneLength, 100) }
@@ -68,6 +64,12 @@ struct MachineBuilder {
   init(_ network: Network, _ plan: NetworkPlan) {
     self.network = network
     self.plan = plan
+    var longest = 2
+    if case .grid = plan.topology { longest = plan.deviceCount }
+    for machine in plan.machines where machine.node.scaleUp.kind == .grid {
+      longest = max(longest, machine.devices)
+    }
+    laneLength = longest
   }
 
   /// - Returns: The network cards, in order; none for machines that meet without.

@@ -20,6 +20,8 @@ public struct KernelCostModel: Hashable, Sendable {
   public let launchLatency: SimTime
   /// Nil where all kernels are rooflines.
   public let laws: KernelLaws?
+  /// The same, asked without a copy.
+  private let sharedLaws: Shared<KernelLaws>?
   /// Peak bandwidth x ``KernelEfficiency/memoryFraction``.
   public let achievableBandwidth: Bandwidth
   /// The part of the device's compute units that kernels have, in (0, 1].
@@ -45,6 +47,7 @@ public struct KernelCostModel: Hashable, Sendable {
     part = units.map { device.share(ofUnits: $0) } ?? 1
     let part = part
     laws = precisions.flatMap { KernelLaws(own, $0) }
+    sharedLaws = laws.map { Shared($0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction
     energyPerByte = device.memory.energyPerByte
@@ -65,7 +68,7 @@ public struct KernelCostModel: Hashable, Sendable {
   /// - Parameter rows: Tokens that an elementwise kernel passes over; its roofline where nil.
   public func cost(of kernel: Operator, rows: Int? = nil) -> KernelCost {
     let roofline = cost(flops: kernel.flops, bytes: kernel.bytes, precision: kernel.precision)
-    guard let parts = laws?.parts(of: kernel, rows: rows ?? 0) else { return roofline }
+    guard let parts = sharedLaws?.value.parts(of: kernel, rows: rows ?? 0) else { return roofline }
     return roofline.taking(parts, device.memory, part: part)
   }
 
@@ -81,7 +84,7 @@ public struct KernelCostModel: Hashable, Sendable {
     ofExperts load: GroupedLoad, chosen: Int, experts: Int, hidden: Int, intermediate: Int,
     _ operators: ((Operator) -> Void) -> Void
   ) -> KernelCost? {
-    let found = laws?.parts(
+    let found = sharedLaws?.value.parts(
       of: load, chosen: chosen, experts: experts, hidden: hidden, intermediate: intermediate)
     guard let parts = found else { return nil }
     var sum = KernelSequence()

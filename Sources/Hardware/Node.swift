@@ -45,7 +45,7 @@ public struct Node: Hashable, Sendable {
   /// own remarks concern only runs that compute on it.
   public var remarks: [String] {
     var all = device.remarks
-    for remark in (companion?.processor.remarks ?? []) + linkRemarks where !all.contains(remark) {
+    for remark in linkRemarks where !all.contains(remark) {
       all.append(remark)
     }
     return all
@@ -55,9 +55,7 @@ public struct Node: Hashable, Sendable {
   public var linkRemarks: [String] {
     var all = facts.unverifiedRemarks(of: name)
     let socketLink = scaleUp.kind == .host ? host.socketLink?.link : nil
-    let links = [
-      scaleUp.port.link, hostLink.link, network?.port.link, socketLink, companion?.port?.link,
-    ]
+    let links = [scaleUp.port.link, hostLink.link, network?.port.link, socketLink]
     for link in links.compactMap({ $0 }) {
       for remark in link.remarks where !all.contains(remark) { all.append(remark) }
     }
@@ -179,6 +177,9 @@ extension Node {
       self.processor = processor
       self.port = port
     }
+
+    /// What results that used it must say.
+    public var remarks: [String] { processor.remarks + (port?.link.remarks ?? []) }
 
     /// Whether device and companion work on the same memory, whose capacity is the device's.
     public var sharesMemory: Bool { port == nil }

@@ -94,6 +94,10 @@ struct ScenarioReader {
     where !remarks.contains(remark) {
       remarks.append(remark)
     }
+    let companion = deployment.execution.usesCompanion ? deployment.cluster.node.companion : nil
+    for remark in companion?.remarks ?? [] where !remarks.contains(remark) {
+      remarks.append(remark)
+    }
     for remark in deployment.protocols.remarks where !remarks.contains(remark) {
       remarks.append(remark)
     }

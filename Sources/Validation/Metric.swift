@@ -25,7 +25,7 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
     case .timePerToken: "what a sequence waits for one: sequences / throughput"
     case .energy: "joules of the mean iteration, all devices, idle too"
     case .energyPerToken: "joules for each token, all devices, idle too"
-    case .expertsTime: "from dispatch to combine: experts, their weights' ways and the slowest device"
+    case .expertsTime: "from dispatch to combine, with the ways of weights and the slowest device"
     }
   }
 

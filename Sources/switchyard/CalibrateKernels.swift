@@ -45,11 +45,18 @@ extension CalibrateCommand {
         valueName: "directory"))
     var report: String?
 
+    @Flag(
+      help: ArgumentHelp(
+        "Fit nothing: keep the catalogue's numbers for these kernels, and write which sizes the rows "
+          + "have and how far the numbers are from them."))
+    var keepNumbers = false
+
     @Flag(help: "Print JSON instead of tables.")
     var json = false
 
     func run() throws {
       try reportingFailures {
+        if keepNumbers { return try judge() }
         let date = try CalibrateCommand.date(date)
         let output = try out.map { try TextOutput($0, startingWith: "") }
         if let report { try OutputCheck.directory(report) }
@@ -78,6 +85,34 @@ extension CalibrateCommand {
         let found = KernelReport(fitted, device: device, leftOut: tables.leftOut)
         try printResult(json ? try jsonText(found) : found.text)
       }
+    }
+
+    /// The catalogue's own entries with what these rows say of them.
+    private func judge() throws {
+      guard report == nil, source == nil, date == nil else {
+        throw CommandFailure("--keep-numbers fits nothing: leave --report, --source and --date out")
+      }
+      let output = try out.map { try TextOutput($0, startingWith: "") }
+      let catalogue = try HardwareCatalogue.load()
+      let device = try catalogue.device(named: device)
+      let tables = try KernelTables(reading: files, on: device)
+      let older =
+        try out.map { path in
+          try CalibrateCommand.hasEntries(path, of: "kernels")
+            ? try catalogue.kernels(inFile: path) : []
+        } ?? []
+      let entries = try tables.kernels.map { rows in
+        let own = catalogue.kernels.last {
+          $0.device == device.name && $0.family == rows.family && $0.kernel == rows.kernel
+        }
+        guard let own else {
+          throw CalibrationError.noCalibration(family: "\(rows.family.rawValue) \(rows.kernel)")
+        }
+        return own.judged(by: rows)
+      }
+      try output?.write(KernelEntries(entries).merged(into: older).yaml)
+      let found = try KernelReport(tables, device: device, by: device, in: catalogue)
+      try printResult(json ? try jsonText(found) : found.text)
     }
 
     private static func draw(

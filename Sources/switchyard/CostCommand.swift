@@ -1,5 +1,6 @@
 import ArgumentParser
 import Calibration
+import Foundation
 import Hardware
 import Results
 import Units
@@ -57,8 +58,8 @@ struct CostCommand: ParsableCommand {
       }
       let (work, machine) = try shape.work(of: found.calibration.kernel, on: device)
       let answer = KernelAnswer(
-        work.parts(by: found.calibration.values, on: machine), found, machine, shape,
-        device: device.name)
+        work.parts(by: found.calibration.values, on: machine), found, shape,
+        outside: found.calibration.outside(work), device: device.name)
       try printResult(json ? try jsonText(answer) : answer.text)
     }
   }
@@ -80,6 +81,8 @@ private struct KernelAnswer: Encodable {
   var entry: String
   var kernel: String
   var medianError: Double
+  /// Of the rows that take about as long; nil where the entry does not say or has none.
+  var medianErrorOfItsSize: Double?
   var terms: [String: String]
   var remarks: [String]
   private let numbers: [(term: KernelTerm, value: Double)]
@@ -87,12 +90,12 @@ private struct KernelAnswer: Encodable {
 
   private enum CodingKeys: CodingKey {
     case device, family, shape, dtype, seconds, launchSeconds, computeSeconds, memorySeconds, bound
-    case entry, kernel, medianError, terms, remarks
+    case entry, kernel, medianError, medianErrorOfItsSize, terms, remarks
   }
 
   init(
     _ parts: KernelParts, _ found: HardwareCatalogue.FoundKernelCalibration,
-    _ machine: KernelMachine, _ shape: KernelShape, device: String
+    _ shape: KernelShape, outside: OutsideMeasured, device: String
   ) {
     self.device = device
     family = shape.family.rawValue
@@ -109,10 +112,13 @@ private struct KernelAnswer: Encodable {
     entry = found.calibration.name
     kernel = found.calibration.kernel
     medianError = found.calibration.fit.heldOutMedian
+    let exponent = Int(log10(parts.total).rounded(.down))
+    medianErrorOfItsSize =
+      found.calibration.fit.decades.first { $0.exponent == exponent }?.median
     numbers = zip(shape.family.terms, found.calibration.values).map { ($0, $1) }
     terms = Dictionary(
       numbers.map { ($0.term.key, $0.term.written($0.value)) }, uniquingKeysWith: { a, _ in a })
-    remarks = found.remarks
+    remarks = found.remarks + outside.remarks
   }
 
   var text: String {
@@ -126,7 +132,9 @@ private struct KernelAnswer: Encodable {
     times.add("bound by", bound)
     lines += times.lines
     lines += [
-      "", "by \(entry), whose kernels it met to \(percent(medianError)) (median, held out)",
+      "",
+      "by \(entry), whose kernels it met to \(percent(medianError)) (median, held out)"
+        + (medianErrorOfItsSize.map { ", those that take about as long to \(percent($0))" } ?? ""),
     ]
     var table = TextTable([.left(""), .right(""), .left("")], indent: 2)
     for (term, value) in numbers { table.add(term.key, term.written(value), term.meaning) }

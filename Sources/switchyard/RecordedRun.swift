@@ -76,7 +76,8 @@ struct RecordedRun: IterationObserver {
     let file = trace.file.split(separator: "/").last.map(String.init) ?? trace.file
     description.trace = "\(file) (\(trace.shape.model))"
     description.traceIsSynthetic = scenario.workload.trace.origin == .synthetic
-    description.phase = scenario.workload.requests == nil ? scenario.workload.phase.rawValue : "requests"
+    description.phase =
+      scenario.workload.requests == nil ? scenario.workload.phase.rawValue : "requests"
     description.sequences = scenario.sequences
     description.context = Tokens(scenario.workload.context)
     description.warmupIterations = scenario.measurement.warmup
@@ -91,7 +92,10 @@ struct RecordedRun: IterationObserver {
   }
 
   private static func isLink(_ kind: ResourceKind) -> Bool {
-    if case .link = kind { true } else { false }
+    switch kind {
+    case .link, .companionLink: true
+    default: false
+    }
   }
 
   // MARK: - Watching

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Calibration
 import Hardware
+import Models
 
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,6 +38,9 @@ extension ValidateCommand {
         valueName: "device"))
     var numbersOf: String?
 
+    @Option(help: "The catalogue's model whose layers were profiled, for tables that need it.")
+    var model: String?
+
     @Flag(help: "Print JSON instead of tables.")
     var json = false
 
@@ -45,7 +49,8 @@ extension ValidateCommand {
         let catalogue = try HardwareCatalogue.load(extraFiles: catalogue.map { [$0] } ?? [])
         let device = try catalogue.device(named: device)
         let owner = try numbersOf.map { try catalogue.device(named: $0) }
-        let tables = try KernelTables(reading: files, on: device)
+        let model = try model.map { try ModelCatalogue.load().named($0).architecture }
+        let tables = try KernelTables(reading: files, on: device, of: model)
         let report = try KernelReport(tables, device: device, by: owner ?? device, in: catalogue)
         try printResult(json ? try jsonText(report) : report.text)
       }

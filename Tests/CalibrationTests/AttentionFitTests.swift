@@ -233,7 +233,7 @@ struct SharedAttentionTests {
     let other = try AttentionMeasurements(
       reading: shapes.map { "\(folder)/infersim-bench/mha/decode/h20/\($0).csv" },
       on: SharedKernels.h20)
-    let errors = other.decodes.filter { $0.family.hasSuffix("bf16") }.map { law.error(of: $0) }
+    let errors = law.errors(of: other.decodes.filter { $0.family.hasSuffix("bf16") })
     #expect(errors.count == 331)
     #expect(errors.errorQuantile(0.5) < 0.1)
   }

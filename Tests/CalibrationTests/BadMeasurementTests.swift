@@ -53,6 +53,23 @@ struct BadMeasurementTests {
         == "t.csv:4: the row has 4 cells and the header 5")
   }
 
+  @Test("has a column twice, or is a folder; a spreadsheet's marks and quotes do no harm")
+  func spreadsheets() throws {
+    #expect(
+      sentence("op_name,op_name\nalltoall,half") == "t.csv:1: the column 'op_name' is there twice")
+    let table = try MeasurementTable(
+      text: "\u{FEFF}\"a\",b\r\n\"1\",\"x y\"\r\n", file: "t.csv")
+    #expect(table.columns == ["a", "b"])
+    #expect(table.rows.map { $0.cells.map(String.init) } == [["1", "x y"]])
+    var refusal = ""
+    do throws(CalibrationError) {
+      _ = try MeasurementTable(reading: "/")
+    } catch {
+      refusal = error.sentence
+    }
+    #expect(refusal == "/: cannot be read: it is a directory")
+  }
+
   @Test("has a cell that cannot be")
   func cells() {
     func replaced(_ part: String, _ other: String) -> String? {

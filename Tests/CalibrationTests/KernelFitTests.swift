@@ -37,8 +37,10 @@ extension ErrorSummary {
 
 /// t = launch + work / rate: enough to see what a fit does.
 struct LineLaw: KernelLaw {
-  struct Work: Hashable, Sendable {
+  struct Work: SizedWork {
+    static let sizeNames = ["size"]
     var size: Double
+    var sizes: [Int] { [Int(size)] }
   }
 
   var launch: Double

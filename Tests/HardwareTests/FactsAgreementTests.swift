@@ -65,7 +65,10 @@ struct FactsAgreementTests {
     "ascend-910c-die": "Ascend 910C die", "kunpeng-920": "Kunpeng 920 (CM384)",
     "dojo-die": "Wafer die: Dojo 5x5", "sow-die": "Wafer die: TSMC-SoW 3x8",
     "dojo-enhanced-die": "Wafer die: Dojo-Enhanced 5x5", "wse-2": "Cerebras WSE-2",
-    "wse-3": "Cerebras WSE-3",
+    "wse-3": "Cerebras WSE-3", "duplex-xpu": "Duplex xPU",
+    "duplex-logic-pim": "Duplex Logic-PIM (device total)",
+    "duplex-bank-group-pim": "Duplex BankGroup-PIM (device total)",
+    "duplex-bank-pim": "Duplex Bank-PIM (device total)", "monde-ndp": "MoNDE NDP device",
   ]
 
   private func expect(
@@ -119,6 +122,7 @@ struct FactsAgreementTests {
     "infiniband-ndr": "InfiniBand NDR 400G (CX-7)", "infiniband-xdr": "InfiniBand XDR 800G (CX-8)",
     "roce-400g": "RoCE 400G", "roce-200g": "RoCE 200G",
     "gb200-inter-rack": "GB200 NVL72 inter-rack", "socket-link": "UPI / xGMI socket",
+    "cxl-pcie4-x16": "CXL/PCIe4 x16 (MoNDE host-GPU)",
     "nvme-pcie4-x4": "NVMe PCIe4 x4", "nvme-pcie5-x4": "NVMe PCIe5 x4",
     "wafer-d2d": "Wafer D2D (Dojo/TSMC-SoW)", "wafer-d2d-enhanced": "Wafer D2D (Dojo-Enhanced)",
   ]

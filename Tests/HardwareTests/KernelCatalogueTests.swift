@@ -54,6 +54,17 @@ struct KernelCatalogueTests {
     }
   }
 
+  @Test("say which sizes they were fitted to, and how well at each")
+  func measuredSizes() throws {
+    for entry in try catalogue().kernels {
+      #expect(entry.measured.count == entry.family.sizeNames.count, "\(entry.name)")
+      let decades = entry.fit.decades
+      #expect(decades.map(\.rows).reduce(0, +) == entry.fit.rows, "\(entry.name)")
+      #expect(decades.map(\.exponent) == decades.map(\.exponent).sorted())
+      #expect(decades.map(\.worst).max() == entry.fit.worst, "\(entry.name)")
+    }
+  }
+
   @Test("never make a kernel faster than the data sheet allows")
   func dataSheet() throws {
     let catalogue = try catalogue()

@@ -22,8 +22,9 @@ struct PolicyMistakeTests {
       "placement: contigous",
       "scenario.yaml:12:14: 'contigous' is not a value of 'placement'; did you mean 'contiguous'?")
     try expect(
-      "batching: continuous",
-      "scenario.yaml:12:13: 'continuous' is not a value of 'batching'; one of: static")
+      "batching: dynamic",
+      "scenario.yaml:12:13: 'dynamic' is not a value of 'batching'; "
+        + "one of: static, continuous, prompts-first")
     try expect(
       "execution: {kind: nowhere}",
       "scenario.yaml:12:21: 'nowhere' is not a value of 'execution'; one of: resident, fetch, "

@@ -21,7 +21,8 @@ struct SectionMistakeTests {
       "measure:", "mesure:", "scenario.yaml:13:1: unknown key 'mesure'; did you mean 'measure'?")
     try expect(
       "batch: 4", "batch: 4\n  conversations: 2",
-      "scenario.yaml:10:3: unknown key 'conversations'; known here: batch, context, routing")
+      "scenario.yaml:10:3: unknown key 'conversations'; "
+        + "known here: batch, context, routing, source, speculation")
   }
 
   @Test("a section that is missing")
@@ -76,8 +77,10 @@ struct SectionMistakeTests {
       "scenario.yaml:3:8: 'dense' has no experts; a routing trace has nothing to say about it")
     try expect(
       "tiny.yaml", "nllb-moe-54b",
-      "scenario.yaml:3:8: 'nllb-moe-54b' is an encoder-decoder model; decoder-only models can be "
-        + "served so far")
+      "scenario.yaml:8:3: 'nllb-moe-54b' decodes with attention to an encoder's output; write how "
+        + "long that is, like 'source: 512 tokens'",
+      "scenario.yaml:8:20: tiny.routing: a trace of another model: it has 3 MoE layers of 8 experts, "
+        + "top-2 (tiny), but 12 MoE layers of 128 experts, top-2 (nllb-moe-54b) are wanted")
   }
 
   @Test("a mistake in a model's file is told at its own place")

@@ -61,6 +61,21 @@ struct KernelCommandTests {
       both.contains("streaming-measured-bfloat16:") && both.contains("streaming-other-bfloat16:"))
   }
 
+  @Test("calibrate can keep numbers and judge them by other rows")
+  func keptNumbers() throws {
+    let rows = table(scale: 1.25).split(separator: "\n").dropFirst().map { "input_layernorm,\($0)" }
+    try bench.write(
+      (["kernel,op,shape,dtype,microseconds"] + rows).joined(separator: "\n"), to: "others.csv")
+    // The program's own entry is of a kernel without a type.
+    #expect(
+      try bench.refusal("calibrate", "others.csv", "--device", "h100-sxm", "--keep-numbers")
+        .hasPrefix("the catalogue has no numbers for streaming input_layernorm bfloat16 kernels"))
+    #expect(
+      try bench.refusal(
+        "calibrate", "others.csv", "--device", "h100-sxm", "--keep-numbers", "--date", "2026-11-21")
+        == "--keep-numbers fits nothing: leave --report, --source and --date out")
+  }
+
   @Test("a table that cannot be right is refused with file, line and reason")
   func badTables() throws {
     func refusal(_ text: String, device: String = "h100-sxm") throws -> String {
@@ -113,6 +128,12 @@ struct KernelCommandTests {
     let relative = try bench.output(
       of: "cost", "--device", "h20", "latent-decode", "64", "4096", "128")
     #expect(relative.contains("uncalibrated: kernels of h100-sxm"))
+    let outside = try bench.output(of: "cost", "--device", "h100-sxm", "gemm", "4", "8", "4096")
+    #expect(outside.contains("- outside what was measured of gemm: n 8 is below "))
+    #expect(!text.contains("outside what was measured"))
+    #expect(
+      try bench.refusal("cost", "--device", "h100-sxm", "experts", "64", "7168", "2048", "8", "9")
+        == "no such experts kernel: top-k is 9, but there are only 8 experts to choose from")
     #expect(
       try bench.refusal("cost", "--device", "h100-sxm", "gemm", "1", "2")
         == "gemm takes 3 whole numbers from 1: m, n, k")

@@ -36,7 +36,7 @@ enum ExpertsRouting: Hashable, Sendable {
 
   /// Rows of the measured device's experts, and of all others.
   ///
-  /// O(draws x experts log experts).
+  /// O(draws x experts log experts), whatever the tokens where the routing is balanced.
   func loads(_ shape: Shape) -> (load: GroupedLoad, foreign: GroupedLoad) {
     let here = shape.experts / shape.devices
     switch self {
@@ -62,13 +62,36 @@ enum ExpertsRouting: Hashable, Sendable {
   }
 
   private static func balancedCounts(_ shape: Shape) -> [Int] {
-    let stride = (shape.experts + shape.chosen - 1) / shape.chosen
-    var counts = [Int](repeating: 0, count: shape.experts)
-    for token in 0..<shape.tokens {
-      let start = shape.tokens >= stride ? token : token * stride / shape.tokens
-      for choice in 0..<shape.chosen {
-        counts[(start + choice * stride) % shape.experts] += 1
+    let (experts, tokens) = (shape.experts, shape.tokens)
+    let stride = (experts + shape.chosen - 1) / shape.chosen
+    guard tokens >= stride else {
+      var counts = [Int](repeating: 0, count: experts)
+      for token in 0..<tokens {
+        for choice in 0..<shape.chosen {
+          counts[(token * stride / tokens + choice * stride) % experts] += 1
+        }
       }
+      return counts
+    }
+    // Each choice of as many tokens as there are experts passes all of them; the rest of the tokens
+    // begin at the choice's place and take one expert more each.
+    let rest = tokens % experts
+    var counts = [Int](repeating: tokens / experts * shape.chosen, count: experts)
+    var changes = [Int](repeating: 0, count: experts + 1)
+    for choice in 0..<shape.chosen where rest > 0 {
+      let first = choice * stride % experts
+      let end = first + rest
+      changes[first] += 1
+      changes[min(end, experts)] -= 1
+      if end > experts {
+        changes[0] += 1
+        changes[end - experts] -= 1
+      }
+    }
+    var more = 0
+    for expert in 0..<experts {
+      more += changes[expert]
+      counts[expert] += more
     }
     return counts
   }

@@ -42,11 +42,13 @@ public struct KernelEntries {
     # What kernels take: the numbers of each family's law (Sources/Hardware/Kernels), for one library's
     # kernels on one device. Written by 'switchyard calibrate', not by hand.
     #
-    # family    gemm: GEMMLaw; experts: FusedExpertsLaw; attention-decode, attention-prompt,
-    #           latent-decode, latent-prompt, streaming: the laws of those names
+    # family    gemm: GEMMLaw; grouped-gemm: GroupedGEMMLaw; experts: FusedExpertsLaw;
+    #           attention-decode, attention-prompt, latent-decode, latent-prompt, streaming: the laws
+    #           of those names
     # kernel    the library's kernel and the type of its numbers, as the measurements name them
+    # measured  the least and the most of each size among the rows; what lies outside says so
     # fit       relative errors: 0.05 is five percent; held-out rows were not seen by the fit that is
-    #           judged by them
+    #           judged by them; decades: of the rows that take so many seconds or up to ten times that
     """
 }
 
@@ -57,11 +59,26 @@ extension KernelCalibration {
     let heldOut = ErrorSummary(fitted.heldOutErrors)
     self.init(
       name: Self.entryName(device.name, fitted.family, fitted.kernel), device: device.name,
-      family: fitted.family, kernel: fitted.kernel, values: fitted.values,
+      family: fitted.family, kernel: fitted.kernel, values: fitted.values, measured: fitted.sizes,
       fit: Fit(
         date: date, rows: errors.count, median: errors.median, ninetieth: errors.ninetieth,
         worst: errors.worst, heldOut: heldOut.count, heldOutMedian: heldOut.median,
-        heldOutNinetieth: heldOut.ninetieth), citation: citation)
+        heldOutNinetieth: heldOut.ninetieth, decades: fitted.errors.decades), citation: citation)
+  }
+
+  /// The same numbers, with the sizes and the errors of `rows`, which they were fitted to; held-out
+  /// errors stay those of the fit.
+  public func judged(by rows: any KernelRows) -> KernelCalibration {
+    var entry = self
+    let all = rows.errors(of: values)
+    let errors = ErrorSummary(all)
+    entry.measured = rows.sizes
+    entry.fit.rows = errors.count
+    entry.fit.median = errors.median
+    entry.fit.ninetieth = errors.ninetieth
+    entry.fit.worst = errors.worst
+    entry.fit.decades = all.decades
+    return entry
   }
 
   /// `h100-sxm-gemm-torch-mm-bfloat16`: at most 64 lowercase letters, digits and hyphens.
@@ -75,6 +92,10 @@ extension KernelCalibration {
   fileprivate var yamlLines: [String] {
     ["device: \(device)", "family: \(family.rawValue)", "kernel: \(kernel)", "terms:"]
       + zip(family.terms, values).map { "  \($0.key): \($0.written($1))" }
+      + (measured.isEmpty ? [] : ["measured:"])
+      + zip(family.sizeNames, measured).map { name, range in
+        "  \(name): \(range.lowerBound) to \(range.upperBound)"
+      }
       + [
         "fit:", "  date: '\(fit.date)'", "  rows: \(fit.rows)",
         "  median: \(fixed(fit.median, decimals: 4))",
@@ -82,6 +103,25 @@ extension KernelCalibration {
         "  worst: \(fixed(fit.worst, decimals: 4))", "  held-out: \(fit.heldOut)",
         "  held-out-median: \(fixed(fit.heldOutMedian, decimals: 4))",
         "  held-out-ninetieth: \(fixed(fit.heldOutNinetieth, decimals: 4))",
-      ]
+      ] + (fit.decades.isEmpty ? [] : ["  decades:"]) + fit.decades.map { "    \($0.yaml)" }
+  }
+}
+
+extension KernelCalibration.Fit.Decade {
+  fileprivate var yaml: String {
+    "1e\(exponent): {rows: \(rows), median: \(fixed(median, decimals: 4)), "
+      + "ninetieth: \(fixed(ninetieth, decimals: 4)), worst: \(fixed(worst, decimals: 4))}"
+  }
+}
+
+extension [KernelRowError] {
+  /// By the power of ten that the measured time begins with, ascending.
+  var decades: [KernelCalibration.Fit.Decade] {
+    Dictionary(grouping: self, by: \.decade).sorted { $0.key < $1.key }.map { exponent, rows in
+      let errors = ErrorSummary(rows)
+      return .init(
+        exponent: exponent, rows: errors.count, median: errors.median,
+        ninetieth: errors.ninetieth, worst: errors.worst)
+    }
   }
 }

@@ -72,7 +72,7 @@ public struct KernelFit<Law: KernelLaw>: Sendable {
     let law = all.law
     self.law = law
     relativeErrors = all.relativeErrors
-    errors = rows.map { law.error(of: $0) }
+    errors = law.errors(of: rows)
     let isOut = Self.draw(rows, settings)
     heldOut = rows.indices.filter { isOut[$0] }
     if heldOut.isEmpty {
@@ -83,7 +83,7 @@ public struct KernelFit<Law: KernelLaw>: Sendable {
       check.searches = 1
       let kept = rows.indices.filter { !isOut[$0] }.map { rows[$0] }
       let other = try KernelSearch<Law>(kept, check).found().law
-      heldOutErrors = heldOut.map { other.error(of: rows[$0]) }
+      heldOutErrors = other.errors(of: heldOut.map { rows[$0] })
     }
   }
 
@@ -112,7 +112,7 @@ struct KernelQuestion<Work: Hashable>: Hashable {
 
 extension KernelLaw {
   /// Predicted over measured time, less one.
-  func error(of row: KernelMeasurement<Work>) -> Double {
-    parts(of: row.work, on: row.machine).total / row.time - 1
+  func errors(of rows: [KernelMeasurement<Work>]) -> [Double] {
+    zip(rows, times(of: rows)).map { row, time in time / row.time - 1 }
   }
 }

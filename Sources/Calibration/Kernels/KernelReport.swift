@@ -144,5 +144,5 @@ extension KernelReport.Kernel {
 
 extension KernelRowError {
   /// The power of ten that the measured time begins with.
-  fileprivate var decade: Int { Int(log10(measured).rounded(.down)) }
+  var decade: Int { Int(log10(measured).rounded(.down)) }
 }

@@ -13,7 +13,8 @@ public struct KernelShape: Hashable, Sendable {
   public let type: String
 
   /// - Parameter type: As in tables, or in short: `bf16`, `fp8-block`.
-  /// - Throws: ``CalibrationError/badShape(family:wanted:)``.
+  /// - Throws: ``CalibrationError/badShape(family:wanted:)``,
+  ///   ``CalibrationError/impossibleShape(family:detail:)``.
   public init(
     _ family: KernelFamily, _ dimensions: [Int], type: String
   ) throws(CalibrationError) {
@@ -21,12 +22,35 @@ public struct KernelShape: Hashable, Sendable {
     guard dimensions.count == names.count,
       dimensions.allSatisfy({ (1...(1 << 30)).contains($0) })
     else { throw .badShape(family: family.rawValue, wanted: names) }
-    if family == .experts, dimensions[4] > dimensions[3] {
-      throw .badShape(family: family.rawValue, wanted: names)
+    if let detail = Self.contradiction(family, dimensions) {
+      throw .impossibleShape(family: family.rawValue, detail: detail)
     }
     self.family = family
     self.dimensions = dimensions
     self.type = Self.long[type] ?? type
+  }
+
+  /// What cannot be, though each number alone could; nil where nothing is.
+  private static func contradiction(_ family: KernelFamily, _ numbers: [Int]) -> String? {
+    func tooMany(_ position: Int, _ most: Int) -> String? {
+      let name = family.dimensions[position]
+      return numbers[position] <= most
+        ? nil : "\(name) is \(numbers[position]), and \(most) is the most that is computed here"
+    }
+    switch family {
+    case .experts:
+      let (experts, chosen) = (numbers[3], numbers[4])
+      return chosen > experts
+        ? "top-k is \(chosen), but there are only \(experts) experts to choose from"
+        : tooMany(3, 65_535)
+    case .groupedGEMM: return tooMany(1, 65_535)
+    case .attentionDecode, .attentionPrompt:
+      let (queryHeads, keyHeads) = (numbers[2], numbers[3])
+      return queryHeads % keyHeads == 0
+        ? tooMany(4, 4096)
+        : "\(queryHeads) query heads cannot share \(keyHeads) key heads evenly"
+    case .gemm, .latentDecode, .latentPrompt, .streaming: return nil
+    }
   }
 
   private static let long = [

@@ -8,7 +8,7 @@ import Models
 ///
 /// What a table is of is seen from its columns: those of ai-dynamo/aiconfigurator, alibaba/InferSim
 /// and microsoft/vidur, or `op`, `shape`, `dtype` and `microseconds` (``MeasurementTable``'s plain
-/// form).
+/// form). Profiles of casys-kaist/LLMServingSim say which layer a row is of, and not how wide it is.
 public struct KernelTables: Sendable {
   /// By family, then by name.
   public private(set) var kernels: [any KernelRows] = []
@@ -24,8 +24,11 @@ public struct KernelTables: Sendable {
   private var latentPrompts: [KernelMeasurement<LatentPromptLaw.Work>] = []
   private var streams: [KernelMeasurement<StreamingLaw.Work>] = []
 
+  /// - Parameter model: Whose layers profiles are of; other tables do not need it.
   /// - Throws: ``CalibrationError``.
-  public init(reading files: [String], on device: Device) throws(CalibrationError) {
+  public init(
+    reading files: [String], on device: Device, of model: ModelArchitecture? = nil
+  ) throws(CalibrationError) {
     let machine: (Precision) -> KernelMachine? = { KernelMachine(device, $0) }
     guard let plain = machine(.bf16) else { throw .noUnits(device: device.name) }
     // Attention computes in what its cache holds; where a device has no fp8, in 16 bits.
@@ -48,6 +51,14 @@ public struct KernelTables: Sendable {
         latentPrompts += rows.prompts
         leftOut += rows.leftOut
       case .streaming: streams += try StreamingMeasurements(reading: [file], on: plain).rows
+      case .layers:
+        let found = try table.layerMultiplications(of: model, on: plain)
+        gemms += found.rows
+        leftOut += found.leftOut
+      case .attentionProfile:
+        let found = try table.attentionProfile(on: device, plain)
+        decodes += found.rows
+        leftOut += found.leftOut
       case nil: throw .unknownKernelTable(file: file, has: table.columns)
       }
     }
@@ -92,7 +103,9 @@ public struct KernelTables: Sendable {
 }
 
 extension MeasurementTable {
-  enum KernelForm { case plain, gemm, groupedGEMM, experts, attention, latent, streaming }
+  enum KernelForm {
+    case plain, gemm, groupedGEMM, experts, attention, latent, streaming, layers, attentionProfile
+  }
 
   /// Of the kernels that the columns are of; nil where no form here has such columns.
   var kernelForm: KernelForm? {
@@ -103,6 +116,8 @@ extension MeasurementTable {
     if has("num_key_value_heads") { return .attention }
     if has("kv_cache_dtype") && has("tp_size") { return .latent }
     if has("time_stats.add.median") { return .streaming }
+    if has("layer_name") && has("latency(ns)") { return .layers }
+    if has("time_stats.attn_decode.median") { return .attentionProfile }
     // InferSim's: the shape stands in the folder's and the file's name.
     if has("latency_us") && has("dtype") { return file.contains("mla") ? .latent : .attention }
     return nil

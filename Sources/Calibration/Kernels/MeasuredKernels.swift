@@ -7,6 +7,8 @@ public protocol KernelRows: Sendable {
   /// `vllm_flash_attn_fa3 bfloat16`
   var kernel: String { get }
   var count: Int { get }
+  /// The least and the most of each of the family's sizes (`KernelFamily.sizeNames`).
+  var sizes: [ClosedRange<Int>] { get }
 
   /// What numbers of the family's law say of every row, in the order of the rows.
   func errors(of values: [Double]) -> [KernelRowError]
@@ -38,6 +40,8 @@ public struct FittedKernel: Sendable {
   public var values: [Double]
   /// Standard error over value of each; zero where it was held.
   public var relativeErrors: [Double]
+  /// As in ``KernelRows/sizes``.
+  public var sizes: [ClosedRange<Int>]
   /// Of the fit to everything.
   public var errors: [KernelRowError]
   /// Of a second fit, for the rows that it did not see.
@@ -53,12 +57,17 @@ struct MeasuredKernels<Law: KernelLaw>: KernelRows {
 
   var count: Int { rows.count }
 
+  var sizes: [ClosedRange<Int>] {
+    let all = rows.map(\.work.sizes)
+    return Law.Work.sizeNames.indices.map { position in
+      let own = all.map { $0[position] }
+      return (own.min() ?? 0)...(own.max() ?? 0)
+    }
+  }
+
   func errors(of values: [Double]) -> [KernelRowError] {
-    let law = Law(values)
-    return rows.map { row in
-      KernelRowError(
-        place: row.place, measured: row.time,
-        predicted: law.parts(of: row.work, on: row.machine).total)
+    zip(rows, Law(values).times(of: rows)).map { row, predicted in
+      KernelRowError(place: row.place, measured: row.time, predicted: predicted)
     }
   }
 
@@ -82,7 +91,7 @@ struct MeasuredKernels<Law: KernelLaw>: KernelRows {
       }
       return FittedKernel(
         family: family, kernel: kernel, values: fit.law.values,
-        relativeErrors: fit.relativeErrors, errors: errors(of: fit.law.values),
+        relativeErrors: fit.relativeErrors, sizes: sizes, errors: errors(of: fit.law.values),
         heldOutErrors: heldOut)
     } catch {
       throw .noFit(entry: "\(family.rawValue) \(kernel)", error)

@@ -30,6 +30,9 @@ extension MeasurementTable {
         }
         shape = try KernelShape(family, numbers, type: text("dtype", row))
       } catch {
+        if case .impossibleShape = error {
+          throw .implausible(file: file, line: row.line, detail: error.sentence)
+        }
         throw .badCell(
           file: file, line: row.line, column: "shape", text: written,
           wanted: family.dimensions.joined(separator: "x") + " in whole numbers from 1")

@@ -40,28 +40,45 @@ public struct FusedExpertsLaw: KernelLaw {
 
   /// O(1), no allocation.
   public func parts(of work: FusedExpertsWork, on machine: KernelMachine) -> KernelParts {
-    let hidden = Double(work.hidden)
-    let inner = Double(work.intermediate)
-    let tokens = Double(work.tokens)
-    let rows = tokens * Double(work.chosen)
-    var up = GroupedGEMMWork(
-      load: work.load, foreign: work.foreign, n: 2 * work.intermediate, k: work.hidden,
-      weightBytes: work.weightBytes, activationBytes: work.activationBytes, tiling: work.tiling)
-    if work.isRepeated {
-      up.weightReuse =
-        work.load.active * 3 * inner * hidden * work.weightBytes + rows * (3 * inner + hidden) * 2
+    prepared(for: machine).parts(of: work)
+  }
+
+  public func prepared(for machine: KernelMachine) -> Prepared { Prepared(self, machine) }
+
+  /// ``FusedExpertsLaw`` on one machine.
+  public struct Prepared: PreparedKernelLaw {
+    let grouped: GroupedGEMMLaw.Prepared
+    let perStreamedByte: Double
+    let sortedRow: Double
+
+    init(_ law: FusedExpertsLaw, _ machine: KernelMachine) {
+      grouped = law.grouped.prepared(for: machine)
+      perStreamedByte = 1 / (law.streamFraction * machine.bandwidth)
+      sortedRow = law.sortedRow
     }
-    var down = up
-    down.n = work.hidden
-    down.k = work.intermediate
-    let first = grouped.multiplication(up, machine)
-    let second = grouped.multiplication(down, machine)
-    var bytes = rows * (3 * inner + hidden) * 2 + tokens * hidden * 2
-    if work.activationBytes < 2 { bytes += 3 * (rows * inner + tokens * hidden) }
-    let streams = bytes / (streamFraction * machine.bandwidth) + rows * sortedRow
-    return KernelParts(
-      launch: grouped.launch, compute: first.compute + second.compute,
-      memory: first.memory + second.memory + streams,
-      total: grouped.launch + first.total + second.total + streams)
+
+    public func parts(of work: FusedExpertsWork) -> KernelParts {
+      let hidden = Double(work.hidden)
+      let inner = Double(work.intermediate)
+      let tokens = Double(work.tokens)
+      let rows = tokens * Double(work.chosen)
+      let reuse =
+        work.load.active * 3 * inner * hidden * work.weightBytes + rows * (3 * inner + hidden) * 2
+      let upAndDown = GroupedPair(
+        n: (2 * work.intermediate, work.hidden), k: (work.hidden, work.intermediate),
+        weightBytes: work.weightBytes, activationBytes: work.activationBytes, outputBytes: 2,
+        tiling: work.tiling, weightReuse: work.isRepeated ? reuse : .infinity)
+      var bytes = rows * (3 * inner + hidden) * 2 + tokens * hidden * 2
+      if work.activationBytes < 2 { bytes += 3 * (rows * inner + tokens * hidden) }
+      let streams = bytes * perStreamedByte + rows * sortedRow
+      let launch = grouped.law.launch
+      guard work.load.rows > 0 || work.foreign.rows > 0 else {
+        return KernelParts(launch: launch, compute: 0, memory: streams, total: launch + streams)
+      }
+      let parts = grouped.parts(of: upAndDown, work.load, work.foreign)
+      return KernelParts(
+        launch: launch, compute: parts.compute.sum(), memory: parts.memory.sum() + streams,
+        total: launch + parts.total.sum() + streams)
+    }
   }
 }

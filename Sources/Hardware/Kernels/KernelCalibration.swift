@@ -14,6 +14,9 @@ public struct KernelCalibration: Hashable, Sendable {
   public var kernel: String
   /// In the order of the family's terms.
   public var values: [Double]
+  /// The least and the most of each of the family's sizes (``KernelFamily/sizeNames``) among the rows
+  /// that were fitted; empty where the entry does not say.
+  public var measured: [ClosedRange<Int>]
   public var fit: Fit
   /// Where the measurements are from.
   public var citation: String
@@ -29,10 +32,30 @@ public struct KernelCalibration: Hashable, Sendable {
     public var heldOut: Int
     public var heldOutMedian: Double
     public var heldOutNinetieth: Double
+    /// The same by size, ascending; empty where the entry does not say.
+    public var decades: [Decade]
+
+    /// Rows that take from a power of ten of seconds to the next.
+    public struct Decade: Hashable, Sendable {
+      /// -5: from 10 us to 100 us.
+      public var exponent: Int
+      public var rows: Int
+      public var median: Double
+      public var ninetieth: Double
+      public var worst: Double
+
+      public init(exponent: Int, rows: Int, median: Double, ninetieth: Double, worst: Double) {
+        self.exponent = exponent
+        self.rows = rows
+        self.median = median
+        self.ninetieth = ninetieth
+        self.worst = worst
+      }
+    }
 
     public init(
       date: String, rows: Int, median: Double, ninetieth: Double, worst: Double, heldOut: Int,
-      heldOutMedian: Double, heldOutNinetieth: Double
+      heldOutMedian: Double, heldOutNinetieth: Double, decades: [Decade] = []
     ) {
       self.date = date
       self.rows = rows
@@ -42,18 +65,20 @@ public struct KernelCalibration: Hashable, Sendable {
       self.heldOut = heldOut
       self.heldOutMedian = heldOutMedian
       self.heldOutNinetieth = heldOutNinetieth
+      self.decades = decades
     }
   }
 
   public init(
-    name: String, device: String, family: KernelFamily, kernel: String, values: [Double], fit: Fit,
-    citation: String
+    name: String, device: String, family: KernelFamily, kernel: String, values: [Double],
+    measured: [ClosedRange<Int>] = [], fit: Fit, citation: String
   ) {
     self.name = name
     self.device = device
     self.family = family
     self.kernel = kernel
     self.values = values
+    self.measured = measured
     self.fit = fit
     self.citation = citation
   }
@@ -90,7 +115,8 @@ extension HardwareCatalogue {
   ///
   /// In this order: the device itself, or else the device whose fractions it borrows, or else the last
   /// one of the catalogue; the kernel itself (the last entry of it, so that a user's goes before the
-  /// program's), or else the first one for the same type of numbers, or else the first. O(entries).
+  /// program's), or else the one for the same type of numbers that was fitted to most rows, or else the
+  /// first. O(entries).
   ///
   /// - Parameters:
   ///   - kernel: As in ``KernelCalibration/kernel``; nil for any.
@@ -103,7 +129,7 @@ extension HardwareCatalogue {
     var remarks = owner == device.name ? [] : [KernelCalibration.remark(relative: owner)]
     let type = kernel.map(KernelCalibration.numberType) ?? type
     let ofKernel = own.last { $0.kernel == kernel }
-    let ofType = own.first { $0.numberType == type }
+    let ofType = own.filter { $0.numberType == type }.mostRows
     guard let found = ofKernel ?? ofType ?? own.first else { return nil }
     if let kernel, ofKernel == nil {
       remarks.append(found.remark(standingInFor: kernel))
@@ -129,6 +155,13 @@ extension HardwareCatalogue {
   /// The same of every family: what ``Device/kernels`` holds.
   func kernels(nearestTo device: Device) -> [KernelCalibration] {
     KernelFamily.allCases.flatMap { kernels(of: $0, nearestTo: device) }
+  }
+}
+
+extension [KernelCalibration] {
+  /// The entry that was fitted to most rows; of equal ones the first.
+  var mostRows: KernelCalibration? {
+    reduce(nil) { best, entry in entry.fit.rows > (best?.fit.rows ?? 0) ? entry : best }
   }
 }
 

@@ -10,12 +10,18 @@ extension CatalogueEntry {
     let family = entry.reader.word("family", KernelFamily.self)
     let kernel = entry.reader.text("kernel", example: "vllm_flash_attn_fa3 bfloat16")
     let values = family.flatMap { entry.kernelTerms($0.terms) }
-    if family == nil { _ = entry.reader.optional("terms") }
+    let measured = family.flatMap { entry.measuredSizes($0.sizeNames) }
+    if family == nil {
+      _ = entry.reader.optional("terms")
+      _ = entry.reader.optional("measured")
+    }
     let fit = entry.kernelFit()
     entry.finish()
-    guard let device, let family, let kernel, let values, let fit else { return nil }
+    guard let device, let family, let kernel, let values, let measured, let fit
+    else { return nil }
     return KernelCalibration(
-      name: name, device: device, family: family, kernel: kernel, values: values, fit: fit,
+      name: name, device: device, family: family, kernel: kernel, values: values,
+      measured: measured, fit: fit,
       citation: entry.facts(of: sources).first?.citation ?? "")
   }
 }
@@ -59,6 +65,49 @@ extension SourcedReader {
     return values.count == terms.count ? values : nil
   }
 
+  /// `m: 1 to 32768` for each size; empty where the mapping is left out, nil where it is wrong.
+  fileprivate func measuredSizes(_ names: [String]) -> [ClosedRange<Int>]? {
+    guard let own = optionalMapping("measured", context: "'measured'") else { return [] }
+    let ranges = names.compactMap { name -> ClosedRange<Int>? in
+      guard let text = own.reader.text(name, example: "1 to 32768") else { return nil }
+      let words = text.split(separator: " ")
+      guard words.count == 3, words[1] == "to", let least = Int(words[0]),
+        let most = Int(words[2]), 0 <= least, least <= most
+      else {
+        reader.problems.add(
+          "'\(name)' is '\(text)'; write it like '1 to 32768'",
+          at: own.reader.place(ofValue: name))
+        return nil
+      }
+      return least...most
+    }
+    own.finish()
+    return ranges.count == names.count ? ranges : nil
+  }
+
+  /// By the seconds that a decade begins with; empty where the mapping is left out.
+  private func errorDecades() -> [KernelCalibration.Fit.Decade] {
+    guard let own = optionalMapping("decades", context: "'decades'") else { return [] }
+    let decades = own.reader.keys.compactMap { key -> KernelCalibration.Fit.Decade? in
+      guard let decade = own.mapping(key, context: "'\(key)'") else { return nil }
+      let rows = decade.integer("rows", in: 1...100_000_000)
+      let errors = ["median", "ninetieth", "worst"].compactMap { decade.number($0, in: 0...1e6) }
+      decade.finish()
+      guard key.hasPrefix("1e"), let exponent = Int(key.dropFirst(2)), (-12...6).contains(exponent)
+      else {
+        reader.problems.add(
+          "'\(key)' is no decade; write the seconds that it begins with, like '1e-5'",
+          at: own.reader.location(of: key))
+        return nil
+      }
+      guard let rows, errors.count == 3 else { return nil }
+      return .init(
+        exponent: exponent, rows: rows, median: errors[0], ninetieth: errors[1], worst: errors[2])
+    }
+    own.finish()
+    return decades.sorted { $0.exponent < $1.exponent }
+  }
+
   fileprivate func kernelFit() -> KernelCalibration.Fit? {
     guard let own = mapping("fit", context: "'fit'") else { return nil }
     let date = own.reader.text("date", example: "2026-11-21")
@@ -66,11 +115,13 @@ extension SourcedReader {
     let heldOut = own.integer("held-out", in: 0...100_000_000)
     let errors = ["median", "ninetieth", "worst", "held-out-median", "held-out-ninetieth"]
       .compactMap { own.number($0, in: 0...1e6) }
+    let decades = own.errorDecades()
     own.finish()
     guard let date, let rows, let heldOut, errors.count == 5 else { return nil }
     return KernelCalibration.Fit(
       date: date, rows: rows, median: errors[0], ninetieth: errors[1], worst: errors[2],
-      heldOut: heldOut, heldOutMedian: errors[3], heldOutNinetieth: errors[4])
+      heldOut: heldOut, heldOutMedian: errors[3], heldOutNinetieth: errors[4],
+      decades: decades)
   }
 }
 

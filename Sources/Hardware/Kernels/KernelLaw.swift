@@ -76,14 +76,29 @@ public struct KernelTerm: Hashable, Sendable {
   }
 }
 
+/// What answers how long a kernel takes on a machine.
+public protocol KernelFormula: Hashable, Sendable {
+  /// What one launch has to do.
+  associatedtype Work: SizedWork
+
+  /// What `work` takes on `machine`. O(1).
+  func parts(of work: Work, on machine: KernelMachine) -> KernelParts
+}
+
 /// How long a family of kernels takes, as a formula with a few numbers of one kernel library on one
 /// device generation. What differs between devices of a generation is in ``KernelMachine``.
 ///
 ///     let law = GEMMLaw(values)
 ///     let seconds = law.parts(of: work, on: machine).total
-public protocol KernelLaw: Hashable, Sendable {
-  /// What one launch has to do.
-  associatedtype Work: Hashable, Sendable
+///
+/// Whoever asks often prepares a law once for its machine, which changes no answer:
+///
+///     let prepared = law.prepared(for: machine)
+///     let seconds = prepared.parts(of: work).total
+public protocol KernelLaw: KernelFormula {
+  /// The law on one machine; ``PlainlyPreparedLaw`` where little can be worked out beforehand.
+  associatedtype Prepared: PreparedKernelLaw = PlainlyPreparedLaw<Self>
+  where Prepared.Work == Work
 
   /// The law's numbers, in the order of ``values``.
   static var terms: [KernelTerm] { get }
@@ -94,8 +109,30 @@ public protocol KernelLaw: Hashable, Sendable {
   /// In the order of ``terms``.
   var values: [Double] { get }
 
-  /// What `work` takes on `machine`. O(1), no allocation.
-  func parts(of work: Work, on machine: KernelMachine) -> KernelParts
+  /// With all that depends on no work worked out. O(1).
+  func prepared(for machine: KernelMachine) -> Prepared
+}
+
+/// A law on one machine.
+public protocol PreparedKernelLaw: Hashable, Sendable {
+  associatedtype Work: SizedWork
+
+  /// What `work` takes. O(1), no allocation.
+  func parts(of work: Work) -> KernelParts
+}
+
+/// A law beside its machine.
+public struct PlainlyPreparedLaw<Law: KernelFormula>: PreparedKernelLaw {
+  let law: Law
+  let machine: KernelMachine
+
+  public func parts(of work: Law.Work) -> KernelParts { law.parts(of: work, on: machine) }
+}
+
+extension KernelLaw where Prepared == PlainlyPreparedLaw<Self> {
+  public func prepared(for machine: KernelMachine) -> Prepared {
+    PlainlyPreparedLaw(law: self, machine: machine)
+  }
 }
 
 extension KernelMachine {

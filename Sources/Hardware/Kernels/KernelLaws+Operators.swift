@@ -12,14 +12,46 @@ extension KernelLaws {
     case .gemm(let shape): multiplication(shape, kernel)
     case .groupedGEMM: nil
     case .attention(let core): attention(core, kernel)
-    case .elementwise, .copy: stream(kernel, rows: rows)
+    case .elementwise, .copy:
+      streamLaw(kernel, rows: rows)?.parts(of: streamWork(kernel, rows: rows))
+    }
+  }
+
+  /// The sizes of a kernel that lie outside what its law was fitted to; none where no law says.
+  ///
+  /// A run asks once for each kernel of its model, not in every iteration, and adds them up:
+  ///
+  ///     var outside = OutsideMeasured()
+  ///     model.attention(layer: 0, of: batch, precisions) { outside.add(laws.outside($0, rows: tokens)) }
+  ///     remarks += outside.remarks
+  public func outside(_ kernel: Operator, rows: Int) -> OutsideMeasured {
+    switch kernel.shape {
+    case .gemm(let shape):
+      guard let (fitted, work) = multiplicationLaw(shape, kernel) else { return OutsideMeasured() }
+      return fitted.outside(.gemm(work))
+    case .groupedGEMM: return OutsideMeasured()
+    case .attention(let core):
+      guard let work = attentionWork(core, kernel) else { return OutsideMeasured() }
+      let found =
+        switch work {
+        case .attentionDecode: attentionDecode?.outside(work)
+        case .attentionPrompt: attentionPrompt?.outside(work)
+        case .latentDecode: latentDecode?.outside(work)
+        default: latentPrompt?.outside(work)
+        }
+      return found ?? OutsideMeasured()
+    case .elementwise, .copy:
+      return streamLaw(kernel, rows: rows)?.outside(.streaming(streamWork(kernel, rows: rows)))
+        ?? OutsideMeasured()
     }
   }
 
   /// Several multiplications of one launch (the heads of latent attention) are one with as many times
   /// the columns: the tiles, the weights and the outputs are those; of the inputs only one share is
   /// counted.
-  private func multiplication(_ shape: GEMM, _ kernel: Operator) -> KernelParts? {
+  private func multiplicationLaw(
+    _ shape: GEMM, _ kernel: Operator
+  ) -> (Fitted<GEMMLaw>, GEMMWork)? {
     guard let fitted = kernel.precisions == precisions ? gemm : unquantizedGEMM,
       shape.m > 0, shape.n > 0, shape.k > 0, shape.batch > 0
     else { return nil }
@@ -36,10 +68,16 @@ extension KernelLaws {
       default: work.tiling = .best
       }
     }
+    return (fitted, work)
+  }
+
+  private func multiplication(_ shape: GEMM, _ kernel: Operator) -> KernelParts? {
+    guard let (fitted, work) = multiplicationLaw(shape, kernel) else { return nil }
     var parts = fitted.parts(of: work)
     // Conversion of the activations grows with them: it is work.
-    parts.launch = launchesWithCore(kernel.role) ? 0 : fitted.law.launch
-    parts.total -= launchesWithCore(kernel.role) ? fitted.law.launch : 0
+    let launch = fitted.launch
+    parts.launch = launchesWithCore(kernel.role) ? 0 : launch
+    parts.total -= launchesWithCore(kernel.role) ? launch : 0
     return parts
   }
 
@@ -59,6 +97,17 @@ extension KernelLaws {
   }
 
   private func attention(_ core: AttentionCore, _ kernel: Operator) -> KernelParts? {
+    switch attentionWork(core, kernel) {
+    case .attentionDecode(let work): attentionDecode?.parts(of: work)
+    case .attentionPrompt(let work): attentionPrompt?.parts(of: work)
+    case .latentDecode(let work): latentDecode?.parts(of: work)
+    case .latentPrompt(let work): latentPrompt?.parts(of: work)
+    default: nil
+    }
+  }
+
+  /// Nil where no law is about such attention.
+  private func attentionWork(_ core: AttentionCore, _ kernel: Operator) -> KernelWork? {
     let sequences = Int(core.sequences.rounded())
     let context = Int(core.context.rounded())
     guard sequences > 0, context > 0 else { return nil }
@@ -71,8 +120,8 @@ extension KernelLaws {
     if core.isLatent {
       guard isSingle, core.readsCache else { return nil }
       let value = Int(core.valueDimension)
-      return latentDecode?.parts(
-        of: LatentDecodeLaw.Work(
+      return .latentDecode(
+        LatentDecodeLaw.Work(
           latentDecodeLibrary, sequences: sequences, context: context, heads: heads,
           shape: LatentShape(latent: value, rope: width - value, key: 0, value: 0),
           elementBytes: elementBytes, projects: false))
@@ -80,34 +129,37 @@ extension KernelLaws {
     if !core.readsCache {
       guard isWhole else { return nil }
       // The expansion is an operator of its own, so that no latent is left to expand here.
-      return latentPrompt?.parts(
-        of: LatentPromptLaw.Work(
+      return .latentPrompt(
+        LatentPromptLaw.Work(
           latentPromptLibrary, sequences: sequences, tokens: context, heads: heads,
           shape: LatentShape(latent: 0, rope: 0, key: width, value: Int(core.valueDimension))))
     }
     let keyHeads = max(1, Int(core.keyValueElements / (core.keyDimension + core.valueDimension)))
     if core.phase == .decode, isSingle {
-      return attentionDecode?.parts(
-        of: AttentionDecodeLaw.Work(
+      return .attentionDecode(
+        AttentionDecodeLaw.Work(
           decodeLibrary, sequences: sequences, context: context, queryHeads: heads,
           keyHeads: keyHeads, width: width, elementBytes: elementBytes, window: window))
     }
     guard core.phase == .prefill, isWhole else { return nil }
-    return attentionPrompt?.parts(
-      of: AttentionPromptLaw.Work(
+    return .attentionPrompt(
+      AttentionPromptLaw.Work(
         promptLibrary, sequences: sequences, tokens: context, queryHeads: heads,
         keyHeads: keyHeads, width: width, elementBytes: elementBytes, window: window))
   }
 
-  private func stream(_ kernel: Operator, rows: Int) -> KernelParts? {
+  private func streamLaw(_ kernel: Operator, rows: Int) -> Fitted<StreamingLaw>? {
     guard let streaming, rows > 0 else { return nil }
-    let work = StreamingLaw.Work(rows: rows, rowBytes: kernel.bytes.value / Double(rows))
     switch kernel.role {
-    case .normalization: return streaming.normalization.parts(of: work)
-    case .rotaryEmbedding: return streaming.rotaryEmbedding.parts(of: work)
-    case .embedding, .permutation: return streaming.embedding.parts(of: work)
-    default: return streaming.elementwise.parts(of: work)
+    case .normalization: return streaming.normalization
+    case .rotaryEmbedding: return streaming.rotaryEmbedding
+    case .embedding, .permutation: return streaming.embedding
+    default: return streaming.elementwise
     }
+  }
+
+  private func streamWork(_ kernel: Operator, rows: Int) -> StreamingLaw.Work {
+    StreamingLaw.Work(rows: rows, rowBytes: kernel.bytes.value / Double(rows))
   }
 }
 
@@ -125,16 +177,37 @@ extension KernelLaws {
     of load: GroupedLoad, chosen: Int, experts count: Int, hidden: Int, intermediate: Int
   ) -> KernelParts? {
     guard let experts, load.rows > 0, chosen > 0 else { return nil }
+    return experts.parts(
+      of: expertsWork(
+        load, experts.numberType, chosen: chosen, experts: count, hidden: hidden,
+        intermediate: intermediate))
+  }
+
+  /// The sizes of one call that lie outside what its law was fitted to.
+  public func outside(
+    ofExperts load: GroupedLoad, chosen: Int, experts count: Int, hidden: Int, intermediate: Int
+  ) -> OutsideMeasured {
+    guard let experts, load.rows > 0, chosen > 0 else { return OutsideMeasured() }
+    return experts.outside(
+      .experts(
+        expertsWork(
+          load, experts.numberType, chosen: chosen, experts: count, hidden: hidden,
+          intermediate: intermediate)))
+  }
+
+  private func expertsWork(
+    _ load: GroupedLoad, _ numberType: String, chosen: Int, experts count: Int, hidden: Int,
+    intermediate: Int
+  ) -> FusedExpertsWork {
     var tiling = GroupedTiling.best
-    if precisions.weights.bytes < 1, experts.numberType == "int4_wo" {
+    if precisions.weights.bytes < 1, numberType == "int4_wo" {
       tiling = load.rows <= 6 * Double(count) ? .vector : .widened
     }
-    return experts.parts(
-      of: FusedExpertsWork(
-        tokens: Int((load.rows / Double(chosen)).rounded(.up)), chosen: chosen, hidden: hidden,
-        intermediate: intermediate, load: load,
-        weightBytes: Self.weightBytes(precisions.weights),
-        activationBytes: precisions.activations.bytes, tiling: tiling))
+    return FusedExpertsWork(
+      tokens: Int((load.rows / Double(chosen)).rounded(.up)), chosen: chosen, hidden: hidden,
+      intermediate: intermediate, load: load,
+      weightBytes: Self.weightBytes(precisions.weights),
+      activationBytes: precisions.activations.bytes, tiling: tiling)
   }
 }
 

@@ -9,23 +9,32 @@ import Models
 /// the precisions ask for, or else of the nearest one. A family without numbers has no law here. Runs
 /// replay recorded graphs: what the host takes to launch a kernel does not count.
 public struct KernelLaws: Hashable, Sendable {
-  /// A law and the data sheet for the precision that it computes in.
+  /// A law on the data sheet for the precision that it computes in.
   struct Fitted<Law: KernelLaw>: Hashable, Sendable {
-    var law: Law
-    var machine: KernelMachine
-    /// As the calibration has it: `torch_mm bfloat16`.
-    var kernel: String
-    /// Its last word.
-    var numberType: String
+    fileprivate let prepared: Shared<Law.Prepared>
+    fileprivate let entry: Shared<KernelCalibration>
+    /// The last word of its kernel.
+    let numberType: String
 
-    init(_ entry: KernelCalibration, on machine: KernelMachine) {
-      law = Law(entry.values)
-      self.machine = machine
-      kernel = entry.kernel
+    /// As the calibration has it: `torch_mm bfloat16`.
+    var kernel: String { entry.value.kernel }
+
+    /// - Parameter asRun: Takes from the law and the machine what benchmarks have and runs have not.
+    init(
+      _ entry: KernelCalibration, on machine: KernelMachine,
+      asRun change: (inout Law, inout KernelMachine) -> Void
+    ) {
+      var law = Law(entry.values)
+      var machine = machine
+      change(&law, &machine)
+      prepared = Shared(law.prepared(for: machine))
+      self.entry = Shared(entry)
       numberType = entry.numberType
     }
 
-    func parts(of work: Law.Work) -> KernelParts { law.parts(of: work, on: machine) }
+    func parts(of work: Law.Work) -> KernelParts { prepared.value.parts(of: work) }
+
+    func outside(_ work: KernelWork) -> OutsideMeasured { entry.value.outside(work) }
   }
 
   /// What streams rows, by the kernels that were measured.
@@ -70,16 +79,17 @@ public struct KernelLaws: Hashable, Sendable {
     self.precisions = precisions
     let types = Self.numberTypes(precisions)
     let arithmetic = precisions.activations.multiplied(by: precisions.weights)
-    gemm = fitted(.gemm, types, KernelMachine(device, arithmetic), of: device)
-    gemm?.law.host = 0
+    gemm = fitted(.gemm, types, KernelMachine(device, arithmetic), of: device) { law, _ in
+      law.host = 0
+    }
     let unquantized = precisions.unquantized
     if unquantized == precisions.weights && unquantized == precisions.activations {
       unquantizedGEMM = gemm
     } else {
       unquantizedGEMM = fitted(
         .gemm, Self.numberTypes(Precisions(unquantized)), KernelMachine(device, unquantized),
-        of: device)
-      unquantizedGEMM?.law.host = 0
+        of: device
+      ) { law, _ in law.host = 0 }
     }
     experts = fitted(.experts, types, KernelMachine(device, arithmetic), of: device)
     chooseAttention(device)
@@ -91,9 +101,10 @@ public struct KernelLaws: Hashable, Sendable {
     let half = KernelMachine(device, .bf16)
     // FlashAttention multiplies in the cache's precision, FlashMLA widens what it reads.
     let machine = precisions.kvCache.bytes < 2 ? KernelMachine(device, .fp8) : half
-    attentionDecode = fitted(.attentionDecode, types, machine, of: device)
-    // Another layer's cache has passed since a layer's own was read: all of it comes from memory.
-    attentionDecode?.machine.cache = 0
+    attentionDecode = fitted(.attentionDecode, types, machine, of: device) { _, machine in
+      // Another layer's cache has passed since a layer's own was read: all of it comes from memory.
+      machine.cache = 0
+    }
     attentionPrompt = fitted(.attentionPrompt, types, machine, of: device)
     latentDecode = fitted(.latentDecode, types, half, of: device)
     latentPrompt = fitted(.latentPrompt, types, half, of: device)
@@ -108,7 +119,7 @@ public struct KernelLaws: Hashable, Sendable {
     func stream(_ kernel: String) -> Fitted<StreamingLaw>? {
       let own = device.kernels.filter { $0.family == .streaming }
       return (own.last { $0.kernel == kernel } ?? own.first).map {
-        Fitted($0, on: machine)
+        Fitted($0, on: machine) { _, _ in }
       }
     }
     if let normalization = stream("input_layernorm"), let rotary = stream("attn_rope"),
@@ -121,17 +132,18 @@ public struct KernelLaws: Hashable, Sendable {
     remark(.streaming, device.kernels.first { $0.family == .streaming }, asked: nil, device)
   }
 
-  /// The first entry of the first of `types` that was measured; nil where none was.
+  /// The entry with most rows of the first of `types` that was measured; nil where none was.
   private mutating func fitted<Law: KernelLaw>(
-    _ family: KernelFamily, _ types: [String], _ machine: KernelMachine?, of device: Device
+    _ family: KernelFamily, _ types: [String], _ machine: KernelMachine?, of device: Device,
+    asRun change: (inout Law, inout KernelMachine) -> Void = { _, _ in }
   ) -> Fitted<Law>? {
     guard let machine else { return nil }
     for type in types {
-      let entry = device.kernels.first { $0.family == family && $0.numberType == type }
+      let entry = device.kernels.filter { $0.family == family && $0.numberType == type }.mostRows
       guard let entry else { continue }
       let isSameRate = Set([type, types[0]]).isSubset(of: ["bfloat16", "float16"])
       remark(family, entry, asked: isSameRate || type == types[0] ? nil : types[0], device)
-      return Fitted(entry, on: machine)
+      return Fitted(entry, on: machine, asRun: change)
     }
     return nil
   }
@@ -179,4 +191,9 @@ public struct KernelLaws: Hashable, Sendable {
     if precisions.kvCache.bytes < 2 { return [precisions.kvCache.rawValue, "fp8", "bfloat16"] }
     return precisions.kvCache == .fp16 ? ["float16", "bfloat16"] : ["bfloat16", "float16"]
   }
+}
+
+extension KernelLaws.Fitted<GEMMLaw> {
+  /// s: of a call that converts nothing.
+  var launch: Double { prepared.value.law.launch }
 }

@@ -1,0 +1,91 @@
+import Scenario
+import Serving
+import Testing
+
+@Suite("Who runs experts, and requests that begin and end")
+struct ExecutionPolicyTests {
+  let folder: ScenarioFolder
+
+  init() throws { folder = try ScenarioFolder() }
+
+  private func expect(_ changes: [String: String], _ sentences: String...) throws {
+    let found = try folder.problems(replacing: changes)
+    #expect(found == sentences)
+  }
+
+  private func onDuplex(_ execution: String) -> [String: String] {
+    ["1 x dgx-h100": "1 x duplex", "placement: contiguous": "execution: \(execution)"]
+  }
+
+  @Test("every kind is read and said in words")
+  func read() throws {
+    let kinds: [String: (ExpertExecution, String)] = [
+      "fastest": (
+        ExpertExecution(experts: .fastest), "on the device or its companion, whichever is faster"
+      ),
+      "{kind: companion, attention: fastest}": (
+        ExpertExecution(experts: .companion, attention: .fastest),
+        "on the companion, decode attention where it is faster"
+      ),
+      "{kind: split, spaces: 4, attention: companion}": (
+        ExpertExecution(experts: .split(.init(spaces: 4, choice: .search)), attention: .companion),
+        "split between device and companion, in 4 memory spaces, decode attention on the companion"
+      ),
+    ]
+    for (written, (execution, words)) in kinds {
+      let scenario = try folder.load(replacing: onDuplex(written))
+      #expect(scenario.deployment.execution == execution)
+      #expect(scenario.policies.contains { $0.choice == words })
+    }
+  }
+
+  @Test("what the node has not, or what has no effect")
+  func refused() throws {
+    try expect(
+      ["placement: contiguous": "execution: companion"],
+      "scenario.yaml:12:14: the devices of 'dgx-h100' have no companion: nothing but 'resident' is "
+        + "possible")
+    try expect(
+      onDuplex("fetch"),
+      "scenario.yaml:12:14: 'fetch' has no effect: 'duplex-logic-pim' works on the device's own "
+        + "memory, where experts live")
+    try expect(
+      onDuplex("{kind: split, alpha: 2}"),
+      "scenario.yaml:12:35: 'alpha' has no effect with 'hot: search'")
+    try expect(
+      onDuplex("{kind: fastest, spaces: 4}"),
+      "scenario.yaml:12:30: 'spaces' has no effect with kind 'fastest'; it is for kind 'split'")
+    try expect(
+      onDuplex("{kind: split, spaces: 1}"),
+      "scenario.yaml:12:36: 'spaces' is 1; it must be from 2 to 1024")
+  }
+
+  @Test("requests are read, and held to the batching")
+  func requests() throws {
+    let lengths = [
+      "context: 16 tokens": "prompt: 9 tokens\n  output: 3 tokens", ", phase: decode": "",
+    ]
+    var changes = lengths
+    changes["placement: contiguous"] = "batching: continuous"
+    let scenario = try folder.load(replacing: changes)
+    #expect(scenario.workload.requests == RequestLengths(prompt: 9, output: 3))
+    #expect(scenario.workload.batching.admission == .continuous)
+    try expect(
+      lengths,
+      "scenario.yaml:10:11: 'prompt' and 'output' need 'policies.batching: continuous' or "
+        + "'prompts-first'; with 'static' no request begins or ends")
+    try expect(
+      ["placement: contiguous": "batching: prompts-first"],
+      "scenario.yaml:12:13: batching 'prompts-first' has no effect without 'workload.prompt' and "
+        + "'workload.output': no request begins or ends")
+    changes[", phase: decode"] = nil
+    try expect(
+      changes,
+      "scenario.yaml:8:41: 'phase' has no effect beside 'prompt' and 'output', which say what a "
+        + "request has")
+    try expect(
+      ["context: 16 tokens": "context: 16 tokens\n  source: 4 tokens"],
+      "scenario.yaml:11:11: 'source' has no effect: it is what a decoder attends to of an encoder's "
+        + "output")
+  }
+}
