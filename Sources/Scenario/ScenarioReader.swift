@@ -95,8 +95,16 @@ struct ScenarioReader {
       remarks.append(remark)
     }
     let companion = deployment.execution.usesCompanion ? deployment.cluster.node.companion : nil
-    for remark in companion?.remarks ?? [] where !remarks.contains(remark) {
-      remarks.append(remark)
+    let others = companion.map {
+      KernelCostModel($0.processor).remarks(for: deployment.precisions.arithmetic) + $0.remarks
+    }
+    for remark in others ?? [] where !remarks.contains(remark) { remarks.append(remark) }
+    if deployment.model.encoderLayers > 0 {
+      remarks.append(
+        "the projection of the encoder's output to the decoder's keys and values is not counted")
+    }
+    if workload.requests != nil, workload.trace.prefillTokens == 0 {
+      remarks.append("the trace has no prompts: decoded tokens stand for them")
     }
     for remark in deployment.protocols.remarks where !remarks.contains(remark) {
       remarks.append(remark)

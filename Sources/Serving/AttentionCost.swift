@@ -30,15 +30,26 @@ struct AttentionCost {
     let cost = kernels.cost(of: kernel, rows: rows)
     guard policy != .device, let other else { return before.add(cost) }
     guard case .attention(let core) = kernel.shape else {
-      if companion.kernels == 0 { before.add(cost) } else { after.add(cost) }
+      // What prompts' keys and values are made of waits for no decoded token.
+      if kernel.role == .keyValueUp {
+        beside.add(cost)
+      } else if companion.kernels == 0 {
+        before.add(cost)
+      } else {
+        after.add(cost)
+      }
       return
     }
+    guard core.phase == .decode else { return beside.add(cost) }
     let there = other.cost(of: kernel)
     let isSooner = policy == .companion || there.duration < cost.duration
-    if core.phase == .decode && isSooner {
+    // Attention to an encoder's output needs the results of the first core: it stays on the device.
+    if isSooner && after.kernels == 0 && companion.kernels == 0 {
       companion.add(there)
+    } else if companion.kernels == 0 {
+      before.add(cost)
     } else {
-      beside.add(cost)
+      after.add(cost)
     }
   }
 }

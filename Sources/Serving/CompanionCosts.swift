@@ -9,6 +9,7 @@ struct CompanionCosts {
   private let model: ModelArchitecture
   private let precisions: Precisions
   private let slices: Int
+  private let deviceMemory: Device.Memory
   /// One expert, as far as it is on one device.
   let expertBytes: Bytes
   /// A token's vector on its way there, and back.
@@ -23,6 +24,7 @@ struct CompanionCosts {
     model = deployment.model
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
+    deviceMemory = deployment.cluster.device.memory
     expertBytes = model.expertBytes(precisions, tensorSlices: slices)
     let hidden = Double(model.hidden)
     vectorBytes = (
@@ -57,7 +59,15 @@ struct CompanionCosts {
 
   /// What an expert takes on the way to the device.
   var fetchTime: Seconds {
-    companion.port.map { expertBytes / $0.effectiveBandwidth } ?? .zero
+    guard let port = companion.port else { return .zero }
+    let rate = min(port.effectiveBandwidth, companion.processor.memory.bandwidth)
+    return Seconds(port.latency) + expertBytes / rate
+  }
+
+  /// What reading an expert there and writing it to the device's memory takes.
+  var fetchEnergy: Joules {
+    let each = companion.processor.memory.energyPerByte + deviceMemory.energyPerByte
+    return expertBytes * each
   }
 }
 

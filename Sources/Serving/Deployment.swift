@@ -118,7 +118,7 @@ public struct Deployment: Sendable {
       if self.protocols.dispatch.isFitted { network.dropScaleUpLatency() }
       self.network = network
     } catch { throw .fabric(error) }
-    try execution.check(on: cluster.node)
+    try execution.check(on: cluster.node, precisions)
     if exchange.algorithm == .tensorCoordinated, experts.tensor > 1 {
       throw .communication(
         "tensor-coordinated communication sends a token to one rank of a group, and slices of an "

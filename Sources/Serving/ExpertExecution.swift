@@ -1,4 +1,5 @@
 import Hardware
+import Models
 
 /// Which processor runs a device's routed experts and its decode attention.
 ///
@@ -73,13 +74,18 @@ public struct ExpertExecution: Hashable, Sendable {
 
 extension ExpertExecution {
   /// - Throws: ``ServingError/execution(_:)`` where the node has not what this needs.
-  func check(on node: Node) throws(ServingError) {
+  func check(on node: Node, _ precisions: Precisions) throws(ServingError) {
     guard let companion = node.companion else {
       guard usesCompanion else { return }
       throw .execution(
-        "the devices of '\(node.name)' have no companion: nothing but 'resident' is possible")
+        "the devices of '\(node.name)' have no companion: 'resident' and 'blocks' are possible")
     }
     let name = companion.processor.name
+    if usesCompanion {
+      do throws(HardwareError) {
+        try KernelCostModel(companion.processor).require(precisions.arithmetic)
+      } catch { throw .hardware(error) }
+    }
     if companion.sharesMemory {
       if experts == .fetch {
         throw .execution(

@@ -36,8 +36,11 @@ struct ExpertTasks {
     if let way = companion.way {
       var copied: TaskID?
       for expert in shares.device {
-        let copy = addMove(.expertTransfer, times.companion.expertBytes, over: way.from, &graph)
+        let copy = addMove(
+          .expertTransfer, times.companion.expertBytes, over: way.from,
+          energy: times.companion.fetchEnergy, &graph)
         graph.demand(times.companion.expertBytes, of: companion.memory)
+        graph.demand(times.companion.expertBytes, of: resources.memory)
         start(copy, after: copied, &graph)
         copied = copy
         let task = addExperts([expert], of: 1, to: &graph)
@@ -77,12 +80,14 @@ struct ExpertTasks {
   }
 
   private func addMove(
-    _ stage: Stage, _ bytes: Bytes, over link: ResourceID, _ graph: inout TaskGraph
+    _ stage: Stage, _ bytes: Bytes, over link: ResourceID, energy: Joules = .zero,
+    _ graph: inout TaskGraph
   ) -> TaskID {
     var place = place
     place.stage = stage
     let task = graph.addTask(
-      place.label(.companionLink), latency: times.companion.companion.port?.latency ?? .zero)
+      place.label(.companionLink), latency: times.companion.companion.port?.latency ?? .zero,
+      energy: energy)
     graph.demand(bytes, of: link)
     return task
   }

@@ -121,7 +121,8 @@ public struct Simulation: ~Copyable {
     _ deployment: Deployment, at time: SimTime
   ) throws(ServingError) -> RouteTable? {
     let fabric = deployment.fabric
-    guard !fabric.portsSuffice(deployment.network) else { return nil }
+    // Who reads weights from others needs the ways to them, whatever the ports say.
+    guard deployment.blocks != nil || !fabric.portsSuffice(deployment.network) else { return nil }
     do throws(FabricError) {
       let state = try deployment.network.state(after: fabric.changes, at: time)
       if let device = state.failedDevices.first {
@@ -237,9 +238,11 @@ public struct Simulation: ~Copyable {
   /// The same of requests that begin and end, in one microbatch.
   private mutating func planRequests() throws(ServingError) {
     guard var batches = requests else { return }
+    // So that nothing is copied.
+    requests = nil
+    defer { requests = batches }
     try loads[0].replay(&batches, of: trace, threads: threads)
     planner.cost(batches.mixes)
-    requests = batches
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 

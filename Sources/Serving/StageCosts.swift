@@ -48,6 +48,8 @@ struct StageCosts {
   /// Slots of each layer and expert group: `[layer * groups + group]`.
   private var slotsOfGroup: [[Int32]] = []
   private let groups: Int
+  /// Whether a device's experts may be several calls, on it and elsewhere.
+  private let sharesExperts: Bool
   /// Devices of an attention group.
   private let width: Int
   /// Expert groups that hold the shared experts for all; 0 where each device has its own.
@@ -67,7 +69,8 @@ struct StageCosts {
     precisions = deployment.precisions
     slices = deployment.parallelism.experts.tensor
     groups = deployment.placement.groups
-    chosen = groups == 1 ? model.experts.topK : 1
+    sharesExperts = deployment.execution.experts.usesCompanion
+    chosen = groups == 1 && !sharesExperts ? model.experts.topK : 1
     width = deployment.parallelism.attention.tensor
     update(mix)
     listSlots(deployment)
@@ -163,7 +166,7 @@ struct StageCosts {
   }
 
   /// Whether that call has all rows of its tokens, so that no sum is left to do after it.
-  private var callSums: Bool { callGathers && groups == 1 && slices == 1 }
+  private var callSums: Bool { callGathers && groups == 1 && slices == 1 && !sharesExperts }
 
   /// A stage of each device for itself, on one step of its way.
   func kernels(of stage: Stage, _ step: PlanStep) -> Cost {

@@ -18,6 +18,13 @@ extension Workload {
       let what = phase == .decode ? "sequences" : "prompts"
       throw .batching("\(parts) microbatches of \(batch) \(what) leave some without any")
     }
+    guard phase == .decode || deployment.execution.attention == .device else {
+      throw .execution(
+        "'attention' has no effect on prompts: a companion runs the attention of decoded tokens")
+    }
+    guard speculation == nil || !deployment.execution.usesCompanion else {
+      throw .batching("speculation with work on companions is not possible so far")
+    }
     guard parts == 1 || requests == nil else {
       throw .batching("several microbatches of requests that begin and end are not possible so far")
     }

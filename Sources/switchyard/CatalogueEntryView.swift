@@ -60,6 +60,10 @@ extension CatalogueEntryView {
       ("host memory bandwidth", "\(node.host.memoryBandwidth)"),
       ("device memory", "\(node.device.memory.capacity * Double(node.deviceCount))"),
     ]
+    if let companion = node.companion {
+      words.append(("companion", companion.processor.name))
+      words.append(("companion memory", companion.port?.link.name ?? "the device's"))
+    }
     if let network = node.network {
       words.append(("network", network.port.link.name))
       derived.append(("network card used", "\(network.port.effectiveBandwidth)"))

@@ -62,6 +62,10 @@ extension ScenarioReader {
     if workload.phase == .prefill {
       reason =
         "'predict' has no effect on prompts: no sequence's next token follows in another iteration"
+    } else if workload.requests != nil {
+      reason =
+        "'predict' follows sequences from one iteration to the next; with requests that begin and end "
+        + "it cannot so far"
     } else if predicted >= experts {
       reason = "'predict' is \(predicted), and a layer has \(experts) experts: leave it out"
     } else if experts > BlockExecution.mostPredictable {
