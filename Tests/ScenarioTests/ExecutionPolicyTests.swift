@@ -50,6 +50,13 @@ struct ExecutionPolicyTests {
       "scenario.yaml:12:14: 'fetch' has no effect: 'duplex-logic-pim' works on the device's own "
         + "memory, where experts live")
     try expect(
+      [
+        "1 x dgx-h100": "1 x monde", "{data: 8}": "{data: 1}", "{expert: 8}": "{expert: 1}",
+        "weights: bf16": "weights: fp32", "placement: contiguous": "execution: fastest",
+      ],
+      "scenario.yaml:4:10: monde-ndp has no compute rate for fp32, nor for a wider precision that "
+        + "could stand in; it has bf16")
+    try expect(
       onDuplex("{kind: split, alpha: 2}"),
       "scenario.yaml:12:35: 'alpha' has no effect with 'hot: search'")
     try expect(

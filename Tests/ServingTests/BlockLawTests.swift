@@ -219,3 +219,12 @@ struct DuplicateStoreTests {
     }
   }
 }
+
+@Test func blocksAreDealtWhateverTheNetworkIs() throws {
+  // A switched node's ports say all of its exchanges; who reads weights needs the ways nevertheless.
+  let spread = try run(deployment(dgxH100(), .everywhere(1)), batch: 64, iterations: 1)
+  let resident = try run(deployment(dgxH100(), nil), batch: 64, iterations: 1)
+  #expect(spread.ends[0] - spread.starts[0] > resident.ends[0] - resident.starts[0])
+  #expect(spread.tasks.contains { $0.label.stage == Stage.weightReads.rawValue })
+  #expect(!resident.tasks.contains { $0.label.stage == Stage.weightReads.rawValue })
+}
