@@ -80,18 +80,18 @@ extension ScenarioReader {
 
   /// Holds requests to the batching, and the encoder's output to the model.
   func checkEffect(
-    _ draft: WorkloadDraft?, _ batching: BatchingPolicy?, _ model: ModelArchitecture?
+    _ draft: WorkloadDraft?, _ batching: Batching?, _ model: ModelArchitecture?
   ) {
     guard let draft else { return }
     if let batching {
-      if draft.requests != nil, batching.kind == .static {
+      if draft.requests != nil, batching.admission == .static {
         problems.add(
           "'prompt' and 'output' need 'policies.batching: continuous' or 'prompts-first'; with "
             + "'static' no request begins or ends", at: place("workload", "prompt"))
       }
-      if draft.requests == nil, draft.context != nil, batching.kind != .static {
+      if draft.requests == nil, draft.context != nil, batching.admission != .static {
         problems.add(
-          "batching '\(batching.kind.rawValue)' has no effect without 'workload.prompt' and "
+          "batching '\(batching.admission.rawValue)' has no effect without 'workload.prompt' and "
             + "'workload.output': no request begins or ends", at: place("policies", "batching"))
       }
     }
@@ -109,7 +109,7 @@ extension ScenarioReader {
         "'\(model.name)' is an encoder-decoder model: its prompts and its decoded tokens go "
           + "through different layers, so give 'phase' and 'context'",
         at: place("workload", "prompt"))
-    } else if draft.source == nil {
+    } else if document.value["workload"]?["source"] == nil {
       problems.add(
         "'\(model.name)' decodes with attention to an encoder's output; write how long that is, "
           + "like 'source: 512 tokens'", at: place("workload"))
@@ -184,7 +184,7 @@ extension ScenarioReader {
   /// Whether an iteration has a number of tokens that can be simulated.
   func checkSize(_ deployment: Deployment, _ workload: Workload) -> Bool {
     let groups = deployment.parallelism.attention.data
-    let (tokens, isTooMany) = workload.tokensPerGroup.multipliedReportingOverflow(by: groups)
+    let (tokens, isTooMany) = workload.mostTokensPerGroup.multipliedReportingOverflow(by: groups)
     guard isTooMany || tokens > Self.mostTokens else { return true }
     let found = isTooMany ? "more than 2^63" : "\(tokens)"
     problems.add(

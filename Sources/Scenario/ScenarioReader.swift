@@ -65,7 +65,7 @@ struct ScenarioReader {
     else { return nil }
     var resolved = Workload(
       trace: trace, phase: phase, batch: batch, context: context, routing: routing.value,
-      batching: batching.value.batching, speculation: workload?.speculation)
+      batching: batching.value, speculation: workload?.speculation)
     resolved.requests = workload?.requests
     resolved.source = workload?.source ?? 0
     do { try resolved.check(deployment) } catch {

@@ -166,7 +166,7 @@ public struct Simulation: ~Copyable {
       switch workload.routing {
       case .asRecorded: return workload.trace
       case .uniform:
-        let tokens = workload.tokensPerGroup * deployment.parallelism.attention.data
+        let tokens = workload.mostTokensPerGroup * deployment.parallelism.attention.data
         return try workload.trace.withUniformSelections(tokens: tokens, seed: seed)
       }
     } catch { throw .trace(error) }

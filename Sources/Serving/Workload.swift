@@ -43,6 +43,9 @@ public struct Workload: Sendable {
   /// New tokens of each attention group in an iteration.
   public var tokensPerGroup: Int { batch * tokensPerSequence }
 
+  /// The same of the largest iteration that may come: where requests begin, all of their prompts.
+  public var mostTokensPerGroup: Int { requests.map { batch * $0.prompt } ?? tokensPerGroup }
+
   /// Positions of each attention group of which an iteration asks the next token: those of all new
   /// tokens in decode, the last one of each prompt in prefill.
   public var predictedPositions: Int { phase == .decode ? tokensPerGroup : batch }

@@ -95,4 +95,17 @@ struct ExecutionPolicyTests {
       "scenario.yaml:11:11: 'source' has no effect: it is what a decoder attends to of an encoder's "
         + "output")
   }
+
+  @Test("prompts that all begin at once are held to what can be simulated")
+  func promptsTooLarge() throws {
+    let found = try folder.problems(replacing: [
+      "context: 16 tokens": "prompt: 100000000 tokens\n  output: 3 tokens", ", phase: decode": "",
+      "batch: 4": "batch: 2", "placement: contiguous": "batching: continuous",
+    ])
+    #expect(
+      found == [
+        "scenario.yaml:9:10: an iteration would have 1600000000 new tokens; at most 1000000000 can be "
+          + "simulated"
+      ])
+  }
 }

@@ -10,39 +10,15 @@ import StrictYAML
 /// batching: continuous                           # prompts in the iterations of the others' decode
 /// batching: prompts-first                        # or by themselves as soon as there are some
 /// ```
-struct BatchingPolicy {
-  var kind: Kind
-  var batching: Batching
-
-  static let `static` = BatchingPolicy(kind: .static, batching: Batching())
-
-  enum Kind: String, PolicyKind {
-    /// The same sequences throughout, each replaced by another when it ends.
-    case `static`
-
-    /// Requests begin and end: a new one's prompt goes through with the others' decoded tokens.
-    case continuous
-    /// The same, prompts by themselves.
-    case promptsFirst = "prompts-first"
-
-    var keys: [String] { self == .static ? ["microbatches", "streams"] : [] }
-
-    var admission: Batching.Admission {
-      switch self {
-      case .static: .static
-      case .continuous: .continuous
-      case .promptsFirst: .promptsFirst
-      }
-    }
-  }
-
+extension Batching {
   /// More parts than this are refused.
   static let mostMicrobatches = 64
 
+  /// The kind with its options.
   var words: String {
-    var words = kind.rawValue
-    if batching.microbatches > 1 { words += ", \(batching.microbatches) microbatches" }
-    if let streams = batching.streams {
+    var words = admission.rawValue
+    if microbatches > 1 { words += ", \(microbatches) microbatches" }
+    if let streams {
       words +=
         " in two streams (\(streams.attention) compute units for attention, \(streams.experts) for "
         + "experts)"
@@ -51,21 +27,22 @@ struct BatchingPolicy {
   }
 }
 
+extension Batching.Admission: PolicyKind {
+  var keys: [String] { self == .static ? ["microbatches", "streams"] : [] }
+}
+
 extension ScenarioReader {
-  func batchingPolicy(_ value: Value) -> BatchingPolicy? {
-    guard let reader = PolicyReader<BatchingPolicy.Kind>("batching", value, problems) else {
+  func batchingPolicy(_ value: Value) -> Batching? {
+    guard let reader = PolicyReader<Batching.Admission>("batching", value, problems) else {
       return nil
     }
     defer { reader.finish() }
-    guard let mapping = reader.mapping else {
-      return BatchingPolicy(
-        kind: reader.kind, batching: Batching(admission: reader.kind.admission))
-    }
-    var batching = Batching(admission: reader.kind.admission)
+    var batching = Batching(admission: reader.kind)
+    guard let mapping = reader.mapping else { return batching }
     if let written = mapping.optional("microbatches") {
       guard
         let count = written.integer(
-          "microbatches", in: 1...BatchingPolicy.mostMicrobatches, problems)
+          "microbatches", in: 1...Batching.mostMicrobatches, problems)
       else { return nil }
       guard count > 1 else {
         problems.add("'microbatches: 1' has no effect; leave it out", at: written.location)
@@ -83,7 +60,7 @@ extension ScenarioReader {
       guard let streams = streams(written) else { return nil }
       batching.streams = streams
     }
-    return BatchingPolicy(kind: reader.kind, batching: batching)
+    return batching
   }
 
   private func streams(_ value: Value) -> Batching.Streams? {

@@ -9,7 +9,7 @@ struct Policies {
     var isDefault: Bool
   }
 
-  var batching: Slot<BatchingPolicy>?
+  var batching: Slot<Batching>?
   var routing: Slot<RoutingPolicy>?
   var placement: Slot<PlacementPolicy>?
   var execution: Slot<ExpertExecution>?
@@ -53,7 +53,7 @@ extension ScenarioReader {
       return read(value).map { Policies.Slot(value: $0, isDefault: false) }
     }
     let policies = Policies(
-      batching: slot("batching", default: .static, batchingPolicy),
+      batching: slot("batching", default: Batching(), batchingPolicy),
       routing: slot("routing", default: .asRecorded) { plain("routing", $0) },
       placement: slot("placement", default: .contiguous(redundant: 0), placementPolicy),
       execution: slot("execution", default: .resident, executionPolicy),
