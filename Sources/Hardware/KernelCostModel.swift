@@ -41,12 +41,16 @@ public struct KernelCostModel: Hashable, Sendable {
   ///   - units: Compute units that kernels have; all of the device's where nil. Arithmetic slows down
   ///     with their number. A law knows how much of the memory's bandwidth so few can use; to the
   ///     roofline they can use all of it.
-  public init(_ device: Device, for precisions: Precisions? = nil, units: Int? = nil) {
+  ///   - layout: How the rows of routed experts lie.
+  public init(
+    _ device: Device, for precisions: Precisions? = nil, units: Int? = nil,
+    experts layout: ExpertLayout = .packed
+  ) {
     self.device = device
     let own = units.map { device.part(units: $0) } ?? device
     part = units.map { device.share(ofUnits: $0) } ?? 1
     let part = part
-    laws = precisions.flatMap { KernelLaws(own, $0) }
+    laws = precisions.flatMap { KernelLaws(own, $0, experts: layout) }
     sharedLaws = laws.map { Shared($0) }
     launchLatency = device.efficiency.launchLatency
     achievableBandwidth = device.memory.bandwidth * device.efficiency.memoryFraction

@@ -33,6 +33,17 @@ public struct ExpertPlacement: Hashable, Sendable {
     return (copies.firstIndex(of: most) ?? 0, most)
   }
 
+  /// The most copies of one layer that any group holds.
+  public var mostCopiesOfLayer: Int {
+    var most = 0
+    for layer in hosts {
+      var copies = [Int](repeating: 0, count: groups)
+      for expert in layer { for group in expert { copies[group] += 1 } }
+      most = max(most, copies.max() ?? 0)
+    }
+    return most
+  }
+
   /// Whether some expert of some layer has more than one copy.
   public var hasReplicas: Bool { hosts.contains { $0.contains { $0.count > 1 } } }
 }

@@ -88,12 +88,14 @@ struct ScenarioReader {
     _ measurement: Serving.Measurement, isDrawn: Bool
   ) -> [String] {
     var remarks = deployment.cluster.node.remarks + model.remarks
-    let kernels = KernelCostModel(deployment.cluster.device, for: deployment.precisions)
+    let kernels = KernelCostModel(
+      deployment.cluster.device, for: deployment.precisions, experts: deployment.expertLayout)
     let families = deployment.model.kernelFamilies(in: workload.phase)
     for remark in kernels.remarks(for: deployment.precisions.arithmetic, families: families)
     where !remarks.contains(remark) {
       remarks.append(remark)
     }
+    remarks += deployment.outsideMeasured(workload).remarks
     let companion = deployment.execution.usesCompanion ? deployment.cluster.node.companion : nil
     let others = companion.map {
       KernelCostModel($0.processor).remarks(for: deployment.precisions.arithmetic) + $0.remarks
@@ -156,9 +158,11 @@ extension ScenarioReader {
     }
     let prompts = max(1, trace.sequenceCount(of: .prefill))
     let mean = trace.prefillTokens / prompts
-    if isPrefill, workload.context > mean {
+    // Where the trace has no prompts decoded tokens stand for them, which is said.
+    let beginning = trace.prefillTokens > 0 ? workload.requests?.prompt : nil
+    if let prompt = isPrefill ? workload.context : beginning, prompt > mean {
       remarks.append(
-        "a prompt of \(workload.context) tokens is put together from \(origin) ones of \(mean) on "
+        "a prompt of \(prompt) tokens is put together from \(origin) ones of \(mean) on "
           + "average")
     }
     return remarks

@@ -197,6 +197,11 @@ public struct Deployment: Sendable {
   /// One copy of a token on its way back.
   public var combinedCopy: Bytes { Bytes(Double(model.hidden) * exchange.combine.bytes) }
 
+  /// How the rows of routed experts lie on their device, as the library of the exchange leaves them.
+  public var expertLayout: ExpertLayout {
+    protocols.library == .deepEPLowLatency ? .masked : .packed
+  }
+
   /// Which devices share a node.
   public var rankLayout: RankLayout {
     RankLayout(ranks: cluster.deviceCount, perNode: cluster.devicesPerNode)

@@ -31,6 +31,9 @@ public struct ExpertExecution: Hashable, Sendable {
       case .fetch, .companion, .fastest, .split: true
       }
     }
+
+    /// Whether the device may run some of them, or all, from its own memory.
+    var runsOnDevice: Bool { self != .companion }
   }
 
   /// How experts are shared out: those with the fewest tokens to the companion.

@@ -44,7 +44,11 @@ public struct MemoryBudget: Hashable, Sendable {
     let attention = (0..<model.layers).reduce(Bytes.zero) {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
-    if !deployment.expertsLiveBeside { add("experts", copies, "copies", expert) }
+    if !deployment.expertsLiveBeside {
+      add("experts", copies, "copies", expert)
+    } else if deployment.execution.experts.runsOnDevice {
+      add("fetched experts", deployment.placement.mostCopiesOfLayer, "copies of a layer", expert)
+    }
     if let duplicates = deployment.blocks?.duplicates {
       add("duplicates", 1, "share of the memory", capacity * duplicates.share)
     }

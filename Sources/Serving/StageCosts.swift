@@ -25,6 +25,8 @@ struct StageCosts {
   private(set) var embedding = Cost()
   /// `[layer]`, of a group's tokens on one of its devices.
   private(set) var attention: [AttentionCost] = []
+  /// The same in one piece.
+  private var wholeAttention: [Cost] = []
   private(set) var denseFeedForward = Cost()
   private(set) var head = Cost()
   /// What a guess begins with, and the head over its last positions.
@@ -61,7 +63,8 @@ struct StageCosts {
     kernels = KernelCostModel(
       device, for: deployment.precisions, units: streams.map { $0[.attention] })
     expertKernels = KernelCostModel(
-      device, for: deployment.precisions, units: streams.map { $0[.experts] })
+      device, for: deployment.precisions, units: streams.map { $0[.experts] },
+      experts: deployment.expertLayout)
     companion = CompanionCosts(deployment)
     attentionPolicy = deployment.execution.attention
     sharedRanks = deployment.placement.sharedGroups
@@ -120,6 +123,7 @@ struct StageCosts {
       ofKind[kind] = cost
       return cost
     }
+    wholeAttention = attention.map { Cost(positions: [$0.whole]) }
     embedding.positions = [
       sequence(rows: tokens, by: kernels) { model.embedding(newTokens: tokens, precisions, $0) }
     ]
@@ -172,7 +176,7 @@ struct StageCosts {
   func kernels(of stage: Stage, _ step: PlanStep) -> Cost {
     switch stage {
     case .embedding: step.pass == .model ? embedding : predictionInput
-    case .attention: Cost(positions: [attention[step.layer].whole])
+    case .attention: wholeAttention[step.layer]
     case .gate: gate
     case .sharedExperts: sharedExperts
     case .weightedSum: weightedSum

@@ -153,8 +153,10 @@ struct StepPlanner {
     _ stage: Stage, _ step: PlanStep, of chain: Int, to graph: inout TaskGraph
   ) {
     let width = deployment.parallelism.attention.tensor
+    let differ = chains[chain].costs.count > 1
+    var cost = costs(step, of: chain).kernels(of: stage, step)
     for group in 0..<deployment.parallelism.attention.data {
-      let cost = costs(step, of: chain, group: group).kernels(of: stage, step)
+      if differ { cost = costs(step, of: chain, group: group).kernels(of: stage, step) }
       for device in group * width..<(group + 1) * width {
         let sequence = cost[device]
         guard sequence.kernels > 0 else { continue }

@@ -207,6 +207,26 @@ struct KernelLawsTests {
     #expect(wide.cost(of: kernel) == KernelCostModel(wide.device).cost(of: kernel))
   }
 
+  @Test("experts behind a dispatch of few tokens have the kernel with a mask, where one was measured")
+  func masked() throws {
+    let packed = Self.entry(.experts, "vllm_fused_moe fp8", Self.experts)
+    var slower = Self.experts
+    slower[0] *= 3
+    let masked = Self.entry(.experts, "deepepmoe fp8_block", slower)
+    let precisions = Precisions(.fp8)
+    func launch(_ kernels: [KernelCalibration], _ layout: ExpertLayout) throws -> SimTime? {
+      KernelCostModel(
+        try device("h100-sxm", kernels: kernels), for: precisions, experts: layout
+      ).cost(
+        ofExperts: GroupedLoad(counts: [64, 64]), chosen: 1, experts: 2, hidden: 4096,
+        intermediate: 512) { _ in }?.launchLatency
+    }
+    let usual = try #require(try launch([packed, masked], .packed))
+    #expect(try launch([packed, masked], .masked) == usual * 3)
+    #expect(try launch([packed], .masked) == usual)
+    #expect(try launch([masked], .packed) == nil)
+  }
+
   @Test("which families a model's runs use follows from its attention and its phase")
   func families() throws {
     let models = try ModelCatalogue.load()

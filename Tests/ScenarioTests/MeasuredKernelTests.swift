@@ -34,4 +34,19 @@ struct MeasuredKernelTests {
     let own = try folder.load(replacing: ["name: Tiny": catalogue])
     #expect(!own.remarks.contains(remark))
   }
+
+  @Test("says once a family which of its sizes lie outside what was measured")
+  func outside() throws {
+    // The gate has 8 columns, an expert is 64 wide: narrower than any that was measured.
+    func outside(_ batch: Int) throws -> [String] {
+      try folder.load(replacing: ["batch: 4": "batch: \(batch)"]).remarks
+        .filter { $0.hasPrefix("outside what was measured of ") }
+    }
+    let few = try outside(4)
+    #expect(few.count == Set(few.map { $0.prefix { $0 != ":" } }).count)
+    #expect(few.contains { $0.contains("gemm: ") && $0.contains("n 8 is below ") })
+    #expect(few.contains { $0.contains("experts: ") && $0.contains("hidden 64 is below ") })
+    #expect(!few.contains { $0.contains("rows 131072 is above") })
+    #expect(try outside(131_072).contains { $0.contains("rows 131072 is above") })
+  }
 }

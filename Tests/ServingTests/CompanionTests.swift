@@ -188,6 +188,11 @@ struct NearDataTests {
     let beside = MemoryBudget(try deployment(.fetch), workload)
     #expect(beside.fits)
     #expect(!beside.parts.contains { $0.name == "experts" })
+    // What is fetched stands in the device's memory: at most a layer of 128 times 67 MB.
+    let fetched = beside.parts.first { $0.name == "fetched experts" }
+    #expect(fetched?.bytes == Bytes(128 * 2 * 2048 * 8192 * 2))
+    let near = MemoryBudget(try deployment(.companion), workload)
+    #expect(!near.parts.contains { $0.name == "fetched experts" })
     // 103 GB of experts do not fit the device.
     #expect(!MemoryBudget(try deployment(.resident), workload).fits)
   }

@@ -72,7 +72,11 @@ public struct KernelLaws: Hashable, Sendable {
 
   /// Nil where the device is no GPU, the catalogue does not say how many compute units it has, or
   /// nobody's kernels were measured.
-  public init?(_ device: Device, _ precisions: Precisions) {
+  ///
+  /// - Parameter layout: How the rows of routed experts lie.
+  public init?(
+    _ device: Device, _ precisions: Precisions, experts layout: ExpertLayout = .packed
+  ) {
     guard device.kind == .gpu, device.computeUnits != nil, !device.kernels.isEmpty else {
       return nil
     }
@@ -91,9 +95,17 @@ public struct KernelLaws: Hashable, Sendable {
         of: device
       ) { law, _ in law.host = 0 }
     }
-    experts = fitted(.experts, types, KernelMachine(device, arithmetic), of: device)
+    chooseExperts(layout, types, KernelMachine(device, arithmetic), device)
     chooseAttention(device)
     chooseStreams(device)
+  }
+
+  private mutating func chooseExperts(
+    _ layout: ExpertLayout, _ types: [String], _ machine: KernelMachine?, _ device: Device
+  ) {
+    experts = fitted(.experts, types, machine, of: device, layout: layout)
+    guard experts == nil, layout != .packed else { return }
+    experts = fitted(.experts, types, machine, of: device)
   }
 
   private mutating func chooseAttention(_ device: Device) {
@@ -133,13 +145,18 @@ public struct KernelLaws: Hashable, Sendable {
   }
 
   /// The entry with most rows of the first of `types` that was measured; nil where none was.
+  ///
+  /// - Parameter layout: Of the entries of routed experts; others have none but this.
   private mutating func fitted<Law: KernelLaw>(
     _ family: KernelFamily, _ types: [String], _ machine: KernelMachine?, of device: Device,
+    layout: ExpertLayout = .packed,
     asRun change: (inout Law, inout KernelMachine) -> Void = { _, _ in }
   ) -> Fitted<Law>? {
     guard let machine else { return nil }
     for type in types {
-      let entry = device.kernels.filter { $0.family == family && $0.numberType == type }.mostRows
+      let entry = device.kernels.filter {
+        $0.family == family && $0.numberType == type && $0.expertLayout == layout
+      }.mostRows
       guard let entry else { continue }
       let isSameRate = Set([type, types[0]]).isSubset(of: ["bfloat16", "float16"])
       remark(family, entry, asked: isSameRate || type == types[0] ? nil : types[0], device)
