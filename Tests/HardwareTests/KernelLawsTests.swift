@@ -207,7 +207,8 @@ struct KernelLawsTests {
     #expect(wide.cost(of: kernel) == KernelCostModel(wide.device).cost(of: kernel))
   }
 
-  @Test("experts behind a dispatch of few tokens have the kernel with a mask, where one was measured")
+  @Test(
+    "experts behind a dispatch of few tokens have the kernel with a mask, where one was measured")
   func masked() throws {
     let packed = Self.entry(.experts, "vllm_fused_moe fp8", Self.experts)
     var slower = Self.experts
@@ -219,7 +220,8 @@ struct KernelLawsTests {
         try device("h100-sxm", kernels: kernels), for: precisions, experts: layout
       ).cost(
         ofExperts: GroupedLoad(counts: [64, 64]), chosen: 1, experts: 2, hidden: 4096,
-        intermediate: 512) { _ in }?.launchLatency
+        intermediate: 512
+      ) { _ in }?.launchLatency
     }
     let usual = try #require(try launch([packed, masked], .packed))
     #expect(try launch([packed, masked], .masked) == usual * 3)
