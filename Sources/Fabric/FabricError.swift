@@ -40,8 +40,9 @@ public enum FabricError: Error, Sendable {
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
         + (meant.map { "; did you mean '\($0)'?" } ?? "")
     case .companionLink(let name, let nameable):
-      "'\(name)' is the link of a companion, and no link of the network: it cannot change so far; what "
-        + "can is \(nameable.joined(separator: "; "))"
+      "'\(name)' is a companion's link, and none of the network's: it cannot change so far; name "
+        + nameable.dropLast().joined(separator: ", ") + (nameable.count > 1 ? " or " : "")
+        + (nameable.last ?? "")
     case .tooManyLinks(let links, let bytes, let limit):
       "the topology has \(fourDigits(links)) links between switches, which take \(Bytes(bytes)) of "
         + "memory; at most \(Bytes(limit)) are used"

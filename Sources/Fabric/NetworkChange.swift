@@ -112,9 +112,9 @@ extension Network {
       let switches = vertices.filter { $0.kind == .switch }.map(\.name)
       let parts = [("link", links.map(\.name)), ("switch", switches)]
         .filter { !$0.1.isEmpty }
-        .map { "\($0.0): " + Self.first(of: $0.1).joined(separator: ", ") }
-      let devices = deviceCount == 1 ? "device: 0" : "device: 0 to \(deviceCount - 1)"
-      throw .companionLink(name, nameable: parts + [devices])
+        .map { "a \($0.0) (\(Self.first(of: $0.1).joined(separator: ", ")))" }
+      let devices = deviceCount == 1 ? "0" : "0 to \(deviceCount - 1)"
+      throw .companionLink(name, nameable: parts + ["a device (\(devices))"])
     }
   }
 

@@ -54,11 +54,12 @@ struct CostCommand: ParsableCommand {
       let catalogue = try HardwareCatalogue.load(extraFiles: catalogue.map { [$0] } ?? [])
       let device = try catalogue.device(named: device)
       let shape = try KernelShape(family, shape, type: dtype)
-      if let reason = RooflineAnswer.reason(on: device) {
+      let found = catalogue.kernelCalibration(family, type: shape.type, on: device)
+      if let reason = RooflineAnswer.reason(on: device, found) {
         let answer = try RooflineAnswer(shape, on: device, because: reason)
         return try printResult(json ? try jsonText(answer) : answer.text)
       }
-      guard let found = catalogue.kernelCalibration(family, type: shape.type, on: device) else {
+      guard let found else {
         throw CalibrationError.noCalibration(family: family.rawValue)
       }
       let (work, machine) = try shape.work(of: found.calibration.kernel, on: device)

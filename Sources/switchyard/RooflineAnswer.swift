@@ -27,11 +27,19 @@ struct RooflineAnswer: Encodable {
     case entry, kernels, remarks
   }
 
-  /// Why runs cost a device's kernels by the roofline; nil where laws do.
-  static func reason(on device: Device) -> String? {
-    if device.kind != .gpu { return "no kernels of a device like it were measured" }
-    return device.computeUnits == nil
-      ? "the catalogue does not say how many compute units it has" : nil
+  /// Why runs cost a device's kernels by the roofline; nil where laws do, and where its own kernels were
+  /// measured.
+  static func reason(
+    on device: Device, _ found: HardwareCatalogue.FoundKernelCalibration?
+  ) -> String? {
+    guard let found else { return "the catalogue has no numbers for such kernels" }
+    guard device.computeUnits != nil else {
+      return "the catalogue does not say how many compute units it has"
+    }
+    guard device.kind == .gpu || found.calibration.device == device.name else {
+      return "the laws of measured kernels are of GPUs, and it is none"
+    }
+    return nil
   }
 
   /// - Throws: `CalibrationError`, `HardwareError` where the device cannot compute in the type.

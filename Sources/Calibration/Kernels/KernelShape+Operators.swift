@@ -17,7 +17,8 @@ extension KernelShape {
       return [named(.feedForwardUp, .gemm(GEMM(m: numbers[0], n: numbers[1], k: numbers[2])))]
     case .groupedGEMM:
       let grouped = GroupedGEMM(
-        tokens: numbers[0], activeExperts: min(numbers[0], numbers[1]), n: numbers[2], k: numbers[3])
+        tokens: numbers[0], activeExperts: min(numbers[0], numbers[1]), n: numbers[2], k: numbers[3]
+      )
       return [named(.expertUp, .groupedGEMM(grouped))]
     case .experts: return expertOperators()
     case .attentionDecode, .attentionPrompt:

@@ -110,8 +110,11 @@ extension RunResult {
   private func text(of duplicates: DuplicateUse) -> String {
     let runs = Double(iterations.count)
     var table = TextTable([.left("experts of others, per iteration"), .right("")])
-    table.add("  computed away from their holders", fixed(Double(duplicates.needed) / runs, decimals: 1))
-    table.add("  with weights from a duplicate", fixed(Double(duplicates.found) / runs, decimals: 1))
+    func add(_ name: String, _ count: Int) {
+      table.add("  " + name, fixed(Double(count) / runs, decimals: 1))
+    }
+    add("computed away from their holders", duplicates.needed)
+    add("with weights from a duplicate", duplicates.found)
     if let share = duplicates.foundShare { table.add("  share", percent(share)) }
     return table.description
   }

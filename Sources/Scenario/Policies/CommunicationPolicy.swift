@@ -104,7 +104,7 @@ extension ScenarioReader {
     policy.multiprocessors = multiprocessors
     let isWhole =
       library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
-      && mapping.has("chunks") == (chunks != nil)
+      && mapping.has("chunks") == (chunks != nil) && chunks != 1
       && (takesWidth && mapping.has("tensor-width")) == (width != nil)
       && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)
