@@ -26,6 +26,13 @@ public struct CompanionResources: Sendable {
   public var way: (to: ResourceID, from: ResourceID)?
 }
 
+extension Node.Companion {
+  /// What results call the way to the companion of a device, and the way from it.
+  public func linkNames(ofDevice number: Int) -> (to: String, from: String) {
+    ("device \(number) to \(processor.name)", "\(processor.name) to device \(number)")
+  }
+}
+
 /// A kind of resource, for tables that average over devices or links.
 public enum ResourceKind: Hashable, Sendable {
   case cores
@@ -113,9 +120,10 @@ public struct ClusterResources: Sendable {
         .companionMemory, of: number, "\(name) memory", companion.processor.memory.bandwidth))
     if let port = companion.port {
       let rate = port.effectiveBandwidth
+      let names = companion.linkNames(ofDevice: number)
       resources.way = (
-        add(.companionLink, of: number, "device \(number) to \(companion.processor.name)", rate),
-        add(.companionLink, of: number, "\(companion.processor.name) to device \(number)", rate)
+        add(.companionLink, of: number, names.to, rate),
+        add(.companionLink, of: number, names.from, rate)
       )
     }
     devices[number].companion = resources

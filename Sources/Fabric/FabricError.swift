@@ -14,6 +14,8 @@ public enum FabricError: Error, Sendable {
   /// A key of a fabric that changes nothing: the sentence says why.
   case withoutEffect(key: String, String)
   case unknownPart(String, meant: String? = nil, known: [String])
+  /// A companion's link where a change was to name a part of the network; what it can name.
+  case companionLink(String, nameable: [String])
   case tooManyLinks(links: Double, bytes: Double, limit: Double)
   case tooManyRoutes(devices: Int, bytes: Double, limit: Double)
   case tooManyMessages(steps: Double, bytes: Double, limit: Double)
@@ -37,6 +39,10 @@ public enum FabricError: Error, Sendable {
     case .unknownPart(let name, let meant, let known):
       "the network has no '\(name)'; it has \(known.joined(separator: ", "))"
         + (meant.map { "; did you mean '\($0)'?" } ?? "")
+    case .companionLink(let name, let nameable):
+      "'\(name)' is a companion's link, and none of the network's: it cannot change so far; name "
+        + nameable.dropLast().joined(separator: ", ") + (nameable.count > 1 ? " or " : "")
+        + (nameable.last ?? "")
     case .tooManyLinks(let links, let bytes, let limit):
       "the topology has \(fourDigits(links)) links between switches, which take \(Bytes(bytes)) of "
         + "memory; at most \(Bytes(limit)) are used"

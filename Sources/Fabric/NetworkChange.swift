@@ -88,8 +88,34 @@ extension Network {
   private func unknown(_ name: String, among names: [String]) -> FabricError {
     guard names.count > 8 else { return .unknownPart(name, known: names) }
     return .unknownPart(
-      name, meant: nearest(to: name, among: names),
-      known: names.prefix(7) + ["\(names.count - 7) more"])
+      name, meant: nearest(to: name, among: names), known: Self.first(of: names))
+  }
+
+  private static func first(of names: [String]) -> [String] {
+    names.count > 8 ? names.prefix(7) + ["\(names.count - 7) more"] : names
+  }
+
+  /// Refuses changes of companions' links, which are none of the network's.
+  ///
+  /// - Throws: ``FabricError/companionLink(_:nameable:)``.
+  public func check(
+    _ changes: [NetworkChange], beside companion: Node.Companion?
+  ) throws(FabricError) {
+    guard let companion, companion.port != nil else { return }
+    for change in changes {
+      guard case .link(let name) = change.part else { continue }
+      let isCompanions = (0..<deviceCount).contains {
+        let names = companion.linkNames(ofDevice: $0)
+        return name == names.to || name == names.from
+      }
+      guard isCompanions else { continue }
+      let switches = vertices.filter { $0.kind == .switch }.map(\.name)
+      let parts = [("link", links.map(\.name)), ("switch", switches)]
+        .filter { !$0.1.isEmpty }
+        .map { "a \($0.0) (\(Self.first(of: $0.1).joined(separator: ", ")))" }
+      let devices = deviceCount == 1 ? "0" : "0 to \(deviceCount - 1)"
+      throw .companionLink(name, nameable: parts + ["a device (\(devices))"])
+    }
   }
 
   /// The state after all changes up to and at `time`. Where several concern one link, the last one

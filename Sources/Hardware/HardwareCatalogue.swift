@@ -26,14 +26,15 @@ public struct HardwareCatalogue: Sendable {
   /// - Throws: ``Problems``: everything wrong with any of the files.
   public static func load(extraFiles: [String] = []) throws(Problems) -> HardwareCatalogue {
     let problems = ProblemCollector()
-    var document = CatalogueDocument()
+    var files: [Value] = []
     for path in shippedFiles + extraFiles {
-      do {
-        document.add(try Value.contents(ofFile: path), problems)
-      } catch {
-        problems.add(error)
-      }
+      do { files.append(try Value.contents(ofFile: path)) } catch { problems.add(error) }
     }
+    // What a file would have said that cannot be read is missing all over the others.
+    try problems.throwIfAny()
+    var document = CatalogueDocument()
+    for file in files { document.add(file, problems) }
+    if files.contains(where: { !$0.isMapping }) { try problems.throwIfAny() }
     let catalogue = HardwareCatalogue(document, problems)
     try problems.throwIfAny()
     return catalogue

@@ -6,10 +6,10 @@ import StrictYAML
 ///
 /// A file has models, or it has links, memory kinds, devices and nodes.
 extension ScenarioReader {
-  /// Nil where a file of that kind is wrong, so that names cannot be looked up, and where no name of
-  /// that kind is asked for.
+  /// Nil where a file of that kind is wrong, or one of no known kind, so that names cannot be looked up,
+  /// and where no name of that kind is asked for.
   func catalogues() -> (hardware: HardwareCatalogue?, models: ModelCatalogue?) {
-    let (hardwareFiles, modelFiles) = catalogueFiles()
+    guard let (hardwareFiles, modelFiles) = catalogueFiles() else { return (nil, nil) }
     var hardware: HardwareCatalogue?
     var models: ModelCatalogue?
     do { hardware = try HardwareCatalogue.load(extraFiles: hardwareFiles) } catch {
@@ -21,20 +21,23 @@ extension ScenarioReader {
     return (hardware, models)
   }
 
-  private func catalogueFiles() -> (hardware: [String], models: [String]) {
+  /// Nil where a file cannot be read.
+  private func catalogueFiles() -> (hardware: [String], models: [String])? {
     var files: (hardware: [String], models: [String]) = ([], [])
     guard let list = root.optional("catalogue") else { return files }
+    var areRead = true
     guard case .sequence(let entries) = list.content, !entries.isEmpty else {
       problems.add(
         "'catalogue' is a list of files, not \(list.kindName); "
           + "write it like 'catalogue: [my-devices.yaml]'", at: list.location)
-      return files
+      return nil
     }
     for entry in entries {
       guard let name = entry.text("catalogue", problems) else { continue }
       let path = document.resolve(name, writtenAt: entry.location)
       if let reason = reasonNotToRead(path) {
         problems.add("'\(path)' cannot be read: \(reason)", at: entry.location)
+        areRead = false
         continue
       }
       do {
@@ -53,8 +56,9 @@ extension ScenarioReader {
         }
       } catch {
         problems.add(error)
+        areRead = false
       }
     }
-    return files
+    return areRead ? files : nil
   }
 }

@@ -87,12 +87,28 @@ extension ScenarioReader {
     case .placementMismatch: place("policies", "placement")
     case .sharedGroups: place("policies", "placement", "shared-ranks")
     case .batching: place("policies", "batching")
-    case .fabric(.unknownPart): place("fabric", "changes")
+    case .option(let option, _): place(of: option)
+    case .fabric(.unknownPart), .fabric(.companionLink): place("fabric", "changes")
     case .fabric(.withoutEffect(let key, _)): place("fabric", key)
     case .fabric: place("fabric", "topology")
     case .execution: place("policies", "execution")
     case .collective, .communication: place("policies", "communication")
     default: place("cluster")
+    }
+  }
+
+  private func place(of option: ServingError.Option) -> Location {
+    switch option {
+    case .microbatches: place("policies", "batching", "microbatches")
+    case .streams: place("policies", "batching", "streams")
+    case .speculation: place("workload", "speculation")
+    case .companionAttention: place("policies", "execution", "attention")
+    case .memorySpaces: place("policies", "execution", "spaces")
+    case .hotExperts: place("policies", "execution", "hot")
+    case .blocks: place("policies", "execution", "kind")
+    case .duplicates: place("policies", "execution", "duplicates")
+    case .expertSlices: place("parallelism", "experts", "tensor")
+    case .exchangeAlgorithm: place("policies", "communication", "kind")
     }
   }
 

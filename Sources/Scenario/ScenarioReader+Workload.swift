@@ -84,7 +84,8 @@ extension ScenarioReader {
   ) {
     guard let draft else { return }
     if let batching {
-      if draft.requests != nil, batching.admission == .static {
+      // An encoder-decoder model cannot have requests at all, which is told below.
+      if draft.requests != nil, batching.admission == .static, (model?.encoderLayers ?? 0) == 0 {
         problems.add(
           "'prompt' and 'output' need 'policies.batching: continuous' or 'prompts-first'; with "
             + "'static' no request begins or ends", at: place("workload", "prompt"))

@@ -72,7 +72,9 @@ struct ScenarioReader {
       problems.add(error.sentence, at: place(of: error))
       return nil
     }
-    guard checkSize(deployment, resolved), checkMemory(deployment, resolved),
+    let hasEffect =
+      policies.communication.map { checkEffect(of: $0.value, deployment, resolved) } ?? false
+    guard hasEffect, checkSize(deployment, resolved), checkMemory(deployment, resolved),
       checkBlocks(deployment, resolved)
     else { return nil }
     return Scenario(

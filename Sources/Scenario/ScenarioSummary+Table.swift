@@ -23,6 +23,7 @@ extension ScenarioSummary {
       ),
       ("placement", [placementLine]),
       ("memory", memoryLines),
+      ("companion", companionLines),
       ("trace", traceLines),
       ("workload", workloadLines),
       ("policies", policyLines),
@@ -30,7 +31,7 @@ extension ScenarioSummary {
       ("seed", ["\(seed)"]),
     ]
     if !remarks.isEmpty { rows.append(("remarks", remarks.map { "- \($0)" })) }
-    return scenario + "\n\n" + rows.map(Self.row).joined()
+    return scenario + "\n\n" + rows.filter { !$0.lines.isEmpty }.map(Self.row).joined()
   }
 
   private static func row(_ label: String, _ lines: [String]) -> String {
@@ -77,6 +78,21 @@ extension ScenarioSummary {
         "  " + part.name.padded(to: names + 2)
           + String(repeating: " ", count: width - amount.count) + amount + "  = \(part.arithmetic)"
       }
+  }
+
+  private var companionLines: [String] {
+    guard let companion else { return [] }
+    let name = "\(companion.name) beside each device, \(companion.fullName)"
+    guard companion.isUsed else { return [name, "unused"] }
+    guard !companion.usesDeviceMemory else { return [name, "works on the device's memory"] }
+    let share = fixed(100 * companion.totalBytes / companion.capacityBytes, decimals: 1)
+    return [
+      name,
+      "\(Bytes(companion.totalBytes)) of \(Bytes(companion.capacityBytes)) (\(share) %) beside "
+        + "device \(companion.device), the fullest",
+      "  experts  \(Bytes(companion.totalBytes))  = \(companion.expertCopies) copies x "
+        + "\(Bytes(companion.expertBytes))",
+    ]
   }
 
   private var traceLines: [String] {

@@ -16,6 +16,8 @@ public struct ScenarioSummary: Encodable, Hashable, Sendable {
   public let parallelism: Parallelism
   public let placement: Placement
   public let memory: Memory
+  /// Nil where the devices have none.
+  public let companion: Companion?
   public let trace: Trace
   public let workload: Workload
   public let policies: [Policy]
@@ -84,6 +86,21 @@ public struct ScenarioSummary: Encodable, Hashable, Sendable {
     }
   }
 
+  /// The processor beside each device, and the memory of the one beside the device with most experts.
+  public struct Companion: Encodable, Hashable, Sendable {
+    public let name: String
+    public let fullName: String
+    public let device: Int
+    /// Whether it works on the device's memory, which is counted there; else it has its own.
+    public let usesDeviceMemory: Bool
+    /// Whether a policy gives it work, or keeps experts with it.
+    public let isUsed: Bool
+    public let expertCopies: Int
+    public let expertBytes: Double
+    public let totalBytes: Double
+    public let capacityBytes: Double
+  }
+
   public struct Trace: Encodable, Hashable, Sendable {
     public let file: String
     public let model: String
@@ -141,6 +158,7 @@ extension ScenarioSummary {
       expertsExpert: experts.expert, expertsTensor: experts.tensor)
     placement = Placement(deployment.placement)
     memory = Memory(scenario.memory)
+    companion = deployment.companionMemory.map(Companion.init)
     trace = Trace(scenario)
     workload = Workload(
       phase: scenario.workload.phase.rawValue, batch: scenario.workload.batch,
@@ -196,6 +214,16 @@ extension ScenarioSummary.Memory {
         Part(name: $0.name, arithmetic: $0.arithmetic, bytes: $0.bytes.value)
       },
       totalBytes: budget.total.value, capacityBytes: budget.capacity.value)
+  }
+}
+
+extension ScenarioSummary.Companion {
+  fileprivate init(_ memory: CompanionMemory) {
+    self.init(
+      name: memory.name, fullName: memory.fullName, device: memory.device,
+      usesDeviceMemory: memory.isDevices, isUsed: memory.isUsed, expertCopies: memory.copies,
+      expertBytes: memory.expertBytes.value, totalBytes: memory.total.value,
+      capacityBytes: memory.capacity.value)
   }
 }
 

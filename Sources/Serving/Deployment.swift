@@ -114,6 +114,7 @@ public struct Deployment: Sendable {
     self.execution = execution
     do throws(FabricError) {
       var network = try Network(NetworkPlan(cluster, topology: fabric.topology))
+      try network.check(fabric.changes, beside: cluster.node.companion)
       try network.check(fabric)
       if self.protocols.dispatch.isFitted { network.dropScaleUpLatency() }
       self.network = network
@@ -209,7 +210,7 @@ public struct Deployment: Sendable {
 
   /// Whether what each device sends and gets says what an exchange costs; else who sends to whom is
   /// needed.
-  var portsSuffice: Bool {
+  public var portsSuffice: Bool {
     exchange.algorithm == .flat && parallelism.experts.tensor == 1 && blocks == nil
       && fabric.portsSuffice(network)
   }

@@ -10,6 +10,8 @@ public struct ExchangeProtocols: Sendable {
   public var tensorExchange: CollectiveProtocol
   /// The part of each device's compute units that dispatch and combine occupy, 0 to 1.
   public var occupancy = 0.0
+  /// Compute units of each device that dispatch and combine occupy, where some are given to them.
+  public private(set) var multiprocessors: Int?
   /// What is the same in every dispatch and combine of a library that sends token by token: experts of
   /// a rank, and the multiprocessors at work; nil for one that sends a rank's part in one piece.
   public var tokenwise: (expertsPerRank: Double, multiprocessors: Int)?
@@ -40,6 +42,7 @@ public struct ExchangeProtocols: Sendable {
     self.init(startUp: library == nil ? .zero : node.scaleUp.collectiveLatency)
     if let multiprocessors, let all = cluster.device.computeUnits {
       occupancy = min(1, Double(multiprocessors) / Double(all))
+      self.multiprocessors = multiprocessors
     }
     guard let library else { return }
     self.library = library

@@ -81,7 +81,7 @@ extension ExpertExecution {
     guard let companion = node.companion else {
       guard usesCompanion else { return }
       throw .execution(
-        "the devices of '\(node.name)' have no companion: 'resident' and 'blocks' are possible")
+        "the devices of '\(node.name)' have no companion; choose 'resident' or 'blocks'")
     }
     let name = companion.processor.name
     if usesCompanion {
@@ -95,17 +95,20 @@ extension ExpertExecution {
           "'fetch' has no effect: '\(name)' works on the device's own memory, where experts live")
       }
       if case .split(let split) = experts, case .formula = split.choice {
-        throw .execution(
+        throw .option(
+          .hotExperts,
           "'hot: formula' needs a companion behind a link; '\(name)' works on the device's memory")
       }
       return
     }
     if attention != .device {
-      throw .execution(
+      throw .option(
+        .companionAttention,
         "'\(name)' has a memory of its own, where no KV cache lives: attention is the device's")
     }
     if case .split(let split) = experts, split.spaces != nil {
-      throw .execution(
+      throw .option(
+        .memorySpaces,
         "'spaces' has no effect: '\(name)' has a memory of its own, which it shares with nobody")
     }
   }

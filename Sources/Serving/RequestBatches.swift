@@ -19,7 +19,8 @@ public struct RequestLengths: Hashable, Sendable {
 /// Puts the iterations of such requests together.
 ///
 /// A place's request is as old at the beginning as chance has it, 0 to `output` - 1 tokens, so that
-/// requests end one by one and not all at a time. Draws are from the stream "ages".
+/// requests end one by one and not all at a time. Draws of ages are from the stream "ages", of the
+/// sequences that stand for prompts from "prompts", for generated tokens from "sequences".
 struct RequestBatches {
   private let lengths: RequestLengths
   private let admission: Batching.Admission
@@ -47,7 +48,7 @@ struct RequestBatches {
     var reading = workload
     reading.phase = hasPrompts ? .prefill : .decode
     reading.context = lengths.prompt
-    prompts = try TokenSource(reading, groups: groups, seed: seed)
+    prompts = try TokenSource(reading, groups: groups, seed: seed, stream: "prompts")
   }
 
   var drawsWithReplacement: Bool {

@@ -26,11 +26,24 @@ public enum ServingError: Error, Sendable {
   case sharedGroups(String)
   /// Microbatches, streams or guesses that the workload rules out: the sentence says why.
   case batching(String)
+  /// One thing that was asked for and cannot be here, or changes nothing: the sentence says why.
+  case option(Option, String)
   /// A network that cannot be built, or changes of parts it does not have.
   case fabric(FabricError)
   /// The network broke apart while the run went on.
   case disconnected(FabricError, at: SimTime)
   case lawBroken(String)
+
+  /// What an error is about, where it is one thing of several that were asked for together.
+  public enum Option: Hashable, Sendable {
+    case microbatches, streams
+    case speculation
+    case companionAttention
+    case memorySpaces, hotExperts
+    case blocks, duplicates
+    case expertSlices
+    case exchangeAlgorithm
+  }
 
   /// Whether what was asked for is at fault (exit code 2) or the run (exit code 1).
   public var isInputError: Bool {
@@ -63,7 +76,7 @@ public enum ServingError: Error, Sendable {
     case .engine(let error):
       error.sentence { Stage(rawValue: $0)?.name ?? "stage \($0)" }
     case .communication(let reason), .execution(let reason), .sharedGroups(let reason),
-      .batching(let reason):
+      .batching(let reason), .option(_, let reason):
       reason
     case .collective(let error):
       error.sentence

@@ -43,6 +43,8 @@ public struct Simulation: ~Copyable {
   private var meter: TokenMeter
   /// Of the measured iterations; nil where nobody asks.
   private var pairs: PairCopies?
+  /// Of the measured iterations so far; nil where nobody keeps duplicates.
+  public private(set) var duplicates: DuplicateCounts?
   private var planner: StepPlanner
   private var graph: TaskGraph
   private var engine: Engine<DefaultEventQueue>
@@ -94,6 +96,7 @@ public struct Simulation: ~Copyable {
     let sequences = workload.batch * deployment.parallelism.attention.data
     meter = TokenMeter(perIteration: workload.countedTokensPerSequence * Double(sequences))
     pairs = keepsPairs ? PairCopies(deployment, positions: positions) : nil
+    if deployment.blocks?.duplicates != nil { duplicates = DuplicateCounts() }
     self.planner = planner
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
@@ -212,7 +215,10 @@ public struct Simulation: ~Copyable {
     measuredSince = engine.now
     for iteration in 0..<measurement.iterations {
       try plan()
-      for load in loads { try pairs?.add(load.counts, load.traffic) }
+      for load in loads {
+        try pairs?.add(load.counts, load.traffic)
+        if let dealer = load.blocks { duplicates?.add(dealer.work) }
+      }
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
       try observer.iterationEnded(

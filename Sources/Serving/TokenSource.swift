@@ -11,7 +11,8 @@ import Traces
 /// sequence's where a prompt is too short.
 ///
 /// Sequences come in a random order without repetition where the trace has enough of them for all
-/// places, and at random with replacement where it has not. All draws are from the stream "sequences".
+/// places, and at random with replacement where it has not. All draws are from one stream of the user's
+/// naming.
 struct TokenSource {
   private struct Place {
     var next: Int
@@ -32,7 +33,10 @@ struct TokenSource {
   /// Whether one recorded sequence may stand for several at a time.
   let drawsWithReplacement: Bool
 
-  init(_ workload: Workload, groups: Int, seed: UInt64) throws(ServingError) {
+  /// - Parameter stream: The random stream's name; another user's draws are from another.
+  init(
+    _ workload: Workload, groups: Int, seed: UInt64, stream: String = "sequences"
+  ) throws(ServingError) {
     let isDecode = workload.phase == .decode
     spans = workload.trace.sequences.map { isDecode ? $0.decode : $0.prefill }
       .filter { !$0.isEmpty }
@@ -43,7 +47,7 @@ struct TokenSource {
     batch = workload.batch
     tokensPerPlace = workload.tokensPerSequence
     drawsWithReplacement = groups * workload.batch > spans.count
-    random = RandomStream(seed: seed, name: "sequences")
+    random = RandomStream(seed: seed, name: stream)
     order = Array(spans.indices)
     isInUse = [Bool](repeating: false, count: spans.count)
     if !drawsWithReplacement { shuffle() }

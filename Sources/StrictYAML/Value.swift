@@ -58,6 +58,11 @@ public struct Value: Sendable {
     }
   }
 
+  public var isMapping: Bool {
+    if case .mapping = content { return true }
+    return false
+  }
+
   /// The value under a key, where this is a mapping that has it.
   public subscript(key: String) -> Value? {
     guard case .mapping(let entries) = content else { return nil }

@@ -10,7 +10,8 @@ struct CostCommand: ParsableCommand {
     commandName: "cost",
     abstract: "Says what one kernel takes on a device, and which numbers say so.",
     discussion: """
-      Weights and caches come from memory; experts' rows are spread evenly. Shapes:
+      Weights and caches come from memory; experts' rows are spread evenly. Devices whose kernels \
+      runs cost by the roofline are answered by the roofline, and that is said. Shapes:
 
         gemm               m n k
         grouped-gemm       rows experts n k
@@ -53,7 +54,12 @@ struct CostCommand: ParsableCommand {
       let catalogue = try HardwareCatalogue.load(extraFiles: catalogue.map { [$0] } ?? [])
       let device = try catalogue.device(named: device)
       let shape = try KernelShape(family, shape, type: dtype)
-      guard let found = catalogue.kernelCalibration(family, type: shape.type, on: device) else {
+      let found = catalogue.kernelCalibration(family, type: shape.type, on: device)
+      if let reason = RooflineAnswer.reason(on: device, found) {
+        let answer = try RooflineAnswer(shape, on: device, because: reason)
+        return try printResult(json ? try jsonText(answer) : answer.text)
+      }
+      guard let found else {
         throw CalibrationError.noCalibration(family: family.rawValue)
       }
       let (work, machine) = try shape.work(of: found.calibration.kernel, on: device)

@@ -37,6 +37,9 @@ struct RecordedRun: IterationObserver {
       uses: uses(of: simulation), elapsed: simulation.measuredTime,
       idlePower: idlePower * Double(devices),
       pairs: simulation.pairBytes.flatMap { PairTraffic(deviceCount: devices, bytes: $0) })
+    result.duplicates = simulation.duplicates.map {
+      DuplicateUse(needed: $0.needed, found: $0.found)
+    }
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
         "\(simulation.changesToCome) of \(scenario.deployment.fabric.changes.count) changes of the "
@@ -70,6 +73,7 @@ struct RecordedRun: IterationObserver {
       bounds: TaskBound.allCases.map(\.name))
     description.model = deployment.model.name
     description.cluster = "\(cluster.nodeCount) x \(cluster.node.name)"
+    if let memory = deployment.companionMemory { description.cluster += ", " + memory.words }
     description.policies = scenario.policies.map { "\($0.slot): \($0.choice)" }
       .joined(separator: "\n")
     let trace = scenario.workload.trace

@@ -43,6 +43,7 @@ struct CSVTests {
     #expect(
       try text("resources.csv").hasSuffix(
         "5,spare,spare links,,B/s,1000000000.0,0.0,0.0,1,0.0,0.0\n"))
+    #expect(try text("duplicates.csv") == "experts_needed,experts_found\n10,4\n")
     #expect(try text("pair_traffic.csv") == "source,target,bytes\n0,1,256\n1,0,128\n")
     #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps
     // Quotes are doubled, and a text with a line feed or a comma is quoted.
@@ -55,10 +56,12 @@ struct CSVTests {
     try exampleResult().writeCSV(toDirectory: directory.path)
     var result = try exampleResult(spans: .none)
     result.pairs = nil
-    #expect(Set(directory.contents).isSuperset(of: ["spans.csv", "pair_traffic.csv"]))
+    result.duplicates = nil
+    let kept = ["spans.csv", "pair_traffic.csv", "duplicates.csv"]
+    #expect(Set(directory.contents).isSuperset(of: kept))
     try result.writeCSV(toDirectory: directory.path)
-    #expect(Set(directory.contents).isDisjoint(with: ["spans.csv", "pair_traffic.csv"]))
-    #expect(directory.contents.count == ResultTable.allCases.count - 2)
+    #expect(Set(directory.contents).isDisjoint(with: kept))
+    #expect(directory.contents.count == ResultTable.allCases.count - 3)
   }
 
   @Test("Numbers as bytes read back as the same numbers")

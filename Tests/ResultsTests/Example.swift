@@ -110,9 +110,11 @@ func exampleResult(spans: SpansKept = .all) throws -> RunResult {
       tasks, iteration: iteration, from: base, to: base + 1_000_000, tokens: 4,
       load: ([0, 0, 2, 6 + iteration * 2], [0, 0, 128, 64]))
   }
-  return try recorder.finish(
+  var result = try recorder.finish(
     uses: exampleUses, elapsed: SimTime(microseconds: 2), idlePower: 10,
     pairs: PairTraffic(deviceCount: 2, bytes: [0, 256, 128, 0]))
+  result.duplicates = DuplicateUse(needed: 10, found: 4)
+  return result
 }
 
 /// Of 2 us. The port of gpu 1 was down for half of them.

@@ -28,7 +28,8 @@ struct SummaryTests {
     for words in [
       "4000000 tokens/s, 2000000 tokens/s per device", "waiting", "bound by", "worst layer",
       "gpu 0 HBM", "idle power", "synthetic trace", "uncalibrated", "15.0 %", "1.55", "4.5 uJ",
-      "hottest links",
+      "hottest links", "  computed away from their holders   5.0",
+      "  share                             40.0 %",
     ] { #expect(text.contains(words), "\(words) in\n\(text)") }
   }
 
@@ -42,7 +43,7 @@ struct SummaryTests {
     #expect(try decoder.decode(RunSummary.self, from: Data(json.utf8)) == summary)
     for key in [
       "\"tokens_per_second\"", "\"mean_device_seconds_per_iteration\"", "\"percentile99_seconds\"",
-      "\"energy_joules_per_token\"",
+      "\"energy_joules_per_token\"", "\"experts_found\" : 4",
     ] { #expect(json.contains(key), "\(key) in\n\(json)") }
   }
 }

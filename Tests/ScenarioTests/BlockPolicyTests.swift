@@ -89,14 +89,14 @@ struct BlockPolicyTests {
         ]) { $1 })
     #expect(
       one == [
-        "scenario.yaml:12:14: blocks have no effect on one device: there is nobody else to compute them"
+        "scenario.yaml:12:21: blocks have no effect on one device: there is nobody else to compute them"
       ])
     let sliced = try folder.problems(
       replacing: policy(blocks).merging(
         ["experts: {expert: 8}": "experts: {expert: 4, tensor: 2}"]) { $1 })
     #expect(
       sliced == [
-        "scenario.yaml:12:14: blocks are of whole experts, and these are sliced over 2 devices; "
+        "scenario.yaml:6:60: blocks are of whole experts, and these are sliced over 2 devices; "
           + "choose 'experts: {expert: 8}'"
       ])
     let prompts = try folder.problems(

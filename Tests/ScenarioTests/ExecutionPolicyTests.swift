@@ -43,8 +43,8 @@ struct ExecutionPolicyTests {
   func refused() throws {
     try expect(
       ["placement: contiguous": "execution: companion"],
-      "scenario.yaml:12:14: the devices of 'dgx-h100' have no companion: 'resident' and "
-        + "'blocks' are possible")
+      "scenario.yaml:12:14: the devices of 'dgx-h100' have no companion; choose "
+        + "'resident' or 'blocks'")
     try expect(
       onDuplex("fetch"),
       "scenario.yaml:12:14: 'fetch' has no effect: 'duplex-logic-pim' works on the device's own "

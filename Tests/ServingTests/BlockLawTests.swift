@@ -70,6 +70,31 @@ struct BlockLawTests {
     #expect(dealer.dealer.work.hits > 0)
   }
 
+  @Test("kept as duplicates are counted, found or not")
+  func duplicateCounts() throws {
+    func counts(_ share: Double?) throws -> DuplicateCounts? {
+      let deployment = try deployment(
+        try wafer(2, 2), .everywhere(1, share.map { .init(share: $0) }))
+      var simulation = try Simulation(
+        deployment,
+        Workload(
+          trace: skewedTrace(), phase: .decode, batch: 40, context: 64, routing: .asRecorded),
+        Measurement(warmup: 1, iterations: 3), seed: 7)
+      var log = RunLog()
+      try simulation.run(observer: &log)
+      return simulation.duplicates
+    }
+    #expect(try counts(nil) == nil)
+    // 40 sequences on each of four dies choose every expert, and every die has blocks of it: three need
+    // the weights of each of 3 x 8 experts in 3 iterations. After the first nearly all are there.
+    let roomy = try #require(try counts(0.5))
+    #expect(roomy.needed == 3 * 3 * 8 * 3)
+    #expect(roomy.found > roomy.needed * 9 / 10)
+    // Room for one expert: 80 GB x 0.00004 = 3.2 MB, and one takes 3.146 MB.
+    let cramped = try #require(try counts(0.000_04))
+    #expect(cramped.needed == roomy.needed && cramped.found == 0)
+  }
+
   @Test("kept as duplicates take time off the run")
   func duplicatesAreFaster() throws {
     // Links so narrow that no kernel hides the reads.

@@ -78,6 +78,29 @@ struct RequestBatchTests {
     #expect(mixed.count == operators([parts[0]]).count + 1)
   }
 
+  @Test func promptsAndDecodedTokensAreDrawnFromStreamsOfTheirOwn() throws {
+    // As many prompts as decoded sequences: one stream would draw the same ones for both.
+    let workload = try Workload(
+      trace: skewedTrace(), phase: .decode, batch: 20, context: 12, routing: .asRecorded)
+    func first(_ stream: String) throws -> [Int] {
+      var source = try TokenSource(workload, groups: 1, seed: 5, stream: stream)
+      var batch = ReplayBatch()
+      source.nextBatch(of: 0..<20, into: &batch, devicesPerGroup: 1)
+      return batch.tokens.map { $0 / 50 }
+    }
+    #expect(try first("prompts") != first("sequences"))
+    var requests = try batches(.continuous, output: 2)
+    var replay = ReplayBatch()
+    var (prompts, decoded): ([Int], [Int]) = ([], [])
+    for _ in 0..<2 {
+      requests.next(into: &replay, devicesPerGroup: 1)
+      for token in replay.tokens where token % 50 == 0 { prompts.append(token / 50) }
+      for token in replay.tokens where token % 50 >= 20 { decoded.append(token / 50) }
+    }
+    #expect(prompts.count == 16 && decoded.count == 16)
+    #expect(prompts.sorted() != decoded.sorted())
+  }
+
   @Test func aRunCountsWhatItGives() throws {
     var workload = try Workload(
       trace: skewedTrace(), phase: .decode, batch: 8, context: 12, routing: .asRecorded,

@@ -23,6 +23,27 @@ struct CheckAndCatalogueTests {
     #expect(try bench.contents == [])
   }
 
+  @Test("check and run say what lies in companions' memories")
+  func companions() throws {
+    let monde = Workbench.repository + "/scenarios/papers/monde/nllb-near-data.yaml"
+    let text = try bench.output(of: "check", monde)
+    // 12 layers of 128 experts, each 2 x 2048 x 8192 numbers of 2 bytes.
+    #expect(
+      text.contains(
+        "             103.1 GB of 512 GB (20.1 %) beside device 0, the fullest\n"
+          + "               experts  103.1 GB  = 1536 copies x 67.11 MB\n"))
+    #expect(text.contains("\ncompanion    monde-ndp beside each device, "))
+    let shared = try bench.output(
+      of: "check", Workbench.repository + "/scenarios/papers/duplex/mixtral-duplex.yaml")
+    #expect(shared.contains("\n             works on the device's memory\n"))
+    #expect(!(try bench.output(of: "check", Workbench.quickstart)).contains("companion"))
+    let run = try bench.output(of: "run", monde, "--set", "measure.iterations=1")
+    #expect(
+      run.split(separator: "\n")[1]
+        == "nllb-moe-54b, 1 x monde, beside each device monde-ndp, experts take 103.1 GB of its 512 GB, "
+        + "1 device")
+  }
+
   @Test("check --json is JSON with the same figures")
   func checkJSON() throws {
     let text = try bench.output(

@@ -113,6 +113,36 @@ struct KernelCommandTests {
         == "none.csv: cannot be read: no such file")
   }
 
+  @Test("cost answers by the roofline where runs do, and says why")
+  func roofline() throws {
+    let mi300x = try object(["cost", "--device", "mi300x", "gemm", "4096", "4096", "4096"])
+    // 2 x 4096^3 operations at 1,307 TFLOP/s take 105 us, and a launch 3 us.
+    let seconds = try #require(mi300x["seconds"] as? Double)
+    #expect(seconds > 108e-6 && seconds < 300e-6)
+    #expect(mi300x["entry"] as? String == "roofline")
+    let text = try bench.output(of: "cost", "--device", "mi300x", "gemm", "1", "4096", "4096")
+    #expect(text.firstMatch(of: /bound by +memory/) != nil)
+    #expect(
+      text.contains(
+        "- by the plain roofline, as in runs: the catalogue does not say how many compute units it has"
+      ))
+    #expect(
+      try bench.output(of: "cost", "--device", "monde-ndp", "gemm", "64", "64", "64")
+        .contains("- by the plain roofline, as in runs: "))
+    for shape in [
+      ["grouped-gemm", "64", "8", "512", "512"], ["experts", "64", "1024", "512", "8", "2"],
+      ["attention-decode", "8", "2048", "32", "8", "128"],
+      ["attention-prompt", "1", "2048", "32", "8", "128"], ["latent-decode", "8", "2048", "16"],
+      ["latent-prompt", "1", "2048", "16"], ["streaming", "64", "8192"],
+    ] {
+      let answer = try object(["cost", "--device", "mi300x"] + shape)
+      #expect(try #require(answer["seconds"] as? Double) > 3e-6, "\(shape)")
+    }
+    #expect(
+      try bench.refusal("cost", "--device", "mi300x", "gemm", "1", "2", "3", "--dtype", "fp3")
+        .hasPrefix("'fp3' is not a type of gemm kernels; one of: bfloat16, "))
+  }
+
   @Test("cost explains one kernel")
   func cost() throws {
     let gemm = ["cost", "--device", "h100-sxm", "gemm", "4096", "4096", "4096", "--dtype", "bf16"]

@@ -20,6 +20,7 @@ enum ResultTable: String, CaseIterable {
   case resources
   case spans
   case pairTraffic = "pair_traffic"
+  case duplicates
 
   /// Without the run's id, which only a database has.
   var columns: [String] {
@@ -54,6 +55,7 @@ enum ResultTable: String, CaseIterable {
       ]
     case .spans: ["iteration", "device", "stage", "layer", "bound", "start_ps", "end_ps"]
     case .pairTraffic: ["source", "target", "bytes"]
+    case .duplicates: ["experts_needed", "experts_found"]
     }
   }
 
@@ -72,6 +74,7 @@ enum ResultTable: String, CaseIterable {
     case .resources: try result.writeResources(to: &sink)
     case .spans: try result.writeSpans(to: &sink)
     case .pairTraffic: try result.writePairTraffic(to: &sink)
+    case .duplicates: try result.writeDuplicates(to: &sink)
     }
   }
 
@@ -80,6 +83,7 @@ enum ResultTable: String, CaseIterable {
     switch self {
     case .spans: !result.spans.isEmpty
     case .pairTraffic: result.pairs != nil
+    case .duplicates: result.duplicates != nil
     default: true
     }
   }

@@ -28,6 +28,13 @@ extension RunResult {
     try sink.endRow()
   }
 
+  func writeDuplicates(to sink: inout some RowSink) throws {
+    guard let duplicates else { return }
+    sink.add(duplicates.needed)
+    sink.add(duplicates.found)
+    try sink.endRow()
+  }
+
   func writeRemarks(to sink: inout some RowSink) throws {
     for (position, remark) in description.remarks.enumerated() {
       sink.add(position)

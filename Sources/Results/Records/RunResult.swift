@@ -22,6 +22,8 @@ public struct RunResult: Hashable, Sendable {
   public var resources: [ResourceRecord]
   /// What went from device to device; nil unless it was asked for.
   public var pairs: PairTraffic?
+  /// Nil where no copies of others' experts were kept.
+  public var duplicates: DuplicateUse?
   /// Drawn by all devices because they are on, whatever they do.
   public var idleEnergy: Joules
   /// In the order in which tasks ended; empty unless asked for.

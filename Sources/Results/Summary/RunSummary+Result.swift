@@ -18,6 +18,9 @@ extension RunSummary {
       iteration: Iteration(result.iterationTimes),
       stages: result.stages.map { Stage($0, of: result) }, meanImbalance: imbalance?.mean,
       worstImbalance: imbalance?.worstMoment.worstImbalance, layers: result.loads.map(Layer.init),
+      duplicates: result.duplicates.map {
+        Duplicates(expertsNeeded: $0.needed, expertsFound: $0.found)
+      },
       utilisation: result.utilisationByKind.map(Utilisation.init),
       hottestLinks: links.prefix(RunResult.hottestLinks).map { Link($0, of: result) },
       linksInUse: links.count,

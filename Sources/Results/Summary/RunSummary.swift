@@ -51,6 +51,12 @@ public struct RunSummary: Codable, Hashable, Sendable {
     public var busiest: String
   }
 
+  /// ``DuplicateUse``, over all measured iterations.
+  public struct Duplicates: Codable, Hashable, Sendable {
+    public var expertsNeeded: Int
+    public var expertsFound: Int
+  }
+
   public struct Link: Codable, Hashable, Sendable {
     public var link: String
     public var kind: String
@@ -86,6 +92,8 @@ public struct RunSummary: Codable, Hashable, Sendable {
   public var meanImbalance: Double?
   public var worstImbalance: Double?
   public var layers: [Layer]
+  /// Absent where no copies of others' experts were kept.
+  public var duplicates: Duplicates?
   public var utilisation: [Utilisation]
   /// The most utilised ones, most utilised first.
   public var hottestLinks: [Link]

@@ -7,6 +7,7 @@ extension RunResult {
   public func summaryText(allLayers: Bool = false) -> String {
     var sections = [heading, throughputText, stageText]
     if let imbalance = loadImbalance { sections.append(imbalanceText(imbalance, allLayers)) }
+    if let duplicates { sections.append(text(of: duplicates)) }
     if !resources.isEmpty { sections.append(utilisationText) }
     if !linksByUtilisation.isEmpty { sections.append(linksText) }
     sections.append(energyText)
@@ -104,6 +105,18 @@ extension RunResult {
         "\(load.worstIteration)", "\(load.tokens.reduce(0, +))")
     }
     return text + layers.description
+  }
+
+  private func text(of duplicates: DuplicateUse) -> String {
+    let runs = Double(iterations.count)
+    var table = TextTable([.left("experts of others, per iteration"), .right("")])
+    func add(_ name: String, _ count: Int) {
+      table.add("  " + name, fixed(Double(count) / runs, decimals: 1))
+    }
+    add("computed away from their holders", duplicates.needed)
+    add("with weights from a duplicate", duplicates.found)
+    if let share = duplicates.foundShare { table.add("  share", percent(share)) }
+    return table.description
   }
 
   private var utilisationText: String {

@@ -83,6 +83,10 @@ extension ScenarioReader {
       return CommunicationPolicy(algorithm: reader.kind.algorithm)
     }
     let chunks = mapping.optionalInteger("chunks", in: 1...1024)
+    if chunks == 1 {
+      problems.add(
+        "'chunks: 1' has no effect; leave it out", at: mapping.location(of: "chunks"))
+    }
     let library = mapping.word("library", CommunicationPolicy.Library.self, default: .nccl)
     let multiprocessors = mapping.optionalInteger("multiprocessors", in: 1...100_000)
     let takesWidth = reader.kind == .tensorCoordinated
@@ -100,7 +104,7 @@ extension ScenarioReader {
     policy.multiprocessors = multiprocessors
     let isWhole =
       library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
-      && mapping.has("chunks") == (chunks != nil)
+      && mapping.has("chunks") == (chunks != nil) && chunks != 1
       && (takesWidth && mapping.has("tensor-width")) == (width != nil)
       && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)

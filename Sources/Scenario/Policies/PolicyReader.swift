@@ -41,11 +41,12 @@ struct PolicyReader<Kind: PolicyKind> {
     guard let mapping else { return }
     for key in mapping.keys where key != "kind" && !kind.keys.contains(key) {
       let readers = Kind.allCases.filter { $0.keys.contains(key) }.map { "'\($0.rawValue)'" }
-      guard !readers.isEmpty else { continue }
+      guard let last = readers.last else { continue }
+      let others = readers.dropLast().joined(separator: ", ")
       _ = mapping.optional(key)
       mapping.problems.add(
         "'\(key)' has no effect with kind '\(kind.rawValue)'; it is for kind "
-          + readers.joined(separator: " and "), at: mapping.location(of: key))
+          + (others.isEmpty ? last : "\(others) or \(last)"), at: mapping.location(of: key))
     }
     for key in kind.keys { _ = mapping.optional(key) }
     mapping.finish()

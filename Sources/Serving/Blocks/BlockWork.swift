@@ -13,6 +13,8 @@ struct BlockWork {
   private(set) var kept: [Int32]
   /// Experts that a device needed, did not hold and had a duplicate of.
   private(set) var hits = 0
+  /// Those that it had no duplicate of, and read.
+  private(set) var misses = 0
 
   init(layers: Int, devices: Int) {
     self.devices = devices
@@ -30,11 +32,13 @@ struct BlockWork {
     }
     for index in reads.indices { reads[index] = 0 }
     hits = 0
+    misses = 0
   }
 
   /// Notes one expert's weights that a device reads.
   mutating func read(layer: Int, by reader: Int, from holder: Int) {
     reads[(layer * devices + reader) * devices + holder] += 1
+    misses += 1
   }
 
   /// Notes that a device keeps an expert that it reads.

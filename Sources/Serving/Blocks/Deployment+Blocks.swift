@@ -18,26 +18,31 @@ extension Deployment {
   func checkBlocks() throws(ServingError) {
     guard let blocks else { return }
     guard cluster.deviceCount > 1 else {
-      throw .execution("blocks have no effect on one device: there is nobody else to compute them")
+      throw .option(
+        .blocks, "blocks have no effect on one device: there is nobody else to compute them")
     }
     guard parallelism.experts.tensor == 1 else {
-      throw .execution(
+      throw .option(
+        .expertSlices,
         "blocks are of whole experts, and these are sliced over \(parallelism.experts.tensor) "
           + "devices; choose 'experts: {expert: \(cluster.deviceCount)}'")
     }
     guard placement.sharedGroups == 0 else {
-      throw .execution(
+      throw .option(
+        .blocks,
         "blocks where shared experts have expert groups of their own are not possible so far")
     }
     guard !sendsOnceToNode else {
-      throw .execution(
+      throw .option(
+        .exchangeAlgorithm,
         "where a token's blocks are computed is not known when it is sent to a node once; use "
           + "another kind of communication")
     }
     guard let duplicates = blocks.duplicates else { return }
     guard duplicateCapacity > 0 else {
       let each = model.expertBytes(precisions)
-      throw .execution(
+      throw .option(
+        .duplicates,
         "\(cluster.device.memory.capacity * duplicates.share) kept for duplicates have no effect: "
           + "an expert takes \(each)")
     }
