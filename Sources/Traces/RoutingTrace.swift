@@ -14,8 +14,8 @@ public struct RoutingTrace: Sendable {
   public let origin: TraceOrigin
   /// Who recorded it, how and from what; for a synthetic trace, from which trace and how.
   public let provenance: String
-  public let sequences: [TraceSequence]
-  /// All tokens of all sequences.
+  public internal(set) var sequences: [TraceSequence]
+  /// All tokens of the recording.
   public let tokens: Int
   public let gateFormat: GateFormat
   /// The file's name for messages.

@@ -1,0 +1,159 @@
+import Hardware
+import Models
+import Placement
+import Traces
+import Units
+
+/// The question of where a deployment's experts should live, put to the optimisers of `Placement`.
+///
+///     let study = try PlacementStudy(deployment, workload)
+///     let problem = try study.problem(of: profile, redundant: 0)
+///     let better = try deployment.placing(study.placement(of: found.placement))
+///
+/// Work is what experts' tokens cost the device (``ExpertSeconds``), communication what a token's
+/// bytes take on the devices' ports, all of which send at a time: of the scale-up network within a
+/// node, of the cards between nodes.
+public struct PlacementStudy: Sendable {
+  public let deployment: Deployment
+  public let workload: Workload
+  /// Expert groups of a node.
+  public let groupsPerNode: Int
+
+  /// - Throws: ``ServingError/execution(_:)`` where experts' work is not their own device's, and
+  ///   ``ServingError/sharedGroups(_:)`` where shared experts take a part of a node.
+  public init(_ deployment: Deployment, _ workload: Workload) throws(ServingError) {
+    guard deployment.execution.experts == .resident else {
+      throw .execution(
+        "a placement is chosen by what experts cost their own device; use execution 'resident'")
+    }
+    let cluster = deployment.cluster
+    let width = deployment.parallelism.experts.tensor
+    let shared = deployment.placement.sharedGroups
+    groupsPerNode =
+      cluster.nodeCount == 1
+      ? deployment.placement.groups - shared : max(1, cluster.devicesPerNode / width)
+    guard cluster.nodeCount == 1 || shared % groupsPerNode == 0 else {
+      throw .sharedGroups(
+        "shared experts have \(shared) expert groups, no whole number of nodes of \(groupsPerNode): "
+          + "there is no placement to choose on parts of a node")
+    }
+    self.deployment = deployment
+    self.workload = workload
+  }
+
+  /// Groups that hold routed experts.
+  public var groups: Int { deployment.placement.groups - deployment.placement.sharedGroups }
+
+  /// The current placement as the optimisers know it: without the groups of shared experts.
+  public var current: ExpertPlacement {
+    let shared = deployment.placement.sharedGroups
+    return ExpertPlacement(
+      groups: groups,
+      hosts: deployment.placement.hosts.map { layer in layer.map { $0.map { $0 - shared } } })
+  }
+
+  /// What the optimisers found, with the groups of shared experts before it.
+  public func placement(of found: ExpertPlacement) -> ExpertPlacement {
+    found.behind(sharedGroups: deployment.placement.sharedGroups)
+  }
+
+  /// New tokens of an iteration, of all attention groups.
+  public var tokensPerIteration: Int {
+    workload.tokensPerGroup * deployment.parallelism.attention.data
+  }
+
+  /// The problem that routing as profiled poses.
+  ///
+  /// - Parameters:
+  ///   - redundant: Copies of a layer beyond one for each expert.
+  ///   - traffic: Where tokens are between layers.
+  /// - Throws: ``PlacementProblemError`` where there cannot be so many copies.
+  public func problem(
+    of profile: RoutingProfile, redundant: Int, traffic: PlacementProblem.Traffic = .home,
+    objective: PlacementProblem.Objective = .sum
+  ) throws(PlacementProblemError) -> PlacementProblem {
+    let slots = max(1, (profile.experts + redundant + groups - 1) / groups)
+    let rows = Double(tokensPerIteration * profile.topK) / Double(groups * slots)
+    let seconds = ExpertSeconds(deployment, workload.mix, slots: slots, rows: rows)
+    var problem = try profile.problem(
+      groups: groups, groupsPerNode: groupsPerNode, slotsPerGroup: slots, redundant: redundant,
+      iterationTokens: Double(tokensPerIteration)
+    ) { _, _, tokens in seconds[tokens] }
+    problem.traffic = traffic
+    problem.objective = objective
+    let bytes =
+      traffic == .transition
+      ? deployment.dispatchedCopy : deployment.dispatchedCopy + deployment.combinedCopy
+    // The slowest pair sends alone.
+    let senders = objective == .bottleneck ? 1 : Double(groups)
+    problem.secondsInNode = (bytes / bandwidthInNode).value / senders
+    problem.secondsAcrossNodes = max(
+      problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
+    return problem
+  }
+
+  /// Of one device to those of its node.
+  var bandwidthInNode: Bandwidth { deployment.cluster.node.scaleUp.port.effectiveBandwidth }
+
+  /// A device's share of what leaves its node; the node's own where nothing does.
+  var bandwidthAcrossNodes: Bandwidth {
+    let node = deployment.cluster.node
+    let devices = Double(node.deviceCount)
+    if let planes = node.scaleUp.planes, node.network == nil || node.scaleUp.kind == .planes {
+      let uplinks = planes.uplink * node.scaleUp.port.link.efficiency * Double(planes.count)
+      return min(bandwidthInNode, uplinks * (1 / devices))
+    }
+    guard let network = node.network else { return bandwidthInNode }
+    return min(
+      bandwidthInNode, network.port.effectiveBandwidth * (Double(network.cardCount) / devices))
+  }
+
+  /// What moving experts from one placement to another takes, with the network to themselves: the
+  /// busiest device's or node's bytes over its bandwidth.
+  public func migration(
+    from old: ExpertPlacement, to new: ExpertPlacement
+  ) -> (copies: Int, bytes: Bytes, time: Seconds) {
+    let migration = PlacementMigration(from: old, to: new, groupsPerNode: groupsPerNode)
+    let slices = deployment.parallelism.experts.tensor
+    // Each device of a group moves its own slice.
+    let each = deployment.model.expertBytes(deployment.precisions, tensorSlices: slices)
+    var (out, into) = (
+      [Double](repeating: 0, count: groups), [Double](repeating: 0, count: groups)
+    )
+    let nodes = (groups + groupsPerNode - 1) / groupsPerNode
+    var (outOfNode, intoNode) = (
+      [Double](repeating: 0, count: nodes), [Double](repeating: 0, count: nodes)
+    )
+    for from in 0..<groups {
+      for to in 0..<groups {
+        let copies = Double(migration.copiesSent[from * groups + to])
+        let (source, target) = (from / groupsPerNode, to / groupsPerNode)
+        if source == target {
+          out[from] += copies
+          into[to] += copies
+        } else {
+          outOfNode[source] += copies
+          intoNode[target] += copies
+        }
+      }
+    }
+    let inside = each * (max(out.max() ?? 0, into.max() ?? 0)) / bandwidthInNode
+    let share = each * (max(outOfNode.max() ?? 0, intoNode.max() ?? 0) / Double(groupsPerNode))
+    return (
+      migration.copies, each * Double(migration.copies * slices),
+      max(inside, share / bandwidthAcrossNodes)
+    )
+  }
+}
+
+extension Deployment {
+  /// The same with experts elsewhere.
+  ///
+  /// - Throws: ``ServingError`` where the placement does not fit the model or the parallelism.
+  public func placing(_ placement: ExpertPlacement) throws(ServingError) -> Deployment {
+    try Deployment(
+      model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
+      placement: placement, exchange: exchange, protocols: protocols, fabric: fabric,
+      execution: execution)
+  }
+}
