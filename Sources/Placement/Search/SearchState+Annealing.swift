@@ -61,12 +61,12 @@ extension SearchState {
               temperature = Float(annealing.cooling.temperature(after: annealing.done + trial))
             }
             let (bits, more) = (random.next(), random.next())
-            let drawn = Int((bits >> 32) &* UInt64(layers.count &* items) >> 32)
+            let drawn = Int(((bits >> 32) &* UInt64(layers.count &* items)) >> 32)
             let layer = layers[drawn / items]
             var this = drawn % items
             var other: Int
             let kind = bits & 255
-            let slot = Int((bits >> 8 & 0xFFFF) &* UInt64(slots) >> 16)
+            let slot = Int(((bits >> 8 & 0xFFFF) &* UInt64(slots)) >> 16)
             if kind < 205 {
               let place = layer &* items &+ this
               let partner = Int(partners[place &* 8 &+ Int(bits >> 24 & 7)])
@@ -76,11 +76,11 @@ extension SearchState {
               other = Int(itemAt[layer &* items &+ group &* slots &+ slot])
             } else {
               if kind < 218 {
-                let window = Int((more >> 48) &* windows >> 16)
+                let window = Int(((more >> 48) &* windows) >> 16)
                 let group = hottestGroup(layer, window: window) % groups
                 this = Int(itemAt[layer &* items &+ group &* slots &+ slot])
               }
-              other = Int((more & 0xFFFF_FFFF) &* UInt64(items) >> 32)
+              other = Int(((more & 0xFFFF_FFFF) &* UInt64(items)) >> 32)
               if groupOf[layer &* items &+ this] == groupOf[layer &* items &+ other] { continue }
             }
             let limit = temperature * exponentials[Int(more >> 32 & 1023)]

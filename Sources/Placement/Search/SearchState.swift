@@ -452,6 +452,6 @@ extension SearchState {
   /// The most loaded group of a layer in a window.
   @inline(__always)
   func hottestGroup(_ layer: Int, window: Int) -> Int {
-    max(0, Int(topGroup[(layer &* tables.windowVectors &+ window &>> 3) &* 3][window & 7]))
+    max(0, Int(topGroup[(layer &* tables.windowVectors &+ (window >> 3)) &* 3][window & 7]))
   }
 }
