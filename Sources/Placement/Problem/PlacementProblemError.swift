@@ -8,6 +8,7 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
   case notANumber(String)
   case memory(needed: Int, there: Int, copies: Int)
   case contradictoryPlaces(PlacementProblem.Place)
+  case shortTrace(requests: Int, tokens: Int)
   case misfit(String)
 
   public var sentence: String {
@@ -28,6 +29,8 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
     case .contradictoryPlaces(let place):
       "expert \(place.expert) of layer \(place.layer) cannot be placed: pinned and forbidden places "
         + "leave it no group (group \(place.group))"
+    case .shortTrace(let requests, let tokens):
+      "\(requests) requests with \(tokens) tokens are too few to profile one part and judge by another"
     case .misfit(let detail): detail
     }
   }
