@@ -6,7 +6,7 @@ extension SearchTables {
     var groupOfItem: [Int32] = []
     for layer in 0..<layers {
       let loads = (layer * items..<(layer + 1) * items).map { meanWork(ofItem: $0) }
-      if !allowed.isEmpty || problem.spreadsCopiesOverNodes {
+      if hasPlaces || problem.spreadsCopiesOverNodes {
         guard let row = constrainedLayer(layer, loads) else { return nil }
         groupOfItem += row
         continue
@@ -60,7 +60,7 @@ extension SearchTables {
   }
 
   func isAllowed(_ place: Int, _ group: Int) -> Bool {
-    allowed.isEmpty || allowed[place * groups + group]
+    !hasPlaces || allowed[place * groups + group]
   }
 
   /// Whether a group has another copy of the item's expert.

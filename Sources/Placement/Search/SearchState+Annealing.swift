@@ -34,10 +34,11 @@ extension SearchState {
     for _ in 0..<samples {
       let layer = layers[random.below(layers.count)]
       let (this, other) = (random.below(tables.items), random.below(tables.items))
-      guard groupOf[layer * tables.items + this] != groupOf[layer * tables.items + other],
-        maySwap(layer, this, other)
+      guard
+        swaps.groupOf[layer * tables.items + this] != swaps.groupOf[layer * tables.items + other],
+        swaps.maySwap(layer, this, other)
       else { continue }
-      sum += abs(change(layer, this, other))
+      sum += abs(swaps.change(layer, this, other))
       count += 1
     }
     return count > 0 ? sum / Double(count) : 0
@@ -49,48 +50,48 @@ extension SearchState {
   /// one off the most loaded group, the others are any two items of a layer.
   func anneal(_ annealing: inout Annealing, trials: Int) {
     var random = annealing.random
-    let (items, slots, groups) = (tables.items, tables.slots, tables.groups)
+    let swaps = swaps
+    let (items, slots) = (swaps.items, swaps.slots)
     let windows = UInt64(tables.problem.windows)
     let layers = annealing.layers
+    let range = UInt64(layers.count * items)
     var temperature: Float = 0
     exponentials.withUnsafeBufferPointer { exponentials in
-      tables.partners.withUnsafeBufferPointer { partners in
-        layers.withUnsafeBufferPointer { layers in
-          for trial in 0..<trials {
-            if trial & 1023 == 0 {
-              temperature = Float(annealing.cooling.temperature(after: annealing.done + trial))
-            }
-            let (bits, more) = (random.next(), random.next())
-            let drawn = Int((bits >> 32) &* UInt64(layers.count &* items) >> 32)
-            let layer = layers[drawn / items]
-            var this = drawn % items
-            var other: Int
-            let kind = bits & 255
-            let slot = Int((bits >> 8 & 0xFFFF) &* UInt64(slots) >> 16)
-            if kind < 205 {
-              let place = layer &* items &+ this
-              let partner = Int(partners[place &* 8 &+ Int(bits >> 24 & 7)])
-              if partner < 0 { continue }
-              let group = Int(groupOf[partner])
-              if group == Int(groupOf[place]) { continue }
-              other = Int(itemAt[layer &* items &+ group &* slots &+ slot])
-            } else {
-              if kind < 218 {
-                let window = Int((more >> 48) &* windows >> 16)
-                let group = hottestGroup(layer, window: window) % groups
-                this = Int(itemAt[layer &* items &+ group &* slots &+ slot])
-              }
-              other = Int((more & 0xFFFF_FFFF) &* UInt64(items) >> 32)
-              if groupOf[layer &* items &+ this] == groupOf[layer &* items &+ other] { continue }
-            }
-            let limit = temperature * exponentials[Int(more >> 32 & 1023)]
-            let moved = communicationChange(layer, this, other)
-            // No swap can make the slowest group faster than the mean.
-            if moved - Float(slack(layer)) > limit { continue }
-            let change = moved + (loadAfter(layer, this, other) - Float(layerLoad[layer]))
-            if change > limit || !maySwap(layer, this, other) { continue }
-            swap(layer, this, other)
+      layers.withUnsafeBufferPointer { layers in
+        for trial in 0..<trials {
+          if trial & 1023 == 0 {
+            temperature = Float(annealing.cooling.temperature(after: annealing.done + trial))
           }
+          let (bits, more) = (random.next(), random.next())
+          let drawn = Int(truncatingIfNeeded: ((bits >> 32) &* range) >> 32)
+          let layer = layers[drawn / items]
+          let first = layer &* items
+          var this = drawn % items
+          var other: Int
+          let kind = bits & 255
+          let slot = Int(truncatingIfNeeded: ((bits >> 8 & 0xFFFF) &* UInt64(slots)) >> 16)
+          if kind < 205 {
+            let partner = Int(
+              swaps.partners[(first &+ this) &* 8 &+ Int(truncatingIfNeeded: bits >> 24 & 7)])
+            if partner < 0 { continue }
+            let group = Int(swaps.groupOf[partner])
+            other = Int(swaps.itemAt[first &+ group &* slots &+ slot])
+          } else {
+            if kind < 218 {
+              let window = Int(truncatingIfNeeded: ((more >> 48) &* windows) >> 16)
+              let group = swaps.hottestGroup(layer, window: window)
+              this = Int(swaps.itemAt[first &+ group &* slots &+ slot])
+            }
+            other = Int(truncatingIfNeeded: ((more & 0xFFFF_FFFF) &* UInt64(items)) >> 32)
+          }
+          if swaps.groupOf[first &+ this] == swaps.groupOf[first &+ other] { continue }
+          let limit = temperature * exponentials[Int(truncatingIfNeeded: more >> 32 & 1023)]
+          let moved = swaps.communicationChange(layer, this, other)
+          // No swap can make the slowest group faster than the mean.
+          if moved - (swaps.layerLoad[layer] - swaps.meanLoad[layer]) > limit { continue }
+          let change = moved + (swaps.loadAfter(layer, this, other) - swaps.layerLoad[layer])
+          if change > limit || !swaps.maySwap(layer, this, other) { continue }
+          swaps.swap(layer, this, other)
         }
       }
     }
@@ -98,18 +99,15 @@ extension SearchState {
     annealing.done += trials
   }
 
-  @inline(__always)
-  func slack(_ layer: Int) -> Double { layerLoad[layer] - tables.meanLoad[layer] }
-
   /// Takes swaps that make the cost less until there is none in any of `layers`; each layer's pairs in
   /// order, again while it or a neighbour changes. O(items^2) look-ups for each layer and pass.
   func descend(layers: [Int], passes: Int = 100) {
     var isOpen = [Bool](repeating: false, count: tables.layers)
     for layer in layers { isOpen[layer] = true }
     let mayMove = isOpen
-    let items = tables.items
+    let (swaps, items) = (swaps, tables.items)
     // Rounding must not be taken for a gain.
-    let least = 1e-7 * max(cost, .leastNormalMagnitude) / Double(tables.layers)
+    let least = Float(1e-7 * max(cost, .leastNormalMagnitude) / Double(tables.layers))
     for _ in 0..<passes {
       var isDone = true
       for layer in layers where isOpen[layer] {
@@ -117,12 +115,12 @@ extension SearchState {
         var hasChanged = false
         for this in 0..<items {
           for other in this &+ 1..<max(items, this &+ 1)
-          where groupOf[layer &* items &+ this] != groupOf[layer &* items &+ other] {
-            let moved = Double(communicationChange(layer, this, other))
-            if moved - slack(layer) > -least { continue }
-            let change = moved + (Double(loadAfter(layer, this, other)) - layerLoad[layer])
-            if change > -least || !maySwap(layer, this, other) { continue }
-            swap(layer, this, other)
+          where swaps.groupOf[layer &* items &+ this] != swaps.groupOf[layer &* items &+ other] {
+            let moved = swaps.communicationChange(layer, this, other)
+            if moved - (swaps.layerLoad[layer] - swaps.meanLoad[layer]) > -least { continue }
+            let change = moved + (swaps.loadAfter(layer, this, other) - swaps.layerLoad[layer])
+            if change > -least || !swaps.maySwap(layer, this, other) { continue }
+            swaps.swap(layer, this, other)
             hasChanged = true
           }
         }

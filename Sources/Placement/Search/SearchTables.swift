@@ -18,9 +18,9 @@ final class SearchTables: @unchecked Sendable {
   let windowVectors: Int
 
   /// The expert of each item, `[layer][item]`; -1 of an empty slot.
-  let expertOf: [Int32]
+  let expertOf: UnsafeMutablePointer<Int32>
   /// Copies of the item's expert.
-  let copiesOf: [Int32]
+  let copiesOf: UnsafeMutablePointer<Int32>
   /// Tokens to the items of the next layer, `[pair][item][next]`, and the same transposed.
   let forward: UnsafeMutablePointer<Row>
   let backward: UnsafeMutablePointer<Row>
@@ -30,14 +30,17 @@ final class SearchTables: @unchecked Sendable {
   /// Work of an item in each window, `[layer][item][window]`.
   let work: UnsafeMutablePointer<Row>
   /// `[window]`, zeros behind the last one.
-  let windowWeights: [Row]
+  let windowWeights: UnsafeMutablePointer<Row>
   /// The groups' mean load, weighted over windows, `[layer]`: no placement is faster.
-  let meanLoad: [Double]
+  let meanLoad: UnsafeMutablePointer<Float>
   /// Eight items of neighbouring layers, or of the same for home traffic, that an item has most
   /// traffic with, as `layer * items + item`: `[layer][item][8]`, -1 where there are fewer.
-  private(set) var partners: [Int32]
-  /// Whether an item may be on a group, `[layer][item][group]`; empty where all may.
-  let allowed: [Bool]
+  let partners: UnsafeMutablePointer<Int32>
+  /// Whether an item may be on a group, `[layer][item][group]`; a single one without
+  /// ``hasPlaces``.
+  let allowed: UnsafeMutablePointer<Bool>
+  let hasPlaces: Bool
+  let hasReplicas: Bool
   let hasTransitions: Bool
   let hasHome: Bool
   /// Seconds saved by a token that stays in a group rather than its node only, and in a node.
@@ -49,6 +52,12 @@ final class SearchTables: @unchecked Sendable {
     backward.deallocate()
     together.deallocate()
     work.deallocate()
+    windowWeights.deallocate()
+    meanLoad.deallocate()
+    partners.deallocate()
+    expertOf.deallocate()
+    copiesOf.deallocate()
+    allowed.deallocate()
   }
 
   /// - Parameter counts: copies of each expert, `[layer][expert]`.
@@ -72,37 +81,35 @@ final class SearchTables: @unchecked Sendable {
       expertOf += owners + empty
       copiesOf += owners.map { Int32(layer[Int($0)]) } + empty.map { _ in 1 }
     }
-    self.expertOf = expertOf
-    self.copiesOf = copiesOf
+    self.expertOf = zeros(expertOf.count, 0)
+    self.expertOf.update(from: expertOf, count: expertOf.count)
+    self.copiesOf = zeros(copiesOf.count, 0)
+    self.copiesOf.update(from: copiesOf, count: copiesOf.count)
+    hasReplicas = copiesOf.contains { $0 > 1 }
     let pairRows = hasTransitions ? (layers - 1) * items : 1
-    forward = Self.zeros(pairRows * rowVectors)
-    backward = Self.zeros(pairRows * rowVectors)
-    together = Self.zeros((hasHome ? layers * items : 1) * rowVectors)
-    work = Self.zeros(layers * items * windowVectors)
-    windowWeights = (0..<windowVectors).map { vector in
-      var row = Row(repeating: 0)
-      for lane in 0..<8 where vector * 8 + lane < problem.windows {
-        row[lane] = Float(problem.windowWeights[vector * 8 + lane])
-      }
-      return row
+    forward = zeros(pairRows * rowVectors, Row(repeating: 0))
+    backward = zeros(pairRows * rowVectors, Row(repeating: 0))
+    together = zeros((hasHome ? layers * items : 1) * rowVectors, Row(repeating: 0))
+    work = zeros(layers * items * windowVectors, Row(repeating: 0))
+    windowWeights = zeros(windowVectors, Row(repeating: 0))
+    for window in 0..<problem.windows {
+      windowWeights[window / 8][window % 8] = Float(problem.windowWeights[window])
     }
     let mean = problem.meanWork
-    meanLoad = (0..<layers).map { layer in
-      mean[layer * problem.experts..<(layer + 1) * problem.experts].reduce(0, +)
-        / Double(problem.groups)
+    meanLoad = zeros(layers, 0)
+    for layer in 0..<layers {
+      let sum = mean[layer * problem.experts..<(layer + 1) * problem.experts].reduce(0, +)
+      meanLoad[layer] = Float(sum / Double(problem.groups))
     }
-    allowed = Self.allowed(problem, expertOf, items: items)
-    partners = []
+    let places = Self.allowed(problem, expertOf, items: items)
+    hasPlaces = !places.isEmpty
+    allowed = zeros(places.count, true)
+    allowed.update(from: places, count: places.count)
+    partners = zeros(layers * items * 8, -1)
     fillWork()
     if hasTransitions { fillTransitions() }
     if hasHome { fillTogether() }
-    partners = strongestPartners()
-  }
-
-  private static func zeros(_ count: Int) -> UnsafeMutablePointer<Row> {
-    let rows = UnsafeMutablePointer<Row>.allocate(capacity: max(1, count))
-    rows.initialize(repeating: Row(repeating: 0), count: max(1, count))
-    return rows
+    findPartners()
   }
 
   private func fillWork() {
@@ -185,8 +192,7 @@ final class SearchTables: @unchecked Sendable {
     return allowed
   }
 
-  private func strongestPartners() -> [Int32] {
-    var partners = [Int32](repeating: -1, count: layers * items * 8)
+  private func findPartners() {
     let row = rowVectors * 8
     for place in 0..<layers * items {
       let layer = place / items
@@ -207,6 +213,5 @@ final class SearchTables: @unchecked Sendable {
       if hasHome { look(together, place, layer) }
       for (rank, partner) in best.enumerated() { partners[place * 8 + rank] = partner.place }
     }
-    return partners
   }
 }
