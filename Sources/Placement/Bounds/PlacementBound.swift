@@ -1,0 +1,116 @@
+/// What no placement of a problem can cost less than: a proven lower bound, in seconds.
+///
+///     let bound = PlacementBound(of: problem, threads: 2)
+///     let gap = found.cost.total / bound.total - 1
+///
+/// Work is bounded layer by layer (``LoadBound``), traffic pair by pair and level by level: with U the
+/// bound on what stays in a group or in a node (``TrafficBound``), a token costs
+///
+///     across Σ W - (across - inside) U_node - inside U_group
+///
+/// Both hang together through the excess δ of a layer's slowest group over the mean: less balance may
+/// let more traffic stay, by the slopes of the traffic bounds, but costs δ itself. The bound takes the
+/// δ of each layer that is worst for it; as it is linear in δ, that is at one end.
+///
+/// Home traffic: a token of k experts goes to at least k / slots groups, rounded up, and to no fewer
+/// than k less the pairs of its experts that share a group; the co-activation that can stay in groups
+/// is bounded like traffic from a layer to itself.
+///
+/// With redundant copies the bound holds for placements with the given number of copies of each
+/// expert, whose tokens choose among them evenly; for other choices only the mean of the work is
+/// bounded. Pinned and forbidden places are not used: they can only cost more.
+public struct PlacementBound: Sendable, Hashable {
+  /// Seconds of the slowest groups, `[layer]`, less what their imbalance could save in traffic.
+  public let layerWork: [Double]
+  /// Seconds of communication, `[pair of layers]` for transitions, then `[layer]` for home traffic.
+  public let communicationSeconds: [Double]
+  /// Whether it holds only for the given numbers of copies.
+  public let isOfChosenCopies: Bool
+
+  public var work: Double { layerWork.reduce(0, +) }
+  public var communication: Double { communicationSeconds.reduce(0, +) }
+  public var total: Double { work + communication }
+
+  /// - Parameters:
+  ///   - copies: of each expert, `[layer][expert]`; one each where `nil`.
+  ///   - threads: change nothing but the time.
+  ///   - cache: of bounds that other problems may share.
+  public init(
+    of problem: PlacementProblem, copies: [[Int]]? = nil,
+    effort: TrafficBound.Effort = TrafficBound.Effort(), threads: Int = 1,
+    cache: TrafficBoundCache = TrafficBoundCache()
+  ) {
+    let isBound = !problem.hasReplicas || (problem.replicaChoice == .even && copies != nil)
+    isOfChosenCopies = problem.hasReplicas && isBound
+    guard isBound else {
+      layerWork = Self.meanWork(problem)
+      communicationSeconds = []
+      return
+    }
+    let table = CopyTable(problem, copies)
+    let loads = (0..<problem.layers).map { table.load($0) }
+    var terms = TrafficTerm.all(problem, table)
+    let balanced = cache.answers(
+      to: terms.map { $0.question(effort, isBalanced: true) }, threads: threads)
+    for index in terms.indices { terms[index].bound = balanced[index] }
+    // A bound without slopes is better where imbalance cannot be avoided and slopes are steep.
+    let doubtful = terms.indices.filter { terms[$0].isDoubtful(loads) }
+    let plain = cache.answers(
+      to: doubtful.map { terms[$0].question(effort, isBalanced: false) }, threads: threads)
+    for (index, bound) in zip(doubtful, plain) { terms[index].plain = bound }
+    Self.choose(&terms, loads)
+    layerWork = Self.work(terms, loads)
+    communicationSeconds = Self.communication(terms, problem)
+  }
+
+  private static func meanWork(_ problem: PlacementProblem) -> [Double] {
+    let mean = problem.meanWork
+    return (0..<problem.layers).map { layer in
+      mean[layer * problem.experts..<(layer + 1) * problem.experts].reduce(0, +)
+        / Double(problem.groups)
+    }
+  }
+
+  /// Takes the bound without slopes term by term, where it proves more.
+  private static func choose(_ terms: inout [TrafficTerm], _ loads: [LayerLoad]) {
+    for index in terms.indices {
+      guard let plain = terms[index].plain else { continue }
+      let before = work(terms, loads, of: terms[index].layers) + terms[index].seconds
+      var changed = terms
+      changed[index].bound = plain
+      if work(changed, loads, of: terms[index].layers) + changed[index].seconds > before {
+        terms = changed
+      }
+    }
+  }
+
+  /// The work of some layers, less what their excess could save: the worst of both ends.
+  private static func work(_ terms: [TrafficTerm], _ loads: [LayerLoad]) -> [Double] {
+    var slopes = [Double](repeating: 0, count: loads.count)
+    for term in terms {
+      slopes[term.left] += term.leftSlope
+      slopes[term.right] += term.rightSlope
+    }
+    return zip(loads, slopes).map { load, slope in
+      min(
+        load.bound.slowest - slope * (load.bound.slowest - load.bound.mean),
+        load.most - slope * (load.most - load.bound.mean))
+    }
+  }
+
+  private static func work(
+    _ terms: [TrafficTerm], _ loads: [LayerLoad], of layers: Set<Int>
+  ) -> Double {
+    let work = work(terms, loads)
+    return layers.sorted().reduce(0) { $0 + work[$1] }
+  }
+
+  private static func communication(
+    _ terms: [TrafficTerm], _ problem: PlacementProblem
+  ) -> [Double] {
+    let pairs = problem.countsTransitions ? problem.layers - 1 : 0
+    var seconds = [Double](repeating: 0, count: pairs + (problem.countsSets ? problem.layers : 0))
+    for term in terms { seconds[term.isHome ? pairs + term.left : term.left] += term.seconds }
+    return seconds
+  }
+}

@@ -1,0 +1,194 @@
+/// The copies of a problem as if each were an expert, and empty slots as experts that nobody uses.
+struct CopyTable {
+  let problem: PlacementProblem
+  /// Slots of a layer.
+  let size: Int
+  /// The expert of each copy, `[layer][copy]`, and what share of its tokens the copy has.
+  private let experts: [[Int]]
+  private let shares: [[Double]]
+
+  init(_ problem: PlacementProblem, _ copies: [[Int]]?) {
+    self.problem = problem
+    size = problem.slotsPerLayer
+    let counts =
+      copies ?? Array(repeating: Array(repeating: 1, count: problem.experts), count: problem.layers)
+    experts = counts.map { layer in
+      layer.indices.flatMap { Array(repeating: $0, count: layer[$0]) }
+    }
+    shares = counts.map { layer in
+      layer.flatMap { Array(repeating: 1 / Double(max(1, $0)), count: $0) }
+    }
+    precondition(
+      experts.count == problem.layers && experts.allSatisfy { $0.count <= size },
+      "copies fit the slots")
+  }
+
+  /// Mean work of each slot's copy.
+  func work(_ layer: Int, _ work: [Double], window: Int = 0) -> [Double] {
+    let first = (window * problem.layers + layer) * problem.experts
+    let found = zip(experts[layer], shares[layer]).map { work[first + $0] * $1 }
+    return found + Array(repeating: 0, count: size - found.count)
+  }
+
+  func load(_ layer: Int) -> LayerLoad {
+    let windows = (0..<problem.windows).map { work(layer, problem.work, window: $0) }
+    let bound = LoadBound(
+      windows: windows, weights: problem.windowWeights, groups: problem.groups,
+      slots: problem.slotsPerGroup)
+    let heaviest = work(layer, problem.meanWork).sorted(by: >).prefix(problem.slotsPerGroup)
+    return LayerLoad(bound: bound, most: max(bound.slowest, heaviest.reduce(0, +)))
+  }
+
+  /// A table of experts as one of slots, `[this][next]`.
+  func spread(_ matrix: ArraySlice<Double>, from: Int, to: Int) -> [Double] {
+    var result = [Double](repeating: 0, count: size * size)
+    for (row, this) in experts[from].enumerated() {
+      let first = matrix.startIndex + this * problem.experts
+      for (column, next) in experts[to].enumerated() {
+        result[row * size + column] =
+          matrix[first + next] * shares[from][row] * shares[to][column]
+      }
+    }
+    return result
+  }
+}
+
+/// A layer's work on its slowest group: at least, and at most.
+struct LayerLoad {
+  let bound: LoadBound
+  let most: Double
+}
+
+/// Seconds that tokens cost which leave their group, or their node, between two layers or to gather
+/// one layer's experts.
+struct TrafficTerm {
+  let left: Int
+  let right: Int
+  let isHome: Bool
+  /// `[slot][slot]`
+  let traffic: [Double]
+  let size: Int
+  let slots: Int
+  /// Mean work of each slot.
+  let leftWork: [Double]
+  let rightWork: [Double]
+  /// What moves is at least `most - factor * (kept - offset)`, and at least `floor`.
+  let most: Double
+  let factor: Double
+  let offset: Double
+  let floor: Double
+  /// For each token that moves.
+  let secondsPerToken: Double
+  /// Groups that share a unit of the level: their excess adds up.
+  let groupsPerUnit: Double
+  var bound = TrafficBound(kept: .infinity, leftSlope: 0, rightSlope: 0)
+  var plain: TrafficBound?
+
+  func question(
+    _ effort: TrafficBound.Effort, isBalanced: Bool
+  ) -> TrafficBoundCache.Question {
+    TrafficBoundCache.Question(
+      traffic: traffic, size: size, slots: slots, left: isBalanced ? leftWork : [],
+      right: isBalanced ? rightWork : [], effort: effort)
+  }
+
+  private var moved: Double { most - factor * (bound.kept - offset) }
+  private var isAtFloor: Bool { moved <= floor }
+  var seconds: Double { secondsPerToken * max(floor, moved) }
+  var leftSlope: Double { slope(bound.leftSlope) }
+  var rightSlope: Double { slope(bound.rightSlope) }
+  var layers: Set<Int> { [left, right] }
+
+  private func slope(_ slope: Double) -> Double {
+    isAtFloor ? 0 : secondsPerToken * factor * groupsPerUnit * slope
+  }
+
+  /// Whether slopes cost more than a thousandth of the traffic at the least excess.
+  func isDoubtful(_ loads: [LayerLoad]) -> Bool {
+    let cost = [(left, leftSlope), (right, rightSlope)].reduce(0) { sum, side in
+      sum + side.1 * (loads[side.0].bound.slowest - loads[side.0].bound.mean)
+    }
+    return cost > 1e-3 * secondsPerToken * most || leftSlope > 0.5 || rightSlope > 0.5
+  }
+}
+
+extension TrafficTerm {
+  /// All terms of a problem, those of zero seconds left out.
+  static func all(_ problem: PlacementProblem, _ table: CopyTable) -> [TrafficTerm] {
+    let mean = problem.meanWork
+    let work = (0..<problem.layers).map { table.work($0, mean) }
+    var terms: [TrafficTerm] = []
+    if problem.countsTransitions {
+      for pair in 0..<problem.layers - 1 {
+        let traffic = table.spread(problem.transition(pair), from: pair, to: pair + 1)
+        for level in levels(problem) {
+          terms.append(
+            TrafficTerm(
+              left: pair, right: pair + 1, isHome: false, traffic: traffic, size: table.size,
+              slots: level.slots, leftWork: work[pair], rightWork: work[pair + 1],
+              most: traffic.reduce(0, +), factor: 1, offset: 0, floor: 0,
+              secondsPerToken: level.seconds, groupsPerUnit: level.groups))
+        }
+      }
+    }
+    if problem.countsSets, let sets = problem.sets {
+      for layer in 0..<problem.layers {
+        terms += home(problem, table, sets, layer: layer, work: work[layer])
+      }
+    }
+    return terms.filter { $0.secondsPerToken > 0 }
+  }
+
+  private typealias Level = (slots: Int, seconds: Double, groups: Double)
+
+  /// Seconds for each token that leaves a group, and on top for each that leaves a node.
+  private static func levels(_ problem: PlacementProblem) -> [Level] {
+    let node = problem.slotsPerGroup * problem.groupsPerNode
+    let (inside, across) = (problem.secondsInNode, problem.secondsAcrossNodes)
+    let groupsPerNode = Double(problem.groupsPerNode)
+    guard problem.objective == .bottleneck else {
+      return [
+        (problem.slotsPerGroup, problem.nodes > 1 ? min(inside, across) : inside, 1),
+        (node, problem.nodes > 1 ? max(0, across - inside) : 0, groupsPerNode),
+      ]
+    }
+    // The slowest of all pairs is no less than a mean of them. Weighted by 1 / seconds for a token, the
+    // mean is what leaves groups over the sum of the weights.
+    let pairsAcross = Double(problem.groups * (problem.groups - problem.groupsPerNode))
+    let pairsInside = Double(problem.groups * (problem.groupsPerNode - 1))
+    if pairsInside == 0 || inside > 0, pairsAcross == 0 || across > 0 {
+      let weights =
+        (pairsInside > 0 ? pairsInside / inside : 0) + (pairsAcross > 0 ? pairsAcross / across : 0)
+      return [(problem.slotsPerGroup, weights > 0 ? 1 / weights : 0, 1)]
+    }
+    return [(node, pairsAcross > 0 ? across / pairsAcross : 0, groupsPerNode)]
+  }
+
+  private static func home(
+    _ problem: PlacementProblem, _ table: CopyTable, _ sets: ExpertSets, layer: Int,
+    work: [Double]
+  ) -> [TrafficTerm] {
+    let pairs = sets.coactivation(layer: layer, experts: problem.experts)
+    var traffic = table.spread(pairs[...], from: layer, to: layer)
+    let tokens = sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
+    // A copy is always with itself: whatever the diagonal holds is kept, and taken off again.
+    let diagonal = traffic.max() ?? 0
+    for index in 0..<table.size { traffic[index * table.size + index] = diagonal }
+    let node = problem.slotsPerGroup * problem.groupsPerNode
+    let (inside, across) = (problem.secondsInNode, problem.secondsAcrossNodes)
+    let groupsLeft = 1 - 1 / Double(problem.groups)
+    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    let levels: [Level] = [
+      (problem.slotsPerGroup, groupsLeft * inside, 1),
+      (node, nodesLeft * max(0, across - inside), Double(problem.groupsPerNode)),
+    ]
+    return levels.map { level in
+      TrafficTerm(
+        left: layer, right: layer, isHome: true, traffic: traffic, size: table.size,
+        slots: level.slots, leftWork: work, rightWork: work, most: Double(sets.topK) * tokens,
+        factor: 0.5, offset: diagonal * Double(table.size),
+        floor: tokens * Double((sets.topK + level.slots - 1) / level.slots),
+        secondsPerToken: level.seconds, groupsPerUnit: level.groups)
+    }
+  }
+}
