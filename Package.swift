@@ -52,7 +52,7 @@ let package = Package(
     room(
       "Calibration",
       sees: ["Units", "StrictYAML", "Statistics", "Models", "Hardware", "CLZMA"]),
-    room("Placement", sees: ["StrictYAML"]),
+    room("Placement", sees: ["Units", "StrictYAML", "Statistics", "Traces"]),
     room(
       "Serving",
       sees: [
@@ -91,7 +91,7 @@ let package = Package(
     tests("Fabric", sees: ["Engine", "Hardware"]),
     tests("Traces"),
     tests("Calibration", sees: ["Hardware", "Models", "Statistics", "Units"]),
-    tests("Placement"),
+    tests("Placement", sees: ["Statistics", "Traces"]),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(
       "Scenario",

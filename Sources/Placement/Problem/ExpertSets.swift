@@ -1,0 +1,36 @@
+/// The experts that tokens take together: for each layer distinct sets and the tokens of one
+/// iteration that take them. Of a trace with few experts all sets, of one with many a sample.
+public struct ExpertSets: Sendable, Hashable {
+  /// Experts in a set.
+  public let topK: Int
+  /// Where each layer's sets begin, and in the end their number: `layers + 1` entries.
+  public let starts: [Int]
+  /// `[set][k]`
+  public let members: [UInt16]
+  /// Tokens of one iteration, `[set]`.
+  public let tokens: [Double]
+
+  public init(topK: Int, starts: [Int], members: [UInt16], tokens: [Double]) {
+    precondition(starts.last == tokens.count && members.count == tokens.count * topK)
+    self.topK = topK
+    self.starts = starts
+    self.members = members
+    self.tokens = tokens
+  }
+
+  public var layers: Int { starts.count - 1 }
+
+  /// Tokens that take both of two different experts of a layer, `[this][other]`, symmetric with a
+  /// diagonal of zeros. O(sets x k^2 + experts^2).
+  public func coactivation(layer: Int, experts: Int) -> [Double] {
+    var pairs = [Double](repeating: 0, count: experts * experts)
+    for set in starts[layer]..<starts[layer + 1] {
+      for this in set * topK..<(set + 1) * topK {
+        for other in set * topK..<(set + 1) * topK where other != this {
+          pairs[Int(members[this]) * experts + Int(members[other])] += tokens[set]
+        }
+      }
+    }
+    return pairs
+  }
+}

@@ -1,0 +1,132 @@
+/// What a placement costs in seconds of one iteration, and what people look at beside.
+///
+/// Exact for any replicas: the sum of the parts is what every search, bound and exact method of this
+/// room minimises.
+///
+/// Home traffic takes a token's own rank to be any group, each as likely: a token whose experts are on
+/// D groups of M nodes makes D (1 - 1/groups) copies that leave its group, of which M (1 - 1/nodes)
+/// cross to another node; the others move inside a node, the received one being passed on there.
+/// Where experts have copies, a token takes those of the shares below, each independently.
+public struct PlacementCost: Sendable, Hashable {
+  /// Seconds of the slowest group, the mean over windows, `[layer]`.
+  public var layerWork: [Double] = []
+  /// Seconds of communication, `[pair of layers]` for transition traffic; empty without.
+  public var transitionSeconds: [Double] = []
+  /// Seconds of communication, `[layer]` for home traffic; empty without.
+  public var homeSeconds: [Double] = []
+  /// Of the two above, what is within nodes and what is across them; of the bottleneck objective, the
+  /// slowest pairs.
+  public var inNodeSeconds = 0.0
+  public var acrossNodesSeconds = 0.0
+  /// The slowest group's mean work over the groups' mean, `[layer]`; 1 where all work equally.
+  public var imbalance: [Double] = []
+  /// Shares of the token routes between layers that stay on the group, in the node but not on the
+  /// group, and cross nodes; 0 without transitions. Known whatever the traffic is.
+  public var localShare = 0.0
+  public var nodeShare = 0.0
+  public var crossShare = 0.0
+  /// Distinct groups, and nodes, that a token of a layer goes to, on average; 0 without sets. Known
+  /// whatever the traffic is.
+  public var groupsPerToken = 0.0
+  public var nodesPerToken = 0.0
+
+  public var work: Double { layerWork.reduce(0, +) }
+  public var communication: Double {
+    transitionSeconds.reduce(0, +) + homeSeconds.reduce(0, +)
+  }
+  /// What is minimised.
+  public var total: Double { work + communication }
+  /// The mean over layers of ``imbalance``.
+  public var meanImbalance: Double {
+    imbalance.isEmpty ? 1 : imbalance.reduce(0, +) / Double(imbalance.count)
+  }
+
+  /// O(layers x (windows x copies + copies^2) + sets x k).
+  public init(of placement: ExpertPlacement, in problem: PlacementProblem) {
+    precondition(
+      placement.layers == problem.layers && placement.experts == problem.experts
+        && placement.groups == problem.groups, "the placement is of the problem's shape")
+    let shares = CopyShares(of: placement, in: problem)
+    addWork(shares, problem)
+    if !problem.transitions.isEmpty { addTransitions(shares, problem) }
+    if let sets = problem.sets { addHome(sets, shares, problem) }
+  }
+
+  private mutating func addWork(_ shares: CopyShares, _ problem: PlacementProblem) {
+    let mean = problem.meanWork
+    for layer in 0..<problem.layers {
+      var slowest = 0.0
+      for window in 0..<problem.windows {
+        let first = (window * problem.layers + layer) * problem.experts
+        let loads = shares.loads(layer, problem.work[first..<first + problem.experts])
+        slowest += problem.windowWeights[window] * (loads.max() ?? 0)
+      }
+      layerWork.append(slowest)
+      let first = layer * problem.experts
+      let loads = shares.loads(layer, mean[first..<first + problem.experts])
+      let average = loads.reduce(0, +) / Double(problem.groups)
+      imbalance.append(average > 0 ? (loads.max() ?? 0) / average : 1)
+    }
+  }
+
+  private mutating func addTransitions(_ shares: CopyShares, _ problem: PlacementProblem) {
+    var (total, local, near) = (0.0, 0.0, 0.0)
+    for pair in 0..<problem.layers - 1 {
+      let flows = shares.flows(pair, problem)
+      var (pairLocal, pairNear, pairFar) = (0.0, 0.0, 0.0)
+      var slowest = (seconds: 0.0, isFar: false)
+      for from in 0..<problem.groups {
+        for to in 0..<problem.groups {
+          let tokens = flows[from * problem.groups + to]
+          let isFar = problem.node(ofGroup: from) != problem.node(ofGroup: to)
+          if from == to {
+            pairLocal += tokens
+          } else if isFar {
+            pairFar += tokens
+          } else {
+            pairNear += tokens
+          }
+          let seconds = tokens * problem.secondsPerToken(from: from, to: to)
+          if seconds > slowest.seconds { slowest = (seconds, isFar) }
+        }
+      }
+      total += pairLocal + pairNear + pairFar
+      local += pairLocal
+      near += pairNear
+      guard problem.countsTransitions else { continue }
+      var inside = pairNear * problem.secondsInNode
+      var across = pairFar * problem.secondsAcrossNodes
+      if problem.objective == .bottleneck {
+        (inside, across) = slowest.isFar ? (0, slowest.seconds) : (slowest.seconds, 0)
+      }
+      transitionSeconds.append(inside + across)
+      inNodeSeconds += inside
+      acrossNodesSeconds += across
+    }
+    guard total > 0 else { return }
+    (localShare, nodeShare) = (local / total, near / total)
+    crossShare = max(0, 1 - localShare - nodeShare)
+  }
+
+  private mutating func addHome(
+    _ sets: ExpertSets, _ shares: CopyShares, _ problem: PlacementProblem
+  ) {
+    var (total, distinctGroups, distinctNodes) = (0.0, 0.0, 0.0)
+    let groupsLeft = 1 - 1 / Double(problem.groups)
+    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    for layer in 0..<problem.layers {
+      let (groups, nodes) = shares.distinct(sets, layer, problem)
+      total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
+      distinctGroups += groups
+      distinctNodes += nodes
+      guard problem.countsSets else { continue }
+      let across = nodes * nodesLeft * problem.secondsAcrossNodes
+      let inside = (groups * groupsLeft - nodes * nodesLeft) * problem.secondsInNode
+      homeSeconds.append(inside + across)
+      inNodeSeconds += inside
+      acrossNodesSeconds += across
+    }
+    guard total > 0 else { return }
+    (groupsPerToken, nodesPerToken) = (distinctGroups / total, distinctNodes / total)
+  }
+}

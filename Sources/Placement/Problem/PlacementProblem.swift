@@ -1,0 +1,182 @@
+/// Which group should hold which expert, so that no group waits for another and tokens travel little:
+/// the one statement that every method of this room shares.
+///
+///     var problem = try PlacementProblem(layers: 32, experts: 8, groups: 4, work: work)
+///     problem.transitions = transitions          // [pair of layers][this][next], tokens
+///     problem.secondsAcrossNodes = 80e-9         // for each token that goes to another node
+///     let cost = PlacementCost(of: placement, in: problem)
+///
+/// Minimised is, in seconds of one iteration,
+///
+///     sum over layers of (mean over windows of the slowest group's work) + communication
+///
+/// where the work of a group is the sum of its copies' work, and communication is ``traffic`` times
+/// seconds for each token that moves, added up or, for MoETuner's second program, of the slowest pair
+/// of groups only (``objective``). A layer is a position among the MoE layers; a *copy* is one of a
+/// layer's experts on one group: there are as many copies as experts unless some are redundant.
+/// All tables are flat arrays of Double with the last index moving fastest.
+public struct PlacementProblem: Sendable {
+  public let layers: Int
+  public let experts: Int
+  /// Expert groups: devices, or as many devices as an expert is sliced over.
+  public let groups: Int
+  /// Groups of a node: group g is in node g / groupsPerNode. Equal to ``groups`` on one node.
+  public let groupsPerNode: Int
+  /// The most copies of a layer that a group may hold.
+  public let slotsPerGroup: Int
+  /// Copies of a layer on all groups together: ``experts`` and the redundant ones. Where that is
+  /// `groups * slotsPerGroup` all groups hold equally many, else some slots stay empty.
+  public let copies: Int
+
+  /// Seconds of one iteration that an expert's tokens cost the group that holds it alone,
+  /// `[window][layer][expert]`. A window is a part of the profile's requests.
+  public var work: [Double]
+  /// What each window counts for; their sum is 1.
+  public let windowWeights: [Double]
+
+  /// Tokens of one iteration that use an expert of a layer and then one of the next,
+  /// `[layer][this][next]` for all layers but the last; each token that takes k experts counts
+  /// 1/k for each of its k x k pairs, so that a matrix sums to tokens x k. Empty where none are known.
+  public var transitions: [Double] = []
+  /// The experts that tokens take together, for home traffic; `nil` where none are known.
+  public var sets: ExpertSets?
+  public var traffic = Traffic.transition
+  public var objective = Objective.sum
+  /// Seconds of communication for each token that moves to another group of its node, and to another
+  /// node: bytes of a token / bandwidth, divided among the groups that send at the same time (for
+  /// ``Objective/bottleneck``: not divided, of the one pair of groups). No less across nodes than
+  /// within.
+  public var secondsInNode = 0.0
+  public var secondsAcrossNodes = 0.0
+
+  /// How a token chooses among copies.
+  public var replicaChoice = ReplicaChoice.even
+  /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
+  /// groups they are in any case.
+  public var spreadsCopiesOverNodes = false
+  /// Copies that must be somewhere: some copy of the expert is on that group.
+  public var pinned: [Place] = []
+  /// Where a copy must not be.
+  public var forbidden: [Place] = []
+
+  /// An expert on a group.
+  public struct Place: Hashable, Sendable {
+    public var layer: Int
+    public var expert: Int
+    public var group: Int
+
+    public init(layer: Int, expert: Int, group: Int) {
+      self.layer = layer
+      self.expert = expert
+      self.group = group
+    }
+  }
+
+  /// What moves between groups.
+  public enum Traffic: String, Hashable, Sendable, CaseIterable {
+    /// A token stays where its last expert ran and moves to the next layer's expert (MoETuner,
+    /// ExFlow): reads ``PlacementProblem/transitions``.
+    case transition
+    /// A token returns to its own rank after every layer; it goes once to each other group that has
+    /// any of its experts, and once to each other node (DeepEP): reads ``PlacementProblem/sets``.
+    case home
+    /// The sum of the two.
+    case both
+  }
+
+  /// How communication of a layer adds up.
+  public enum Objective: String, Hashable, Sendable, CaseIterable {
+    /// All tokens that move, at ``PlacementProblem/secondsInNode`` or
+    /// ``PlacementProblem/secondsAcrossNodes`` each.
+    case sum
+    /// The slowest ordered pair of groups (MoETuner's second program); transition traffic only.
+    case bottleneck
+  }
+
+  /// - Parameters:
+  ///   - slotsPerGroup: the fewest that hold the copies where `nil`.
+  ///   - redundant: copies of a layer beyond one for each expert.
+  ///   - windowWeights: equal ones where `nil`; scaled to the sum 1.
+  /// - Throws: ``PlacementProblemError`` where sizes do not fit one another.
+  public init(
+    layers: Int, experts: Int, groups: Int, groupsPerNode: Int? = nil, slotsPerGroup: Int? = nil,
+    redundant: Int = 0, work: [Double], windowWeights: [Double]? = nil
+  ) throws(PlacementProblemError) {
+    guard layers > 0, experts > 0, groups > 0, redundant >= 0 else {
+      throw .empty(layers: layers, experts: experts, groups: groups)
+    }
+    let groupsPerNode = groupsPerNode ?? groups
+    guard groupsPerNode > 0, groups % groupsPerNode == 0 else {
+      throw .unevenNodes(groups: groups, groupsPerNode: groupsPerNode)
+    }
+    let copies = experts + redundant
+    let slots = slotsPerGroup ?? (copies + groups - 1) / groups
+    guard slots * groups >= copies else {
+      throw .tooFewSlots(copies: copies, groups: groups, slots: slots)
+    }
+    guard slots <= experts, copies <= experts * groups else {
+      throw .redundantCopies(redundant, most: experts * (groups - 1))
+    }
+    guard !work.isEmpty, work.count % (layers * experts) == 0 else {
+      throw .tableSize("work", found: work.count, wanted: layers * experts)
+    }
+    let windows = work.count / (layers * experts)
+    let weights = windowWeights ?? [Double](repeating: 1, count: windows)
+    let sum = weights.reduce(0, +)
+    guard weights.count == windows, sum > 0 else {
+      throw .tableSize("windowWeights", found: weights.count, wanted: windows)
+    }
+    self.layers = layers
+    self.experts = experts
+    self.groups = groups
+    self.groupsPerNode = groupsPerNode
+    self.slotsPerGroup = slots
+    self.copies = copies
+    self.work = work
+    self.windowWeights = weights.map { $0 / sum }
+  }
+}
+
+extension PlacementProblem {
+  public var windows: Int { windowWeights.count }
+  public var nodes: Int { groups / groupsPerNode }
+  public var slotsPerLayer: Int { groups * slotsPerGroup }
+  public var hasReplicas: Bool { copies > experts }
+  public func node(ofGroup group: Int) -> Int { group / groupsPerNode }
+
+  /// Whether transition traffic counts, and is known.
+  public var countsTransitions: Bool { traffic != .home && !transitions.isEmpty }
+  /// Whether home traffic counts, and is known.
+  public var countsSets: Bool { traffic != .transition && sets != nil }
+
+  /// Tokens from the experts of `pair` to those of the layer after it, `[this][next]`.
+  public func transition(_ pair: Int) -> ArraySlice<Double> {
+    transitions[pair * experts * experts..<(pair + 1) * experts * experts]
+  }
+
+  /// Seconds for a token that goes from one group to another; 0 where it stays.
+  public func secondsPerToken(from: Int, to: Int) -> Double {
+    if from == to { return 0 }
+    return node(ofGroup: from) == node(ofGroup: to) ? secondsInNode : secondsAcrossNodes
+  }
+
+  /// The mean over windows of each expert's work, `[layer][expert]`.
+  public var meanWork: [Double] {
+    var mean = [Double](repeating: 0, count: layers * experts)
+    for window in 0..<windows {
+      let weight = windowWeights[window]
+      for index in mean.indices { mean[index] += weight * work[window * mean.count + index] }
+    }
+    return mean
+  }
+}
+
+/// How a token chooses among the copies of an expert.
+public enum ReplicaChoice: String, Hashable, Sendable, CaseIterable {
+  /// Each copy gets the same share.
+  case even
+  /// A copy on the token's group, else one of its node, else any; evenly among equally near ones.
+  case nearest
+  /// Shares that make the slowest group as fast as possible.
+  case leastLoaded = "least-loaded"
+}

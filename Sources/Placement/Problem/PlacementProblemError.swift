@@ -1,0 +1,37 @@
+/// Why there is no such placement problem. ``sentence`` is what a person reads.
+public enum PlacementProblemError: Error, Hashable, Sendable {
+  case empty(layers: Int, experts: Int, groups: Int)
+  case unevenNodes(groups: Int, groupsPerNode: Int)
+  case tooFewSlots(copies: Int, groups: Int, slots: Int)
+  case redundantCopies(Int, most: Int)
+  case tableSize(String, found: Int, wanted: Int)
+  case notANumber(String)
+  case memory(needed: Int, there: Int, copies: Int)
+  case contradictoryPlaces(PlacementProblem.Place)
+  case shortTrace(requests: Int, tokens: Int)
+  case misfit(String)
+
+  public var sentence: String {
+    switch self {
+    case .empty(let layers, let experts, let groups):
+      "\(layers) layers of \(experts) experts on \(groups) expert groups; at least one of each is needed"
+    case .unevenNodes(let groups, let groupsPerNode):
+      "\(groups) expert groups do not divide into nodes of \(groupsPerNode)"
+    case .tooFewSlots(let copies, let groups, let slots):
+      "\(copies) copies of a layer's experts do not fit \(groups) expert groups with \(slots) slots each"
+    case .redundantCopies(let count, let most):
+      "\(count) redundant experts in a layer; 0 to \(most) are possible here"
+    case .tableSize(let name, let found, let wanted):
+      "\(name) has \(found) entries; \(wanted) (or a multiple) are needed"
+    case .notANumber(let name): "\(name) has an entry that is negative or no number"
+    case .memory(let needed, let there, let copies):
+      "\(copies) expert copies on a group need \(needed) bytes; it has \(there)"
+    case .contradictoryPlaces(let place):
+      "expert \(place.expert) of layer \(place.layer) cannot be placed: pinned and forbidden places "
+        + "leave it no group (group \(place.group))"
+    case .shortTrace(let requests, let tokens):
+      "\(requests) requests with \(tokens) tokens are too few to profile one part and judge by another"
+    case .misfit(let detail): detail
+    }
+  }
+}
