@@ -171,6 +171,54 @@ extension PlacementProblem {
   }
 }
 
+extension PlacementProblem {
+  /// Checks what was set after the sizes.
+  ///
+  /// - Throws: ``PlacementProblemError`` for the first table or place that is wrong.
+  public func check() throws(PlacementProblemError) {
+    let pairs = (layers - 1) * experts * experts
+    guard transitions.isEmpty || transitions.count == pairs else {
+      throw .tableSize("transitions", found: transitions.count, wanted: pairs)
+    }
+    for (name, table) in [
+      ("work", work), ("transitions", transitions), ("windowWeights", windowWeights),
+      ("seconds for a token", [secondsInNode, secondsAcrossNodes - secondsInNode]),
+    ] {
+      guard table.allSatisfy({ $0 >= 0 && $0 < .infinity }) else { throw .notANumber(name) }
+    }
+    if let sets {
+      guard sets.layers == layers, sets.members.allSatisfy({ $0 < experts }) else {
+        throw .misfit("the expert sets are of another model")
+      }
+    }
+    for place in pinned + forbidden {
+      guard (0..<layers).contains(place.layer), (0..<experts).contains(place.expert),
+        (0..<groups).contains(place.group)
+      else {
+        throw .misfit(
+          "there is no expert \(place.expert) in layer \(place.layer), or no group \(place.group)")
+      }
+    }
+    if let both = pinned.first(where: { forbidden.contains($0) }) {
+      throw .contradictoryPlaces(both)
+    }
+  }
+
+  /// Checks that a group's fullest share of the experts fits its memory.
+  ///
+  /// - Parameters:
+  ///   - bytesPerCopy: of one expert of one layer.
+  ///   - bytes: what a group has for experts.
+  /// - Throws: ``PlacementProblemError/memory(needed:there:copies:)``
+  public func checkMemory(bytesPerCopy: Int, bytes: Int) throws(PlacementProblemError) {
+    let copies = layers * slotsPerGroup
+    let (needed, isTooMuch) = copies.multipliedReportingOverflow(by: bytesPerCopy)
+    guard !isTooMuch, needed <= bytes else {
+      throw .memory(needed: isTooMuch ? .max : needed, there: bytes, copies: copies)
+    }
+  }
+}
+
 /// How a token chooses among the copies of an expert.
 public enum ReplicaChoice: String, Hashable, Sendable, CaseIterable {
   /// Each copy gets the same share.

@@ -1,0 +1,213 @@
+extension SwapTables {
+  /// Whether two items of a layer, on different groups, may change places.
+  @inline(__always)
+  func maySwap(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
+    if !hasReplicas && !hasPlaces { return true }
+    let (a, b) = (layer * items + this, layer * items + other)
+    return may(a, moveTo: Int(groupOf[b]), from: Int(groupOf[a]))
+      && may(b, moveTo: Int(groupOf[a]), from: Int(groupOf[b]))
+      && (expertOf[a] != expertOf[b])
+  }
+
+  private func may(_ place: Int, moveTo group: Int, from: Int) -> Bool {
+    if hasPlaces, !allowed[place * groups + group] { return false }
+    guard hasReplicas, expertOf[place] >= 0, copiesOf[place] > 1 else {
+      return true
+    }
+    let expert = place / items * experts + Int(expertOf[place])
+    if onGroup[expert * groups + group] > 0 { return false }
+    if !spreads || nodeOfGroup[group] == nodeOfGroup[from] { return true }
+    return Int(onNode[expert * nodes + Int(nodeOfGroup[group])])
+      < (Int(copiesOf[place]) + nodes - 1) / nodes
+  }
+
+  /// Seconds of communication that a swap adds.
+  @inline(__always)
+  func communicationChange(_ layer: Int, _ this: Int, _ other: Int) -> Float {
+    let (items, row) = (items, rowVectors &* 8)
+    let from = Int(groupOf[layer &* items &+ this])
+    let to = Int(groupOf[layer &* items &+ other])
+    let near =
+      numbers(nearGroup) + layer &* groups &* row
+    let (here, there) = (near + from &* row, near + to &* row)
+    var change = (here[this] - there[this]) + (there[other] - here[other])
+    var pair: Float = 0
+    if hasHome {
+      pair =
+        UnsafeRawPointer(together).assumingMemoryBound(to: Float.self)[
+          (layer &* items &+ this) &* row &+ other]
+      change += 2 * pair * groupPair[layer]
+    }
+    guard nodes > 1, nodeOfGroup[from] != nodeOfGroup[to] else { return change }
+    let nodes =
+      numbers(nearNode) + layer &* nodes &* row
+    let (home, away) = (nodes + Int(nodeOfGroup[from]) &* row, nodes + Int(nodeOfGroup[to]) &* row)
+    change += (home[this] - away[this]) + (away[other] - home[other])
+    if hasHome { change += 2 * pair * nodePair[layer] }
+    return change
+  }
+
+  /// Seconds that the slowest group takes after a swap, the mean over windows.
+  @inline(__always)
+  func loadAfter(_ layer: Int, _ this: Int, _ other: Int) -> Float {
+    let (items, vectors) = (items, windowVectors)
+    let (a, b) = (layer &* items &+ this, layer &* items &+ other)
+    let (from, to) = (groupOf[a], groupOf[b])
+    let base = loads + layer &* groups &* vectors
+    var total: Float = 0
+    for vector in 0..<vectors {
+      let change = work[b &* vectors &+ vector] - work[a &* vectors &+ vector]
+      let here = base[Int(from) &* vectors &+ vector] + change
+      let there = base[Int(to) &* vectors &+ vector] - change
+      let top = (layer &* vectors &+ vector) &* 3
+      let isFirstTouched = (topGroup[top] .== from) .| (topGroup[top] .== to)
+      let isSecondTouched = (topGroup[top &+ 1] .== from) .| (topGroup[top &+ 1] .== to)
+      let later = topLoad[top &+ 1].replacing(with: topLoad[top &+ 2], where: isSecondTouched)
+      let others = topLoad[top].replacing(with: later, where: isFirstTouched)
+      let changed = here.replacing(with: there, where: there .> here)
+      let slowest = changed.replacing(with: others, where: others .> changed)
+      total += (slowest * windowWeights[vector]).sum()
+    }
+    return total
+  }
+
+  /// What a swap adds to ``cost``.
+  func change(_ layer: Int, _ this: Int, _ other: Int) -> Double {
+    Double(communicationChange(layer, this, other))
+      + Double(loadAfter(layer, this, other) - layerLoad[layer])
+  }
+
+  /// Carries a swap out.
+  func swap(_ layer: Int, _ this: Int, _ other: Int) {
+    let (items, vectors) = (items, rowVectors)
+    let (a, b) = (layer * items + this, layer * items + other)
+    communication[0] += Double(communicationChange(layer, this, other))
+    let (from, to) = (Int(groupOf[a]), Int(groupOf[b]))
+    if hasTransitions {
+      if layer + 1 < layers {
+        shift(
+          forward + a * vectors, forward + b * vectors, layer + 1, from, to,
+          groupSaving, nodeSaving)
+      }
+      if layer > 0 {
+        shift(
+          backward + (a - items) * vectors, backward + (b - items) * vectors,
+          layer - 1, from, to, groupSaving, nodeSaving)
+      }
+    }
+    if hasHome {
+      shift(
+        together + a * vectors, together + b * vectors, layer, from, to,
+        groupPair[layer], nodePair[layer])
+    }
+    let base = loads + layer * groups * windowVectors
+    for vector in 0..<windowVectors {
+      let change =
+        work[b * windowVectors + vector]
+        - work[a * windowVectors + vector]
+      base[from * windowVectors + vector] += change
+      base[to * windowVectors + vector] -= change
+    }
+    rank(layer)
+    if hasReplicas {
+      count(a, at: from, -1)
+      count(b, at: to, -1)
+      count(a, at: to, 1)
+      count(b, at: from, 1)
+    }
+    (groupOf[a], groupOf[b]) = (groupOf[b], groupOf[a])
+    (slotOf[a], slotOf[b]) = (slotOf[b], slotOf[a])
+    itemAt[layer * items + Int(slotOf[a])] = Int32(this)
+    itemAt[layer * items + Int(slotOf[b])] = Int32(other)
+  }
+
+  /// A layer's neighbours after the first item left `from` for `to` and the second the other way.
+  private func shift(
+    _ first: UnsafeMutablePointer<Row>, _ second: UnsafeMutablePointer<Row>, _ layer: Int,
+    _ from: Int, _ to: Int, _ groupScale: Float, _ nodeScale: Float
+  ) {
+    let vectors = rowVectors
+    let here = nearGroup + (layer * groups + from) * vectors
+    let there = nearGroup + (layer * groups + to) * vectors
+    if groupScale != 0 {
+      var vector = 0
+      while vector < vectors {
+        let moved = (first[vector] - second[vector]) * groupScale
+        here[vector] -= moved
+        there[vector] += moved
+        vector &+= 1
+      }
+    }
+    guard nodes > 1, nodeOfGroup[from] != nodeOfGroup[to] else { return }
+    let home = nearNode + (layer * nodes + Int(nodeOfGroup[from])) * vectors
+    let away = nearNode + (layer * nodes + Int(nodeOfGroup[to])) * vectors
+    var vector = 0
+    while vector < vectors {
+      let moved = (first[vector] - second[vector]) * nodeScale
+      home[vector] -= moved
+      away[vector] += moved
+      vector &+= 1
+    }
+  }
+
+  /// The most loaded group of a layer in a window.
+  @inline(__always)
+  func hottestGroup(_ layer: Int, window: Int) -> Int {
+    max(0, Int(topGroup[(layer &* windowVectors &+ (window >> 3)) &* 3][window & 7]))
+  }
+
+  /// Finds the three most loaded groups of a layer's windows.
+  func rank(_ layer: Int) {
+    let (groups, vectors) = (groups, windowVectors)
+    var total: Float = 0
+    for vector in 0..<vectors {
+      var first = Row(repeating: -1)
+      var second = first
+      var third = first
+      var firstGroup = SIMD8<Int32>(repeating: -1)
+      var secondGroup = firstGroup
+      var thirdGroup = firstGroup
+      for group in 0..<groups {
+        let load = loads[(layer * groups + group) * vectors + vector]
+        let name = SIMD8<Int32>(repeating: Int32(truncatingIfNeeded: group))
+        let beatsThird = load .> third
+        third.replace(with: load, where: beatsThird)
+        thirdGroup.replace(with: name, where: beatsThird)
+        let beatsSecond = third .> second
+        (second, third) = (
+          second.replacing(with: third, where: beatsSecond),
+          third.replacing(with: second, where: beatsSecond)
+        )
+        (secondGroup, thirdGroup) = (
+          secondGroup.replacing(with: thirdGroup, where: beatsSecond),
+          thirdGroup.replacing(with: secondGroup, where: beatsSecond)
+        )
+        let beatsFirst = second .> first
+        (first, second) = (
+          first.replacing(with: second, where: beatsFirst),
+          second.replacing(with: first, where: beatsFirst)
+        )
+        (firstGroup, secondGroup) = (
+          firstGroup.replacing(with: secondGroup, where: beatsFirst),
+          secondGroup.replacing(with: firstGroup, where: beatsFirst)
+        )
+      }
+      let place = (layer * vectors + vector) * 3
+      topLoad[place] = first
+      topLoad[place + 1] = second
+      topLoad[place + 2] = third
+      topGroup[place] = firstGroup
+      topGroup[place + 1] = secondGroup
+      topGroup[place + 2] = thirdGroup
+      total += (first * windowWeights[vector]).sum()
+    }
+    layerLoad[layer] = total
+  }
+
+  func count(_ place: Int, at group: Int, _ change: Int8) {
+    guard hasReplicas, expertOf[place] >= 0 else { return }
+    let expert = place / items * experts + Int(expertOf[place])
+    onGroup[expert * groups + group] += change
+    if spreads { onNode[expert * nodes + Int(nodeOfGroup[group])] += change }
+  }
+}
