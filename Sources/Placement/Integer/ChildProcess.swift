@@ -1,0 +1,81 @@
+import Foundation
+
+/// Runs a program to its end, or to the end of its time.
+enum ChildProcess {
+  enum End: Hashable {
+    case exit(code: Int)
+    case signal(Int)
+    /// Its time was over, and it was killed.
+    case killed
+  }
+
+  /// Starts a program with nothing to read and its output in a file, waits for it, and kills it
+  /// after `seconds`. It is gone when this returns.
+  ///
+  /// The shell that starts it also limits its processor time to the same, so that it ends soon even
+  /// where this process is killed meanwhile. It stays in this process's group: an interrupt at the
+  /// terminal reaches it too.
+  ///
+  /// - Throws: A sentence's end that says why it cannot be started.
+  static func run(
+    _ executable: String, _ arguments: [String], output: String, seconds: Double
+  ) throws(StartFailure) -> End {
+    // A processor second is at most a second of one thread; solvers run one.
+    let processorSeconds = "\(Int(min(seconds.rounded(.up), 1e9)) + 1)"
+    let child = try start(
+      "/bin/sh",
+      ["-c", "ulimit -t \"$0\" 2>/dev/null; exec \"$@\"", processorSeconds, executable] + arguments,
+      output: output)
+    let clock = ContinuousClock()
+    let deadline = clock.now.advanced(by: .seconds(min(seconds, 1e9)))
+    var pause: UInt32 = 500
+    while true {
+      var status: Int32 = 0
+      let found = waitpid(child, &status, WNOHANG)
+      if found == child { return end(status) }
+      // Whoever ignores the end of children has them reaped unseen: no code is known.
+      if found < 0 && errno != EINTR { throw StartFailure(reason: reason(errno)) }
+      if clock.now >= deadline {
+        kill(child, SIGKILL)
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        return .killed
+      }
+      usleep(pause)
+      pause = min(pause * 2, 20_000)
+    }
+  }
+
+  struct StartFailure: Error { let reason: String }
+
+  private static func start(
+    _ path: String, _ arguments: [String], output: String
+  ) throws(StartFailure) -> pid_t {
+    #if canImport(Glibc) || canImport(Musl)
+      var actions = posix_spawn_file_actions_t()
+    #else
+      var actions: posix_spawn_file_actions_t?
+    #endif
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+    words.append(nil)
+    let variables = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }.sorted()
+    var environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) }
+    environment.append(nil)
+    defer { for word in words + environment { free(word) } }
+    var child: pid_t = 0
+    let failure = posix_spawn(&child, path, &actions, nil, words, environment)
+    guard failure == 0 else { throw StartFailure(reason: reason(failure)) }
+    return child
+  }
+
+  /// A wait status taken apart; the macros of the C library are not seen from here.
+  private static func end(_ status: Int32) -> End {
+    status & 0x7f == 0 ? .exit(code: Int(status >> 8 & 0xff)) : .signal(Int(status & 0x7f))
+  }
+
+  private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}
