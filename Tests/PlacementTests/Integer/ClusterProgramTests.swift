@@ -214,11 +214,15 @@ private func permutations(_ count: Int) -> [[Int]] {
   var random = RandomStream(seed: 5, name: "sizes")
   let shapes = [[2, 2, 2, 2], [1, 2, 2, 3], [3, 1, 2, 2], [1, 1, 3, 3], [4, 1, 1, 2]]
   let sizes = (0..<32).map { _ in shapes[random.below(shapes.count)] }
-  let problem = assignment(layers: 32, groups: 4, perNode: 2, sizes: sizes, seed: 6)
-  let (groups, outcome) = problem.solve(mostSteps: 20_000)
+  let problem = assignment(layers: 32, groups: 4, sizes: sizes, seed: 6)
+  let (groups, outcome) = problem.solve(mostSteps: 2_000)
   #expect(outcome.status == .optimal)
   #expect(groups.map(problem.memory(of:)) == [64, 64, 64, 64])
   #expect(problem.lowerBound <= outcome.objective ?? -1)
+  let stopped = problem.solve(mostSteps: 5)
+  #expect(stopped.groupOfCluster == nil)
+  #expect(stopped.outcome.status == .timeLimit)
+  #expect(stopped.outcome.bound <= (outcome.objective ?? -1) * (1 + 1e-9))
 }
 
 @Test func beyondExactSizesABoundIsKept() {

@@ -1,0 +1,159 @@
+/// Experts placed as MoETuner does (arXiv 2502.06643): first each layer's experts into clusters of
+/// equal load, then clusters onto expert groups so that the slowest pair of groups is fast.
+///
+///     let tuned = try MoETunerPlacement(problem)
+///     tuned.balance.status                        // .optimal, with proof
+///     PlacementCost(of: tuned.placement, in: problem).total
+///
+/// The two programs are as published; each is solved to proven optimality where that is possible, and
+/// what is not proven is said in its outcome. The second sees only the clusters of the first: the
+/// best placement of the whole problem may be better than both optima together.
+///
+/// Loads are the problem's mean work over windows, transitions its tokens. There are no replicas.
+public struct MoETunerPlacement: Sendable {
+  /// How many experts of a layer a cluster may have.
+  public enum ClusterSizes: String, Hashable, Sendable, CaseIterable {
+    /// Equally many, or sizes that differ by one where experts do not divide.
+    case equal
+    /// One at least and ``PlacementProblem/slotsPerGroup`` at most, as published; experts of all layers
+    /// together are then equally many on every group.
+    case free
+  }
+
+  public let placement: ExpertPlacement
+  /// `[layer][expert]`
+  public let clusterOfExpert: [[Int]]
+  /// The first program of each layer, in seconds of work.
+  public let layerBalances: [ProgramOutcome]
+  /// The first program: the sum over layers.
+  public let balance: ProgramOutcome
+  /// The second program, in seconds.
+  public let assignment: ProgramOutcome
+  /// Whether every group has equally many experts, all layers together. Where no assignment with this
+  /// was found, ``assignment`` says so and the placement is the best one without.
+  public let hasEqualMemory: Bool
+
+  /// - Parameters:
+  ///   - solver: what to turn to where enumeration and shortest paths do not reach.
+  ///   - seconds: the most that the solver may take, half for each program.
+  /// - Throws: ``PlacementProblemError/misfit(_:)`` where the problem has what MoETuner knows nothing
+  ///   of: replicas, pinned or forbidden places, fewer experts than groups.
+  public init(
+    _ problem: PlacementProblem, sizes: ClusterSizes = .equal, solver: IntegerSolver? = nil,
+    seconds: Double = 60
+  ) throws(PlacementProblemError) {
+    let balances = try Self.balances(of: problem, sizes: sizes)
+    var clusters: [[Int]] = []
+    var outcomes: [ProgramOutcome] = []
+    for balance in balances {
+      let (found, outcome) = balance.solve(
+        solver: solver, seconds: seconds / 2 / Double(problem.layers))
+      clusters.append(found)
+      outcomes.append(outcome)
+    }
+    let program = Self.assignment(of: clusters, in: problem)
+    var (groupOfCluster, outcome) = program.solve(solver: solver, seconds: seconds / 2)
+    if groupOfCluster == nil {
+      groupOfCluster =
+        program.withoutSizes.solve(solver: solver, seconds: seconds / 2).groupOfCluster
+    }
+    let groups = groupOfCluster ?? clusters.map { _ in Array(0..<problem.groups) }
+    placement = ExpertPlacement(
+      groups: problem.groups,
+      hosts: zip(clusters, groups).map { clusters, groups in clusters.map { [groups[$0]] } })
+    clusterOfExpert = clusters
+    layerBalances = outcomes
+    balance = Self.sum(outcomes)
+    assignment = outcome
+    hasEqualMemory = Set(program.memory(of: groups)).count <= 1
+  }
+
+  /// Both programs for any solver to check; the second is about the clusters of ``clusterOfExpert``.
+  ///
+  /// - Throws: As the initialiser.
+  public func programs(
+    for problem: PlacementProblem, sizes: ClusterSizes = .equal
+  ) throws(PlacementProblemError) -> (balance: IntegerProgram, assignment: IntegerProgram) {
+    let balances = try Self.balances(of: problem, sizes: sizes)
+    return (
+      ClusterBalance.program(layers: balances),
+      Self.assignment(of: clusterOfExpert, in: problem).program()
+    )
+  }
+}
+
+extension MoETunerPlacement {
+  /// The first program of each layer.
+  static func balances(
+    of problem: PlacementProblem, sizes: ClusterSizes
+  ) throws(PlacementProblemError) -> [ClusterBalance] {
+    let (experts, groups) = (problem.experts, problem.groups)
+    guard !problem.hasReplicas else { throw .misfit("MoETuner places no redundant experts") }
+    guard problem.pinned.isEmpty, problem.forbidden.isEmpty else {
+      throw .misfit("MoETuner knows no pinned or forbidden places")
+    }
+    guard experts >= groups else {
+      throw .misfit("MoETuner needs an expert for each of \(groups) groups; a layer has \(experts)")
+    }
+    let range =
+      switch sizes {
+      case .equal: experts / groups...(experts + groups - 1) / groups
+      case .free: 1...min(problem.slotsPerGroup, experts - groups + 1)
+      }
+    let work = problem.meanWork
+    guard work.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw .notANumber("work") }
+    return (0..<problem.layers).map {
+      ClusterBalance(
+        loads: Array(work[$0 * experts..<($0 + 1) * experts]), clusters: groups, sizes: range)
+    }
+  }
+
+  /// The second program for some clusters, `[layer][expert]`.
+  static func assignment(
+    of clusters: [[Int]], in problem: PlacementProblem
+  ) -> ClusterAssignment {
+    let (experts, groups) = (problem.experts, problem.groups)
+    var tokens = [Double](repeating: 0, count: (problem.layers - 1) * groups * groups)
+    if problem.countsTransitions {
+      for pair in 0..<problem.layers - 1 {
+        let transition = problem.transition(pair)
+        for this in 0..<experts {
+          let row = (pair * groups + clusters[pair][this]) * groups
+          let from = transition.startIndex + this * experts
+          for next in 0..<experts {
+            tokens[row + clusters[pair + 1][next]] += transition[from + next]
+          }
+        }
+      }
+    }
+    let sizes = clusters.map { layer in
+      (0..<groups).map { cluster in layer.count { $0 == cluster } }
+    }
+    return ClusterAssignment(
+      layers: problem.layers, groups: groups, groupsPerNode: problem.groupsPerNode,
+      tokens: tokens, sizes: sizes, secondsInNode: problem.secondsInNode,
+      secondsAcrossNodes: max(problem.secondsInNode, problem.secondsAcrossNodes))
+  }
+
+  private static func sum(_ layers: [ProgramOutcome]) -> ProgramOutcome {
+    let unproven = layers.filter { $0.status != .optimal }
+    // Layers found in different ways are as well proven as the one that took the most.
+    let order: [ProgramOutcome.Method] = [.search, .solver, .enumeration, .bound]
+    let method = order.first { method in layers.contains { $0.method == method } } ?? .bound
+    let remark =
+      unproven.first?.remark.map { "\(unproven.count) of \(layers.count) layers: \($0)" }
+    return ProgramOutcome(
+      status: unproven.isEmpty ? .optimal : .feasible, method: method,
+      objective: layers.reduce(0) { $0 + ($1.objective ?? 0) },
+      bound: layers.reduce(0) { $0 + $1.bound }, remark: remark)
+  }
+}
+
+extension ClusterAssignment {
+  /// The same without the row of equal memory.
+  fileprivate var withoutSizes: ClusterAssignment {
+    ClusterAssignment(
+      layers: layers, groups: groups, groupsPerNode: groupsPerNode, tokens: tokens,
+      secondsInNode: secondsInNode, secondsAcrossNodes: secondsAcrossNodes)
+  }
+}
