@@ -1,5 +1,6 @@
 import Hardware
 import Models
+import Placement
 import Serving
 import StrictYAML
 import Traces
@@ -14,22 +15,22 @@ import Units
 /// How the file is written: ``ScenarioReader``, section by section.
 public struct Scenario: Sendable {
   /// What results call the run.
-  public let name: String
+  public private(set) var name: String
   /// The file that it was read from.
   public let path: String
-  public let deployment: Deployment
-  public let workload: Workload
+  public private(set) var deployment: Deployment
+  public private(set) var workload: Workload
   public let measurement: Measurement
   public let seed: UInt64
   /// What was chosen for each policy slot, in the order of the slots.
-  public let policies: [PolicyChoice]
+  public private(set) var policies: [PolicyChoice]
   /// What the fullest device holds. It fits.
-  public let memory: MemoryBudget
+  public private(set) var memory: MemoryBudget
   /// What a reader of results must know: uncalibrated and unverified constants, a synthetic trace,
   /// sequences drawn with replacement, what was chosen where the file is silent.
   public let remarks: [String]
   /// See ``ScenarioDocument/text``.
-  public let text: String
+  public private(set) var text: String
 
   /// Reads a scenario and everything that it refers to, and holds its parts to each other.
   ///
@@ -65,6 +66,30 @@ public struct Scenario: Sendable {
     memory = MemoryBudget(deployment, workload)
     self.remarks = remarks
     text = document.text
+  }
+}
+
+extension Scenario {
+  /// The same with experts elsewhere.
+  ///
+  /// - Parameters:
+  ///   - name: What results call the placement.
+  ///   - workload: In place of the scenario's.
+  /// - Throws: ``ServingError`` where the placement does not fit the model or a device's memory.
+  func placing(
+    _ placement: ExpertPlacement, named name: String, _ workload: Workload
+  ) throws(ServingError) -> Scenario {
+    var changed = self
+    changed.deployment = try deployment.placing(placement)
+    changed.workload = workload
+    changed.memory = MemoryBudget(changed.deployment, workload)
+    guard changed.memory.fits else { throw .doesNotFit(changed.memory) }
+    changed.name = "\(self.name), placement \(name)"
+    changed.policies = policies.map {
+      $0.slot == "placement" ? PolicyChoice(slot: $0.slot, choice: name, isDefault: false) : $0
+    }
+    changed.text += "# the placement in place of the scenario's: \(name)\n"
+    return changed
   }
 }
 

@@ -2,6 +2,7 @@ import Calibration
 import Fabric
 import Hardware
 import Models
+import Placement
 import Results
 import Serving
 import StrictYAML
@@ -31,6 +32,7 @@ struct CommandFailure: Error {
     case let error as CalibrationError: self.init(error.sentence)
     case let error as FabricError: self.init(error.sentence)
     case let error as CollectiveError: self.init(error.sentence)
+    case let error as PlacementProblemError: self.init(error.sentence)
     case let error as HardwareError: self.init(error.sentence)
     case let error as UnknownModel: self.init(error.sentence)
     default: self.init("\(error)", exitCode: 1)

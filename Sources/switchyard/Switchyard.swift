@@ -24,8 +24,9 @@ struct Switchyard: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      RunCommand.self, CheckCommand.self, TraceCommand.self, CatalogueCommand.self,
-      NetworkCommand.self, CalibrateCommand.self, ValidateCommand.self, CostCommand.self,
+      RunCommand.self, CheckCommand.self, PlaceCommand.self, CompareCommand.self, TraceCommand.self,
+      CatalogueCommand.self, NetworkCommand.self, CalibrateCommand.self, ValidateCommand.self,
+      CostCommand.self,
     ])
 
   static func main() {

@@ -21,4 +21,16 @@ public struct TextOutput: Sendable {
     try file.write { $0.append(contentsOf: text.utf8) }
     try file.commit()
   }
+
+  /// The same of text that comes in pieces, which `body` hands over one by one.
+  ///
+  /// - Throws: ``ResultsError``, or what `body` throws.
+  public func write(pieces body: ((borrowing [UInt8]) throws -> Void) throws -> Void) throws {
+    let file = try OutputFile(path)
+    try body { piece in
+      let bytes = copy piece
+      try file.write { $0.append(contentsOf: bytes) }
+    }
+    try file.commit()
+  }
 }

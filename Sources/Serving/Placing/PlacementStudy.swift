@@ -45,11 +45,13 @@ public struct PlacementStudy: Sendable {
   public var groups: Int { deployment.placement.groups - deployment.placement.sharedGroups }
 
   /// The current placement as the optimisers know it: without the groups of shared experts.
-  public var current: ExpertPlacement {
+  public var current: ExpertPlacement { routed(deployment.placement) }
+
+  /// A placement of the whole deployment, as the optimisers know it.
+  public func routed(_ placement: ExpertPlacement) -> ExpertPlacement {
     let shared = deployment.placement.sharedGroups
     return ExpertPlacement(
-      groups: groups,
-      hosts: deployment.placement.hosts.map { layer in layer.map { $0.map { $0 - shared } } })
+      groups: groups, hosts: placement.hosts.map { layer in layer.map { $0.map { $0 - shared } } })
   }
 
   /// What the optimisers found, with the groups of shared experts before it.
@@ -81,15 +83,19 @@ public struct PlacementStudy: Sendable {
     ) { _, _, tokens in seconds[tokens] }
     problem.traffic = traffic
     problem.objective = objective
-    let bytes =
-      traffic == .transition
-      ? deployment.dispatchedCopy : deployment.dispatchedCopy + deployment.combinedCopy
+    let bytes = bytesPerToken(of: traffic)
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
     problem.secondsInNode = (bytes / bandwidthInNode).value / senders
     problem.secondsAcrossNodes = max(
       problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
     return problem
+  }
+
+  /// What moves with a token: its vector, and where it returns what its experts made of it.
+  public func bytesPerToken(of traffic: PlacementProblem.Traffic) -> Bytes {
+    traffic == .transition
+      ? deployment.dispatchedCopy : deployment.dispatchedCopy + deployment.combinedCopy
   }
 
   /// Of one device to those of its node.

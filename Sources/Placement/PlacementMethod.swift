@@ -1,0 +1,124 @@
+/// The ways to choose a placement, by the names that people give them.
+public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
+  case search
+  case exact
+  case moetuner
+  case eplb
+  case contiguous
+  case roundRobin = "round-robin"
+  case random
+
+  /// How much work a method may take. What a method has no use for is ignored here, and refused
+  /// where people say it.
+  public struct Effort: Sendable {
+    /// Of search and random.
+    public var seed: UInt64
+    /// Of search, for each chain.
+    public var trials: Int
+    public var chains = 1
+    public var threads = 1
+    /// Of search: the layers whose experts may move; all where nil.
+    public var movableLayers: [Int]?
+    /// The most that MoETuner's solver may take, where one is needed.
+    public var solverSeconds = 60.0
+
+    public init(seed: UInt64, trials: Int) {
+      self.seed = seed
+      self.trials = trials
+    }
+  }
+}
+
+/// A placement that a method chose.
+public struct PlacementAnswer: Sendable {
+  public var placement: ExpertPlacement
+  public var cost: PlacementCost
+  /// Whether no placement of the problem costs less, by a proof.
+  public var isOptimal = false
+  /// Of annealing.
+  public var trials = 0
+  /// What must be known of it, in sentences.
+  public var notes: [String] = []
+
+  init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
+    self.placement = placement
+    cost = PlacementCost(of: placement, in: problem)
+  }
+}
+
+extension PlacementMethod {
+  /// - Parameters:
+  ///   - current: Search returns nothing that costs more.
+  ///   - shouldContinue: Asked by search after each round; the answer depends on the rounds done alone.
+  /// - Throws: ``PlacementProblemError`` where the method cannot solve the problem.
+  public func place(
+    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort,
+    shouldContinue: () -> Bool = { true }
+  ) throws(PlacementProblemError) -> PlacementAnswer {
+    switch self {
+    case .search:
+      return try search(problem, current, effort, shouldContinue)
+    case .exact:
+      do throws(ExactPlacementError) {
+        var answer = PlacementAnswer(try ExactPlacement(of: problem).placement, in: problem)
+        answer.isOptimal = true
+        return answer
+      } catch { throw .misfit(error.sentence) }
+    case .moetuner: return try moetuner(problem, effort)
+    case .eplb: return PlacementAnswer(.eplb(problem), in: problem)
+    case .random: return PlacementAnswer(.random(problem, seed: effort.seed), in: problem)
+    case .contiguous, .roundRobin:
+      let (layers, experts, groups) = (problem.layers, problem.experts, problem.groups)
+      let redundant = problem.copies - experts
+      do throws(PlacementError) {
+        let placement =
+          self == .contiguous
+          ? try ExpertPlacement.contiguous(
+            layers: layers, experts: experts, groups: groups, redundant: redundant)
+          : try ExpertPlacement.roundRobin(
+            layers: layers, experts: experts, groups: groups, redundant: redundant)
+        return PlacementAnswer(placement, in: problem)
+      } catch { throw .misfit(error.sentence) }
+    }
+  }
+
+  private func search(
+    _ problem: PlacementProblem, _ current: ExpertPlacement?, _ effort: Effort,
+    _ shouldContinue: () -> Bool
+  ) throws(PlacementProblemError) -> PlacementAnswer {
+    var search = PlacementSearch(seed: effort.seed, trials: effort.trials)
+    search.chains = effort.chains
+    search.threads = effort.threads
+    search.movableLayers = effort.movableLayers
+    let found = try search.run(problem, from: current, shouldContinue: shouldContinue)
+    var answer = PlacementAnswer(found.placement, in: problem)
+    answer.trials = found.trials
+    if effort.trials == 0 {
+      answer.notes.append("no trials: this is the best of the quick starts, after descent")
+    }
+    return answer
+  }
+
+  private func moetuner(
+    _ problem: PlacementProblem, _ effort: Effort
+  ) throws(PlacementProblemError) -> PlacementAnswer {
+    let solver = try? IntegerSolver.installed()
+    let tuned = try MoETunerPlacement(problem, solver: solver, seconds: effort.solverSeconds)
+    var answer = PlacementAnswer(tuned.placement, in: problem)
+    answer.notes = [
+      "its first program (balance): \(tuned.balance.words)",
+      "its second program (slowest pairs): \(tuned.assignment.words)",
+    ]
+    return answer
+  }
+}
+
+extension ProgramOutcome {
+  /// `0.00123 s, optimal by enumeration`
+  fileprivate var words: String {
+    let found = objective.map { "\($0) s, " } ?? ""
+    let gap = status == .optimal ? "" : ", proven to be no less than \(bound) s"
+    return "\(found)\(status.rawValue) by \(method.rawValue)\(gap)"
+      + (remark.map { "; \($0)" } ?? "")
+  }
+}

@@ -1,0 +1,80 @@
+/// Tokens that move between groups in an iteration, all layers together.
+///
+///     let flows = PlacementFlows(of: placement, in: problem)
+///     flows.tokens[from * problem.groups + to]
+///
+/// Transition traffic: from the groups of one layer's experts to those of the next. Home traffic: from a
+/// token's own rank, any group as likely, once to each other group that has any of its experts; as much
+/// comes back.
+public struct PlacementFlows: Sendable, Hashable {
+  public let groups: Int
+  public let groupsPerNode: Int
+  /// `[from][to]`; nothing from a group to itself.
+  public private(set) var tokens: [Double]
+
+  /// O(layers x copies^2 + sets x k).
+  public init(of placement: ExpertPlacement, in problem: PlacementProblem) {
+    groups = problem.groups
+    groupsPerNode = problem.groupsPerNode
+    tokens = [Double](repeating: 0, count: groups * groups)
+    let shares = CopyShares(of: placement, in: problem)
+    if problem.countsTransitions {
+      for pair in 0..<problem.layers - 1 {
+        for (cell, count) in shares.flows(pair, problem).enumerated() { tokens[cell] += count }
+      }
+    }
+    if problem.countsSets, let sets = problem.sets {
+      for layer in 0..<problem.layers {
+        let visits = shares.visits(sets, layer)
+        for from in 0..<groups {
+          for to in 0..<groups { tokens[from * groups + to] += visits[to] / Double(groups) }
+        }
+      }
+    }
+    for group in 0..<groups { tokens[group * groups + group] = 0 }
+  }
+
+  /// What the busiest group sends to others of its node, and what the busiest node sends to others.
+  public var busiest: (inNode: Double, acrossNodes: Double) {
+    let nodes = (groups + groupsPerNode - 1) / groupsPerNode
+    var (inside, across) = (
+      [Double](repeating: 0, count: groups), [Double](repeating: 0, count: nodes)
+    )
+    for from in 0..<groups {
+      for to in 0..<groups {
+        let isNear = from / groupsPerNode == to / groupsPerNode
+        if isNear {
+          inside[from] += tokens[from * groups + to]
+        } else {
+          across[from / groupsPerNode] += tokens[from * groups + to]
+        }
+      }
+    }
+    return (inside.max() ?? 0, across.max() ?? 0)
+  }
+}
+
+extension CopyShares {
+  /// Tokens of a layer that go to each group.
+  fileprivate func visits(_ sets: ExpertSets, _ layer: Int) -> [Double] {
+    var visits = [Double](repeating: 0, count: groups)
+    // The chance that no expert of the set is taken on a group; 1 for all but those touched.
+    var missed = [Double](repeating: 1, count: groups)
+    var touched: [Int] = []
+    for set in sets.starts[layer]..<sets.starts[layer + 1] {
+      touched.removeAll(keepingCapacity: true)
+      for member in sets.members[set * sets.topK..<(set + 1) * sets.topK] {
+        let expert = Int(member)
+        for (group, share) in zip(placement.hosts[layer][expert], shares[layer][expert]) {
+          missed[group] *= 1 - share
+          touched.append(group)
+        }
+      }
+      for group in touched {
+        visits[group] += sets.tokens[set] * (1 - missed[group])
+        missed[group] = 1
+      }
+    }
+    return visits
+  }
+}

@@ -1,0 +1,99 @@
+import Models
+import Placement
+import Serving
+import Traces
+
+/// A scenario's experts to be placed: by one part of the trace's requests, judged by the other.
+///
+///     let task = try PlacementTask(scenario, split: 0.5)
+///     let answer = try PlacementMethod.search.place(task.profiled, from: task.current, effort)
+///     let unseen = task.unseenCost(of: answer.placement)
+///     let run = try task.scenario(with: answer.placement, named: "search")
+public struct PlacementTask: Sendable {
+  public let scenario: Scenario
+  public let study: PlacementStudy
+  /// The problem that the profiled requests pose.
+  public let profiled: PlacementProblem
+  /// The same of the other requests; nil where all were profiled.
+  public let unseen: PlacementProblem?
+  public let profile: RoutingProfile
+  public let unseenProfile: RoutingProfile?
+  public let profiledRequests: Int
+  public let unseenRequests: Int
+  private let unseenSequences: [Int]?
+
+  /// What is asked beside the scenario.
+  public struct Question: Sendable {
+    /// The share of the tokens whose requests are profiled, above 0; 1 for all.
+    public var split = 0.5
+    /// Of profiled requests, each balanced for itself.
+    public var windows = 8
+    /// Copies of a layer beyond one for each expert; the scenario's where nil.
+    public var redundant: Int?
+    public var traffic = PlacementProblem.Traffic.home
+    public var objective = PlacementProblem.Objective.sum
+    public var replicaChoice = ReplicaChoice.even
+
+    public init() {}
+  }
+
+  /// - Throws: ``PlacementProblemError`` for a trace too short or copies that cannot be, and
+  ///   ``ServingError`` for a deployment whose work is not its devices' own.
+  public init(_ scenario: Scenario, _ question: Question = Question()) throws {
+    self.scenario = scenario
+    study = try PlacementStudy(scenario.deployment, scenario.workload)
+    let trace = scenario.workload.trace
+    let phase: TokenPhase? =
+      scenario.workload.requests != nil
+      ? nil : scenario.workload.phase == .decode ? .decode : .prefill
+    let current = study.current
+    let copies = current.hosts.first.map { $0.reduce(0) { $0 + $1.count } } ?? 0
+    let redundant = question.redundant ?? (copies - current.experts)
+    var sequences: [Int]?
+    var others: [Int]?
+    if question.split < 1 {
+      (sequences, others) = try RoutingProfile.split(
+        trace, share: question.split, seed: scenario.seed)
+    }
+    profile = try RoutingProfile(
+      of: trace, sequences: sequences, phase: phase, windows: question.windows)
+    unseenProfile = try others.map {
+      try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: question.windows)
+    }
+    func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
+      var problem = try study.problem(
+        of: profile, redundant: redundant, traffic: question.traffic,
+        objective: question.objective)
+      problem.replicaChoice = question.replicaChoice
+      return problem
+    }
+    profiled = try problem(profile, study)
+    unseen = try unseenProfile.map { [study] in try problem($0, study) }
+    profiledRequests = sequences?.count ?? trace.sequences.count
+    unseenRequests = others?.count ?? 0
+    unseenSequences = others
+  }
+
+  /// Where experts live by the scenario, where that has as many copies as the problem; nil otherwise.
+  public var current: ExpertPlacement? {
+    let current = study.current
+    let copies = current.hosts.first.map { $0.reduce(0) { $0 + $1.count } }
+    return copies == profiled.copies ? current : nil
+  }
+
+  /// What a placement costs by requests that were not profiled; by all where none are left.
+  public func unseenCost(of placement: ExpertPlacement) -> PlacementCost {
+    PlacementCost(of: placement, in: unseen ?? profiled)
+  }
+
+  /// The scenario with experts placed so, over the requests that were not profiled.
+  ///
+  /// - Throws: ``ServingError`` where the placement fits no device's memory.
+  public func scenario(
+    with placement: ExpertPlacement, named name: String
+  ) throws(ServingError) -> Scenario {
+    var workload = scenario.workload
+    if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
+    return try scenario.placing(study.placement(of: placement), named: name, workload)
+  }
+}

@@ -1,0 +1,164 @@
+import ArgumentParser
+import Foundation
+import Placement
+import Results
+import Scenario
+import Serving
+import StrictYAML
+import Units
+
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Simulates a scenario with its experts placed in several ways, side by side.",
+    discussion: """
+      Every placement is chosen by the profiled part of the trace's requests, and simulated with the \
+      other part: what the optimiser believed stands beside what the run took.
+
+        switchyard compare scenarios/quickstart.yaml --placements contiguous,eplb,search
+        switchyard compare scenarios/quickstart.yaml --placements eplb,file:mine.yaml --out results.sqlite
+      """)
+
+  @OptionGroup var scenario: ScenarioOptions
+  @OptionGroup var question: PlacementOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "What is compared: methods of `place` and files, with commas between: "
+        + PlacementMethod.allValueStrings.joined(separator: ", ") + ", file:PATH.",
+      valueName: "placements"))
+  var placements: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Append all runs to this SQLite file; it is made if there is none.", valueName: "file"))
+  var out: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  /// One of the things compared.
+  private enum Candidate {
+    case method(PlacementMethod)
+    case file(String)
+
+    var name: String {
+      switch self {
+      case .method(let method): method.rawValue
+      case .file(let path): "file:\(path)"
+      }
+    }
+  }
+
+  struct Row: Encodable {
+    var placement: String
+    var believedSeconds: Double
+    var believedUnseenSeconds: Double
+    var meanImbalance: Double
+    var tokensPerSecond: Double
+    var meanIterationSeconds: Double
+    var percentile99IterationSeconds: Double
+    var simulatedImbalance: Double?
+    var energyJoulesPerToken: Double?
+    /// Over the first placement.
+    var throughputGain: Double
+  }
+
+  func run() throws {
+    try reportingFailures {
+      let candidates = try candidates()
+      let task = try PlacementTask(try scenario.load(), question.asked())
+      let database = try out.map { try ResultsDatabase($0) }
+      var rows: [Row] = []
+      var results: [RunResult] = []
+      for candidate in candidates {
+        let placement = try placement(candidate, task)
+        let placed = try task.scenario(with: placement, named: candidate.name)
+        let result = try RecordedRun.result(of: placed, threads: question.threads)
+        rows.append(row(candidate.name, placement, task, result, rows.first))
+        results.append(result)
+      }
+      if let database { for result in results { try database.append(result) } }
+      try printResult(json ? jsonText(rows) : text(rows, task))
+    }
+  }
+
+  private func candidates() throws -> [Candidate] {
+    let found = try placements.split(separator: ",", omittingEmptySubsequences: false).map {
+      part -> Candidate in
+      let word = part.trimmingCharacters(in: .whitespaces)
+      if word.hasPrefix("file:") { return .file(String(word.dropFirst("file:".count))) }
+      guard let method = PlacementMethod(rawValue: word) else {
+        let known = PlacementMethod.allValueStrings.joined(separator: ", ")
+        throw CommandFailure("--placements has '\(word)'; it is one of \(known) or file:PATH")
+      }
+      return .method(method)
+    }
+    for (position, candidate) in found.enumerated()
+    where found[..<position].contains(where: { $0.name == candidate.name }) {
+      throw CommandFailure("--placements has '\(candidate.name)' twice")
+    }
+    if let option = question.searchOption,
+      !found.contains(where: { $0.name == PlacementMethod.search.rawValue })
+    {
+      throw CommandFailure("\(option) has no effect: no placement is by search")
+    }
+    return found
+  }
+
+  private func placement(_ candidate: Candidate, _ task: PlacementTask) throws -> ExpertPlacement {
+    switch candidate {
+    case .method(let method):
+      return try question.place(method, task, question.effort(seed: task.scenario.seed)).placement
+    case .file(let path):
+      let deployment = task.scenario.deployment
+      let file = try PlacementFile(
+        contentsOf: path, model: deployment.model.name, layers: task.profiled.layers,
+        experts: task.profiled.experts, groups: deployment.placement.groups)
+      return task.study.routed(file.placement)
+    }
+  }
+
+  private func row(
+    _ name: String, _ placement: ExpertPlacement, _ task: PlacementTask, _ result: RunResult,
+    _ first: Row?
+  ) -> Row {
+    let summary = RunSummary(result)
+    let profiled = PlacementCost(of: placement, in: task.profiled)
+    let unseen = task.unseenCost(of: placement)
+    return Row(
+      placement: name, believedSeconds: profiled.total, believedUnseenSeconds: unseen.total,
+      meanImbalance: unseen.meanImbalance, tokensPerSecond: summary.tokensPerSecond,
+      meanIterationSeconds: summary.iteration.meanSeconds,
+      percentile99IterationSeconds: summary.iteration.percentile99Seconds,
+      simulatedImbalance: summary.meanImbalance,
+      energyJoulesPerToken: summary.energyJoulesPerToken,
+      throughputGain: first.map { summary.tokensPerSecond / $0.tokensPerSecond - 1 } ?? 0)
+  }
+
+  private func text(_ rows: [Row], _ task: PlacementTask) -> String {
+    var table = TextTable([
+      .left("placement"), .right("believed"), .right("on unseen"), .right("most / mean"),
+      .right("tokens/s"), .right("gain"), .right("iteration"), .right("99 %"),
+      .right("most / mean"), .right("energy a token"),
+    ])
+    for row in rows {
+      table.add(
+        row.placement, "\(Seconds(row.believedSeconds))", "\(Seconds(row.believedUnseenSeconds))",
+        fixed(row.meanImbalance, decimals: 3), fixed(row.tokensPerSecond, decimals: 1),
+        percent(row.throughputGain), "\(Seconds(row.meanIterationSeconds))",
+        "\(Seconds(row.percentile99IterationSeconds))",
+        row.simulatedImbalance.map { fixed($0, decimals: 3) } ?? "-",
+        row.energyJoulesPerToken.map { "\(Joules($0))" } ?? "-")
+    }
+    let unseen =
+      task.unseenRequests > 0
+      ? "chosen by \(task.profiledRequests) requests, simulated with \(task.unseenRequests) others"
+      : "chosen by and simulated with all \(task.profiledRequests) requests"
+    return """
+      \(task.scenario.name)
+      \(unseen); the first five columns are what the optimiser believes of experts and exchanges
+
+      """ + table.lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,292 @@
+import ArgumentParser
+import Foundation
+import Placement
+import Results
+import Scenario
+import Serving
+
+struct PlaceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "place",
+    abstract: "Chooses which device holds which expert, and proves how good the choice is.",
+    discussion: """
+      Profiles a part of the trace's requests, chooses a placement by them, and says what it costs on \
+      them and on the others: a placement that fits its profile alone is worth nothing. The cost of an \
+      iteration is the work of each layer's slowest device and what tokens take on the network; no \
+      placement at all costs less than the bound.
+
+        switchyard place scenarios/quickstart.yaml --out placement.yaml
+        switchyard place scenarios/quickstart.yaml --method eplb --replicas 32
+        switchyard place scenarios/quickstart.yaml --time 60s --threads 2
+        switchyard run scenarios/quickstart.yaml --set policies.placement=file:placement.yaml
+
+      Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
+      programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
+      one is installed), eplb (DeepSeek's balancing), contiguous, round-robin, random.
+      """)
+
+  @OptionGroup var scenario: ScenarioOptions
+  @OptionGroup var question: PlacementOptions
+
+  @Option(
+    help: "How the placement is chosen: \(PlacementMethod.allValueStrings.joined(separator: ", "))."
+  )
+  var method = PlacementMethod.search
+
+  @Option(
+    help: ArgumentHelp(
+      "Let only experts of these layers move, counted among the MoE layers from 0: 3,5-7.",
+      valueName: "layers"))
+  var moveLayers: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the placement to this file, for policies.placement=file:...", valueName: "file"))
+  var out: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the whole problem as an integer program (free MPS) that any solver reads.",
+      valueName: "file"))
+  var export: String?
+
+  @Option(
+    help: """
+      The program to export: products (the whole problem, tight and large), compact (the same, small \
+      and loose), balance or assignment (MoETuner's first and second).
+      """)
+  var exportForm = ExportForm.products
+
+  @Flag(help: "Leave the bound out: it takes up to a minute for the largest models.")
+  var noBound = false
+
+  @Flag(help: "List every layer.")
+  var layers = false
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  enum ExportForm: String, CaseIterable, ExpressibleByArgument {
+    case products
+    case compact
+    case balance
+    case assignment
+  }
+
+  func validate() throws {
+    if json && layers {
+      throw ValidationError("--layers has no effect with --json, which lists every layer")
+    }
+    if method != .search {
+      if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
+      if let option = question.searchOption, !(method == .moetuner && option == "--time") {
+        throw ValidationError("\(option) has no effect on method \(method.rawValue)")
+      }
+    }
+  }
+
+  func run() throws {
+    try reportingFailures {
+      let task = try PlacementTask(try scenario.load(), question.asked())
+      let file = try out.map { try TextOutput($0, startingWith: "placement:") }
+      let program = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
+      var effort = question.effort(seed: task.scenario.seed)
+      effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
+      let start = Date()
+      let answer = try question.place(method, task, effort)
+      let seconds = Date().timeIntervalSince(start)
+      // Memory is checked before anything is written.
+      _ = try task.scenario(with: answer.placement, named: method.rawValue)
+      var report = PlacementReport(task, method, answer, seconds: seconds)
+      if !noBound { report.addBound(threads: question.threads) }
+      try file?.write(
+        PlacementFile(
+          model: task.scenario.deployment.model.name,
+          placement: task.study.placement(of: answer.placement)
+        ).yaml)
+      if let program { try exportProgram(task.profiled, to: program) }
+      try printResult(json ? jsonText(report.content) : report.text(allLayers: layers))
+    }
+  }
+
+  private func exportProgram(_ problem: PlacementProblem, to file: TextOutput) throws {
+    let program: IntegerProgram
+    switch exportForm {
+    case .products: program = try JointProgram(problem, form: .products).program
+    case .compact: program = try JointProgram(problem, form: .compact).program
+    case .balance, .assignment:
+      let programs = try MoETunerPlacement(problem).programs(for: problem)
+      program = exportForm == .balance ? programs.balance : programs.assignment
+    }
+    try file.write(pieces: { sink in try program.writeMPS(to: sink) })
+  }
+
+  /// `3,5-7`
+  private func layerNumbers(_ text: String, of count: Int) throws -> [Int] {
+    var layers: Set<Int> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        .map { Int($0) }
+      guard let first = ends.first ?? nil, let last = ends.last ?? nil, first <= last,
+        (0..<count).contains(first), (0..<count).contains(last)
+      else {
+        throw CommandFailure(
+          "--move-layers has '\(part)'; write numbers or runs like 3 or 5-7, from 0 to \(count - 1)"
+        )
+      }
+      layers.formUnion(first...last)
+    }
+    return layers.sorted()
+  }
+}
+
+extension PlacementMethod: ExpressibleByArgument {}
+
+/// What is asked of placements, for every command that chooses them.
+struct PlacementOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How long a search may take, like 10s; 0s returns the best start. Without this or --trials: 10s.",
+      valueName: "time"))
+  var time: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Proposals of the search for each chain, in place of a time: the same number gives the same "
+        + "placement on every machine.", valueName: "number"))
+  var trials: Int?
+
+  @Option(help: ArgumentHelp("Independent chains of the search.", valueName: "number"))
+  var chains = 1
+
+  @Option(
+    help: ArgumentHelp("Threads. Placements do not depend on it.", valueName: "number"))
+  var threads = ProcessInfo.processInfo.activeProcessorCount
+
+  @Option(
+    help: ArgumentHelp(
+      "Redundant copies in each layer; the scenario's where left out.", valueName: "number"))
+  var replicas: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The share of the tokens whose requests are profiled; the others judge the result. 1 for all.",
+      valueName: "share"))
+  var profileSplit = 0.5
+
+  @Option(
+    help: ArgumentHelp(
+      "Windows of profiled requests, each balanced for itself, against fitting one day's traffic.",
+      valueName: "number"))
+  var windows = 8
+
+  @Option(
+    help: """
+      Where tokens are between layers: home (they return to their own device), transition (they stay \
+      where their last expert ran), or both; the scenario's communication model where left out.
+      """)
+  var traffic: PlacementProblem.Traffic?
+
+  @Option(
+    help: """
+      How communication adds up: sum (all tokens that move), or bottleneck (the slowest pair of \
+      devices in each layer, as MoETuner counts; transition traffic only).
+      """)
+  var objective = PlacementProblem.Objective.sum
+
+  @Option(help: "How tokens choose among copies: even, nearest or least-loaded.")
+  var replicaChoice: ReplicaChoice?
+
+  static let defaultSeconds = 10.0
+
+  func validate() throws {
+    if time != nil, trials != nil { throw ValidationError("give --time or --trials, not both") }
+    if let trials, trials < 0 {
+      throw ValidationError("--trials is \(trials); it must be 0 or more")
+    }
+    for (name, value, range) in [
+      ("--chains", chains, 1...1024), ("--threads", threads, 1...1024),
+      ("--windows", windows, 1...4096), ("--replicas", replicas ?? 0, 0...16_384),
+    ] where !range.contains(value) {
+      throw ValidationError(
+        "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+    }
+    guard profileSplit > 0, profileSplit <= 1 else {
+      throw ValidationError("--profile-split is \(profileSplit); it must be above 0, up to 1")
+    }
+    if objective == .bottleneck, traffic != .transition {
+      throw ValidationError(
+        "--objective bottleneck is of transition traffic; add --traffic transition")
+    }
+    if replicaChoice != nil, replicas == 0 {
+      throw ValidationError("--replica-choice has no effect without copies to choose among")
+    }
+    _ = try seconds()
+  }
+
+  /// The first option that only a search has a use for.
+  var searchOption: String? {
+    if time != nil { return "--time" }
+    if trials != nil { return "--trials" }
+    return chains > 1 ? "--chains" : nil
+  }
+
+  private func seconds() throws -> Double {
+    guard let time else { return Self.defaultSeconds }
+    let units: [(String, Double)] = [("ms", 1e-3), ("s", 1), ("min", 60)]
+    for (unit, factor) in units {
+      if time.hasSuffix(unit), let number = Double(time.dropLast(unit.count)), number >= 0,
+        number.isFinite
+      {
+        return number * factor
+      }
+    }
+    throw ValidationError("--time is '\(time)'; write it like 10s, 500ms or 2min")
+  }
+
+  func asked() -> PlacementTask.Question {
+    var asked = PlacementTask.Question()
+    asked.split = profileSplit
+    asked.windows = windows
+    asked.redundant = replicas
+    asked.traffic = traffic ?? .home
+    asked.objective = objective
+    asked.replicaChoice = replicaChoice ?? .even
+    return asked
+  }
+
+  func effort(seed: UInt64) -> PlacementMethod.Effort {
+    var effort = PlacementMethod.Effort(seed: seed, trials: trials ?? 0)
+    effort.chains = chains
+    effort.threads = threads
+    effort.solverSeconds = (try? seconds()) ?? Self.defaultSeconds
+    return effort
+  }
+
+  /// Places by a method; a time is first turned into trials, by how many a short search does, so that
+  /// the answer can be had again by their number.
+  func place(
+    _ method: PlacementMethod, _ task: PlacementTask, _ given: PlacementMethod.Effort
+  ) throws -> PlacementAnswer {
+    var effort = given
+    guard method == .search, trials == nil else {
+      return try method.place(task.profiled, from: task.current, effort)
+    }
+    let limit = try seconds()
+    guard limit > 0 else { return try method.place(task.profiled, from: task.current, effort) }
+    let start = Date()
+    effort.trials = PlacementSearch.trialsPerRound
+    let quick = try method.place(task.profiled, from: task.current, effort)
+    let spent = Date().timeIntervalSince(start)
+    // A first search has the starts and the pilot in it: the second is not slower for each trial.
+    let rest = Int((limit - spent) / spent * Double(effort.trials))
+    guard rest > effort.trials else { return quick }
+    effort.trials = rest / PlacementSearch.trialsPerRound * PlacementSearch.trialsPerRound
+    let deadline = start.addingTimeInterval(limit)
+    return try method.place(task.profiled, from: task.current, effort) { Date() < deadline }
+  }
+}
+
+extension PlacementProblem.Traffic: ExpressibleByArgument {}
+extension PlacementProblem.Objective: ExpressibleByArgument {}
+extension ReplicaChoice: ExpressibleByArgument {}

@@ -1,0 +1,268 @@
+import Placement
+import Results
+import Scenario
+import Serving
+import Units
+
+/// What `place` says of a placement: as tables and as JSON.
+struct PlacementReport {
+  private let task: PlacementTask
+  private let answer: PlacementAnswer
+  private(set) var content: Content
+
+  struct Content: Encodable {
+    var scenario: String
+    var method: PlacementMethod.RawValue
+    var traffic: String
+    var layers: Int
+    var experts: Int
+    var copies: Int
+    var groups: Int
+    var groupsPerNode: Int
+    var profiledRequests: Int
+    var unseenRequests: Int
+    var windows: Int
+    var isOptimal: Bool
+    var trials: Int
+    var seconds: Double
+    /// Absent where it was not asked for.
+    var bound: Bound?
+    /// Where experts live by the scenario; absent where that has another number of copies.
+    var current: Judgement?
+    var found: Judgement
+    /// EPLB's answer on the same profile, to compare with.
+    var eplb: Judgement?
+    var memoryBytesPerDevice: Double
+    var busiestDeviceBytesInNode: Double
+    var busiestNodeBytesAcrossNodes: Double
+    var movedCopies: Int?
+    var movedBytes: Double?
+    var migrationSeconds: Double?
+    var notes: [String]
+  }
+
+  struct Bound: Encodable {
+    var seconds: Double
+    var workSeconds: Double
+    var communicationSeconds: Double
+    /// Of the cost above the bound, over the bound.
+    var gap: Double
+    var isOfChosenCopies: Bool
+  }
+
+  struct Judgement: Encodable {
+    var profiled: Measures
+    /// By requests that were not profiled; absent where all were.
+    var unseen: Measures?
+  }
+
+  struct Measures: Encodable {
+    var costSeconds: Double
+    var workSeconds: Double
+    var inNodeSeconds: Double
+    var acrossNodesSeconds: Double
+    var meanImbalance: Double
+    var worstImbalance: Double
+    var layerImbalance: [Double]
+    var localShare: Double
+    var nodeShare: Double
+    var crossShare: Double
+    var groupsPerToken: Double
+    var nodesPerToken: Double
+
+    init(_ cost: PlacementCost) {
+      costSeconds = cost.total
+      workSeconds = cost.work
+      inNodeSeconds = cost.inNodeSeconds
+      acrossNodesSeconds = cost.acrossNodesSeconds
+      meanImbalance = cost.meanImbalance
+      worstImbalance = cost.imbalance.max() ?? 1
+      layerImbalance = cost.imbalance
+      localShare = cost.localShare
+      nodeShare = cost.nodeShare
+      crossShare = cost.crossShare
+      groupsPerToken = cost.groupsPerToken
+      nodesPerToken = cost.nodesPerToken
+    }
+  }
+
+  init(_ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer, seconds: Double)
+  {
+    self.task = task
+    self.answer = answer
+    let problem = task.profiled
+    func judge(_ placement: ExpertPlacement) -> Judgement {
+      Judgement(
+        profiled: Measures(PlacementCost(of: placement, in: problem)),
+        unseen: task.unseen.map { Measures(PlacementCost(of: placement, in: $0)) })
+    }
+    let bytes = task.study.bytesPerToken(of: problem.traffic).value
+    let busiest = PlacementFlows(of: answer.placement, in: problem).busiest
+    let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
+    let placed = try? task.scenario(with: answer.placement, named: method.rawValue)
+    content = Content(
+      scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
+      layers: problem.layers, experts: problem.experts, copies: problem.copies,
+      groups: problem.groups, groupsPerNode: problem.groupsPerNode,
+      profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
+      windows: problem.windows, isOptimal: answer.isOptimal, trials: answer.trials,
+      seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
+      eplb: method == .eplb ? nil : judge(.eplb(problem)),
+      memoryBytesPerDevice: placed?.memory.total.value ?? 0,
+      busiestDeviceBytesInNode: busiest.inNode * bytes,
+      busiestNodeBytesAcrossNodes: busiest.acrossNodes * bytes, movedCopies: migration?.copies,
+      movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
+      notes: answer.notes)
+    addWarnings()
+  }
+
+  /// What nobody may miss: a placement that is no better than the one it started from.
+  private mutating func addWarnings() {
+    guard let current = content.current else { return }
+    if let (now, found) = unseenCosts(current), found > now {
+      content.notes.append(
+        "on requests that were not profiled this is worse than where experts live now, by "
+          + percent(found / now - 1))
+    } else if content.found.profiled.costSeconds > current.profiled.costSeconds {
+      content.notes.append("this is worse than where experts live now")
+    }
+  }
+
+  private func unseenCosts(_ current: Judgement) -> (now: Double, found: Double)? {
+    guard let now = current.unseen, let found = content.found.unseen else { return nil }
+    return (now.costSeconds, found.costSeconds)
+  }
+
+  /// Proves what no placement can be below.
+  mutating func addBound(threads: Int) {
+    let problem = task.profiled
+    let copies = problem.hasReplicas ? answer.placement.hosts.map { $0.map(\.count) } : nil
+    let bound = PlacementBound(of: problem, copies: copies, threads: threads)
+    let least = answer.isOptimal ? answer.cost.total : bound.total
+    content.bound = Bound(
+      seconds: least, workSeconds: bound.work, communicationSeconds: bound.communication,
+      gap: least > 0 ? answer.cost.total / least - 1 : 0,
+      isOfChosenCopies: bound.isOfChosenCopies)
+  }
+
+  func text(allLayers: Bool) -> String {
+    var blocks = [head, costTable]
+    blocks.append(facts)
+    if allLayers { blocks.append(layerTable) }
+    if !content.notes.isEmpty {
+      blocks.append(content.notes.map { "- \($0)" }.joined(separator: "\n"))
+    }
+    return blocks.joined(separator: "\n\n")
+  }
+
+  private var head: String {
+    let copies =
+      content.copies == content.experts
+      ? "\(content.experts) experts" : "\(content.copies) copies of \(content.experts) experts"
+    let nodes =
+      content.groupsPerNode < content.groups ? " in nodes of \(content.groupsPerNode)" : ""
+    let unseen =
+      content.unseenRequests > 0 ? ", judged by \(content.unseenRequests) others" : ""
+    return """
+      \(content.scenario)
+      \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes), \
+      \(content.traffic) traffic; \(content.profiledRequests) requests profiled in \
+      \(content.windows) windows\(unseen)
+      """
+  }
+
+  private var costTable: String {
+    let method = content.method
+    var columns: [TextTable.Column] = [.left("")]
+    var measures: [Measures] = []
+    func add(_ name: String, _ judgement: Judgement?) {
+      guard let judgement else { return }
+      columns.append(.right(name))
+      measures.append(judgement.profiled)
+    }
+    func addUnseen(_ name: String, _ judgement: Judgement?) {
+      guard let unseen = judgement?.unseen else { return }
+      columns.append(.right("unseen: \(name)"))
+      measures.append(unseen)
+    }
+    let named = [("now", content.current), ("eplb", content.eplb), (method, content.found)]
+    for (name, judgement) in named { add(name, judgement) }
+    for (name, judgement) in named { addUnseen(name, judgement) }
+    if content.bound != nil { columns.append(.right("bound")) }
+    var table = TextTable(columns)
+    func row(_ name: String, bound: String = "", _ cell: (Measures) -> String) {
+      table.add([name] + measures.map(cell) + (content.bound != nil ? [bound] : []))
+    }
+    row("cost of an iteration", bound: content.bound.map { time($0.seconds) } ?? "") {
+      time($0.costSeconds)
+    }
+    row("  slowest devices' work", bound: content.bound.map { time($0.workSeconds) } ?? "") {
+      time($0.workSeconds)
+    }
+    let communication = content.bound.map { time($0.communicationSeconds) } ?? ""
+    row("  within nodes", bound: content.groupsPerNode == content.groups ? communication : "") {
+      time($0.inNodeSeconds)
+    }
+    if content.groupsPerNode < content.groups {
+      row("  across nodes", bound: communication) { time($0.acrossNodesSeconds) }
+    }
+    row("work, most / mean") { ratio($0.meanImbalance) }
+    row("  worst layer") { ratio($0.worstImbalance) }
+    row("routes to the next layer") { _ in "" }
+    row("  stay on the device") { percent($0.localShare) }
+    row("  stay in the node") { percent($0.nodeShare) }
+    if content.groupsPerNode < content.groups { row("  cross nodes") { percent($0.crossShare) } }
+    row("devices of a token") { ratio($0.groupsPerToken) }
+    if content.groupsPerNode < content.groups {
+      row("nodes of a token") { ratio($0.nodesPerToken) }
+    }
+    return table.lines.joined(separator: "\n")
+  }
+
+  private var facts: String {
+    var lines: [String] = []
+    let effort = content.trials > 0 ? ", \(content.trials) trials" : ""
+    lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
+    if let bound = content.bound {
+      let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
+      lines.append(
+        content.isOptimal
+          ? "optimal: no placement costs less"
+          : "no placement\(kind) costs less than the bound: the gap is \(percent(bound.gap))")
+    }
+    lines.append(
+      "the fullest device holds \(Bytes(content.memoryBytesPerDevice)) of "
+        + "\(task.scenario.memory.capacity)")
+    lines.append(
+      "the busiest device sends \(Bytes(content.busiestDeviceBytesInNode)) within its node an iteration"
+        + (content.groupsPerNode < content.groups
+          ? ", the busiest node \(Bytes(content.busiestNodeBytesAcrossNodes)) to others" : ""))
+    if let copies = content.movedCopies, let bytes = content.movedBytes,
+      let seconds = content.migrationSeconds
+    {
+      lines.append(
+        copies == 0
+          ? "nothing moves: experts live so now"
+          : "\(copies) experts move from where they live now: \(Bytes(bytes)), \(time(seconds)) with the "
+            + "network to themselves")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var layerTable: String {
+    var table = TextTable([
+      .right("layer"), .right("now"), .right(content.method), .right("unseen"),
+    ])
+    for layer in 0..<content.layers {
+      table.add(
+        "\(layer)", content.current.map { ratio($0.profiled.layerImbalance[layer]) } ?? "-",
+        ratio(content.found.profiled.layerImbalance[layer]),
+        content.found.unseen.map { ratio($0.layerImbalance[layer]) } ?? "-")
+    }
+    return "work of the slowest device over the mean\n" + table.lines.joined(separator: "\n")
+  }
+}
+
+private func time(_ seconds: Double) -> String { "\(Seconds(seconds))" }
+
+private func ratio(_ value: Double) -> String { fixed(value, decimals: 3) }
