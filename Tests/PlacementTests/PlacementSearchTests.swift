@@ -57,6 +57,39 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   #expect(abs(found.cost.total - leastTotal(wide)) < 1e-9 * found.cost.total)
 }
 
+@Test func theSlowestPairOfGroupsIsSearchedAsWellAsByTryingAll() throws {
+  for seed in 0..<3 as Range<UInt64> {
+    var problem = try randomProblem(
+      seed: seed, layers: 3, experts: 4, groups: 2, groupsPerNode: seed == 0 ? 1 : nil)
+    problem.objective = .bottleneck
+    let found = try PlacementSearch(seed: seed, trials: 3000).run(problem)
+    #expect(abs(found.cost.total - leastTotal(problem)) < 1e-9 * found.cost.total)
+  }
+}
+
+@Test func aSwapsChangeOfTheSlowestPairIsTheDifferenceOfWholeEvaluations() throws {
+  var problem = try randomProblem(
+    seed: 4, layers: 3, experts: 8, groups: 4, groupsPerNode: 2, windows: 2)
+  problem.objective = .bottleneck
+  let tables = SearchTables(
+    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 3))
+  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+  var flows = BottleneckFlows(state)
+  var random = RandomStream(seed: 4, name: "swaps")
+  var total = PlacementCost(of: state.placement, in: problem).total
+  for _ in 0..<60 {
+    let (layer, this, other) = (random.below(3), random.below(8), random.below(8))
+    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+    else { continue }
+    let change = Double(flows.change(layer, this, other))
+    flows.swap(layer, this, other)
+    let after = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(change - (after - total)) < 1e-5 * total)
+    #expect(abs(flows.cost - after) < 1e-5 * total)
+    total = after
+  }
+}
+
 @Test func aSearchNeverEndsWorseThanItsStart() throws {
   for seed in 0..<4 as Range<UInt64> {
     let problem = try randomProblem(
