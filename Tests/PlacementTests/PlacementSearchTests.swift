@@ -170,6 +170,36 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   }
 }
 
+@Test func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations() throws {
+  var random = RandomStream(seed: 5, name: "sets")
+  var problem = try randomProblem(seed: 5, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
+  var members: [UInt16] = []
+  for _ in 0..<40 {
+    var set = Set<UInt16>()
+    while set.count < 3 { set.insert(UInt16(random.below(8))) }
+    members += set.sorted()
+  }
+  problem.sets = ExpertSets(
+    topK: 3, starts: [0, 20, 40], members: members, tokens: (0..<40).map { Double($0 % 5) })
+  problem.traffic = .both
+  let tables = SearchTables(
+    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
+  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+  let home = try #require(HomeDescent(state))
+  var total = PlacementCost(of: state.placement, in: problem).total
+  #expect(abs(state.cost - total) < 1e-5 * total)
+  for _ in 0..<60 {
+    let (layer, this, other) = (random.below(2), random.below(8), random.below(8))
+    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+    else { continue }
+    let change = home.exact(layer, this, other)
+    state.swaps.swap(layer, this, other)
+    let after = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(change - (after - total)) < 1e-5 * total)
+    total = after
+  }
+}
+
 @Test func homeTrafficFallsWhenExpertsTakenTogetherMeet() throws {
   // Tokens take {0, 3}, {1, 4} or {2, 5}: one group each suffices.
   var problem = try PlacementProblem(

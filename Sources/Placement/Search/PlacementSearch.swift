@@ -219,6 +219,11 @@ final class SearchChain: @unchecked Sendable {
       bottleneck?.descend(layers: annealing.layers)
     } else {
       state.descend(layers: annealing.layers)
+      if let home = HomeDescent(state) {
+        keepBest()
+        // A part of the mean change, which the starting temperature was a part of.
+        home.descend(layers: annealing.layers, margin: annealing.cooling.start / 4)
+      }
     }
     keepBest()
   }

@@ -49,6 +49,30 @@ extension SwapTables {
     return change
   }
 
+  /// The transitions' part of ``communicationChange(_:_:_:)``, from the flows themselves. O(items).
+  func transitionChange(_ layer: Int, _ this: Int, _ other: Int) -> Float {
+    guard hasTransitions else { return 0 }
+    let row = rowVectors &* 8
+    let (from, to) = (groupOf[layer &* items &+ this], groupOf[layer &* items &+ other])
+    var saved: Float = 0
+    func look(_ rows: UnsafeMutablePointer<Row>, _ first: Int, _ neighbour: Int) {
+      let flows = numbers(rows) + first &* items &* row
+      for item in 0..<items {
+        let group = groupOf[neighbour &* items &+ item]
+        let tokens = flows[this &* row &+ item] - flows[other &* row &+ item]
+        saved += tokens * (saving(to, group) - saving(from, group))
+      }
+    }
+    if layer + 1 < layers { look(forward, layer, layer + 1) }
+    if layer > 0 { look(backward, layer - 1, layer - 1) }
+    return -saved
+  }
+
+  private func saving(_ a: Int32, _ b: Int32) -> Float {
+    if a == b { return nodes > 1 ? groupSaving + nodeSaving : groupSaving }
+    return nodes > 1 && nodeOfGroup[Int(a)] == nodeOfGroup[Int(b)] ? nodeSaving : 0
+  }
+
   /// Seconds that the slowest group takes after a swap, the mean over windows.
   @inline(__always)
   func loadAfter(_ layer: Int, _ this: Int, _ other: Int) -> Float {
