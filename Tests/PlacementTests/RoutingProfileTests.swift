@@ -19,7 +19,7 @@ private func trace(_ sequences: [[[UInt16]]]) throws -> RoutingTrace {
 
 @Test func aProfileCountsWindowsSuccessionsAndSets() throws {
   let trace = try trace([[[0, 1, 2, 3], [1, 0, 2, 0]], [[0, 2, 3, 1], [0, 1, 0, 2]]])
-  let profile = try RoutingProfile(of: trace, windows: 2)
+  let profile = try RoutingProfile(of: trace, windows: 2, windowing: .consecutive)
   #expect(profile.windowTokens == [2, 2])
   #expect(profile.expertTokens == [2, 2, 0, 0, 1, 0, 2, 1, 2, 1, 1, 0, 1, 1, 1, 1])
   // From expert 0: to 2 and 3, to 2 and 0, to 3 and 1, to 0 and 2, each worth a half.
@@ -32,9 +32,26 @@ private func trace(_ sequences: [[[UInt16]]]) throws -> RoutingTrace {
   #expect(decode.tokens == 2 && decode.windowTokens == [1, 1])
 }
 
+@Test func shuffledWindowsHaveTheSameRequestsInAnotherOrder() throws {
+  // Request r takes expert r % 4 and the next, so that windows of a trace sorted by r differ.
+  let trace = try trace(
+    (0..<40).map { r in
+      let expert = UInt16(r / 10)
+      return [[expert, (expert + 1) % 4, 0, 1], [expert, (expert + 1) % 4, 0, 1]]
+    })
+  let sorted = try RoutingProfile(of: trace, windows: 4, windowing: .consecutive)
+  let shuffled = try RoutingProfile(of: trace, windows: 4)
+  #expect(shuffled.windowTokens == sorted.windowTokens)
+  #expect(shuffled.transitions == sorted.transitions && shuffled.sets == sorted.sets)
+  // A window of the sorted trace knows two experts, one of the shuffled all four.
+  #expect(sorted.expertTokens[..<4] == [20, 20, 0, 0])
+  #expect(shuffled.expertTokens[..<4].allSatisfy { $0 > 0 })
+  #expect(try RoutingProfile(of: trace, windows: 4).expertTokens == shuffled.expertTokens)
+}
+
 @Test func aProfilesProblemIsScaledToAnIteration() throws {
   let trace = try trace([[[0, 1, 2, 3], [1, 0, 2, 0]], [[0, 2, 3, 1]]])
-  let profile = try RoutingProfile(of: trace, windows: 2)
+  let profile = try RoutingProfile(of: trace, windows: 2, windowing: .consecutive)
   let problem = try profile.problem(groups: 2, iterationTokens: 10) { _, _, tokens in 2 * tokens }
   // Every window is an iteration of its own: 10 tokens with two experts, 2 seconds each.
   for window in 0..<2 {

@@ -136,7 +136,7 @@ extension SwapTables {
       base[from * windowVectors + vector] += change
       base[to * windowVectors + vector] -= change
     }
-    rank(layer)
+    if isRankChanged(layer, from, to) { rank(layer) }
     if hasReplicas {
       count(a, at: from, -1)
       count(b, at: to, -1)
@@ -147,6 +147,26 @@ extension SwapTables {
     (slotOf[a], slotOf[b]) = (slotOf[b], slotOf[a])
     itemAt[layer * items + Int(slotOf[a])] = Int32(this)
     itemAt[layer * items + Int(slotOf[b])] = Int32(other)
+  }
+
+  /// Whether one of two groups whose loads changed was, or now is, among a window's most loaded three.
+  private func isRankChanged(_ layer: Int, _ from: Int, _ to: Int) -> Bool {
+    let base = loads + layer * groups * windowVectors
+    let (first, second) = (
+      SIMD8(repeating: Int32(truncatingIfNeeded: from)),
+      SIMD8(repeating: Int32(truncatingIfNeeded: to))
+    )
+    var isSame = SIMD8<Int32>(repeating: -1)
+    for vector in 0..<windowVectors {
+      let top = (layer * windowVectors + vector) * 3
+      for rank in top..<top + 3 {
+        isSame = isSame & differs(topGroup[rank], first) & differs(topGroup[rank], second)
+      }
+      let third = topLoad[top + 2]
+      isSame = isSame & ~exceeds(base[from * windowVectors + vector], third)
+      isSame = isSame & ~exceeds(base[to * windowVectors + vector], third)
+    }
+    return (isSame.lowHalf & isSame.highHalf) != SIMD4(repeating: -1)
   }
 
   /// A layer's neighbours after the first item left `from` for `to` and the second the other way.
