@@ -29,6 +29,10 @@ public struct PlacementSearch: Sendable {
   /// Starting temperatures that a short pilot chooses from, and where they end, as parts of the mean
   /// change of cost by a random swap.
   private static let startingTemperatures = [0.1, 1.0]
+  /// The same where there are few trials for each copy: a hot start would lose what descent has found
+  /// and not find it again.
+  private static let coolStartingTemperatures = [0.015, 0.1]
+  private static let fewTrialsPerCopy = 1200
   private static let endingTemperature = 0.0015
 
   public init(seed: UInt64 = 0, trials: Int = 2_000_000) {
@@ -155,7 +159,9 @@ public struct PlacementSearch: Sendable {
       flows?.meanChange(&random, layers: layers) ?? state.meanChange(&random, layers: layers)
     let end = Self.endingTemperature * change
     let short = min(trials / 10, 4 * Self.trialsPerRound)
-    let pilots = Self.startingTemperatures.enumerated().map { index, temperature in
+    let hasFew = trials < Self.fewTrialsPerCopy * layers.count * tables.items
+    let temperatures = hasFew ? Self.coolStartingTemperatures : Self.startingTemperatures
+    let pilots = temperatures.enumerated().map { index, temperature in
       SearchChain(
         tables, start, layers, RandomStream(seed: seed, name: "placement pilot", index: index),
         Cooling(start: temperature * change, end: end, trials: short))
@@ -167,7 +173,7 @@ public struct PlacementSearch: Sendable {
       SearchChain(
         tables, start, layers, RandomStream(seed: seed, name: "placement search", index: index),
         Cooling(
-          start: Self.startingTemperatures[warmest] * change, end: end, trials: trials))
+          start: temperatures[warmest] * change, end: end, trials: trials))
     }
   }
 
