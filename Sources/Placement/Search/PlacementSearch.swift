@@ -29,6 +29,10 @@ public struct PlacementSearch: Sendable {
   /// Starting temperatures that a short pilot chooses from, and where they end, as parts of the mean
   /// change of cost by a random swap.
   private static let startingTemperatures = [0.1, 1.0]
+  /// The same where there are few trials for each copy: a hot start would lose what descent has found
+  /// and not find it again.
+  private static let coolStartingTemperatures = [0.015, 0.1]
+  private static let fewTrialsPerCopy = 1200
   private static let endingTemperature = 0.0015
 
   public init(seed: UInt64 = 0, trials: Int = 2_000_000) {
@@ -136,7 +140,9 @@ public struct PlacementSearch: Sendable {
       state.place(groupOfItem)
       state.descend(layers: layers)
       state.refill()
-      let cost = state.cost
+      var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
+      flows?.descend(layers: layers)
+      let cost = flows?.cost ?? state.cost
       if best.map({ cost < $0.cost }) ?? true { best = (state.groupOfItem, cost) }
     }
     return best ?? (first, state.cost)
@@ -147,25 +153,27 @@ public struct PlacementSearch: Sendable {
     _ tables: SearchTables, _ start: [Int32], _ layers: [Int], trials done: inout Int
   ) throws(PlacementProblemError) -> [SearchChain] {
     var random = RandomStream(seed: seed, name: "placement temperature")
-    let change = SearchState(tables, groupOfItem: start).meanChange(&random, layers: layers)
+    let state = SearchState(tables, groupOfItem: start)
+    var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
+    let change =
+      flows?.meanChange(&random, layers: layers) ?? state.meanChange(&random, layers: layers)
     let end = Self.endingTemperature * change
     let short = min(trials / 10, 4 * Self.trialsPerRound)
-    let pilots = Self.startingTemperatures.enumerated().map { index, temperature in
+    let hasFew = trials < Self.fewTrialsPerCopy * layers.count * tables.items
+    let temperatures = hasFew ? Self.coolStartingTemperatures : Self.startingTemperatures
+    let pilots = temperatures.enumerated().map { index, temperature in
       SearchChain(
         tables, start, layers, RandomStream(seed: seed, name: "placement pilot", index: index),
         Cooling(start: temperature * change, end: end, trials: short))
     }
-    concurrently(pilots) { pilot in
-      pilot.round(short)
-      pilot.finish()
-    }
+    concurrently(pilots) { $0.round(short) }
     done = 2 * short
     let warmest = pilots[1].bestCost < pilots[0].bestCost ? 1 : 0
     return (0..<max(1, chains)).map { index in
       SearchChain(
         tables, start, layers, RandomStream(seed: seed, name: "placement search", index: index),
         Cooling(
-          start: Self.startingTemperatures[warmest] * change, end: end, trials: trials))
+          start: temperatures[warmest] * change, end: end, trials: trials))
     }
   }
 
@@ -186,6 +194,7 @@ public struct PlacementSearch: Sendable {
 /// round. Used by one thread at a time.
 final class SearchChain: @unchecked Sendable {
   private let state: SearchState
+  private var bottleneck: BottleneckFlows?
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
@@ -195,25 +204,40 @@ final class SearchChain: @unchecked Sendable {
     _ cooling: Cooling
   ) {
     state = SearchState(tables, groupOfItem: start)
+    bottleneck = tables.isBottleneck ? BottleneckFlows(state) : nil
     annealing = Annealing(random: random, cooling: cooling, layers: layers)
     best = start
-    bestCost = state.cost
+    bestCost = bottleneck?.cost ?? state.cost
   }
 
   func round(_ trials: Int) {
-    state.anneal(&annealing, trials: trials)
+    if bottleneck != nil {
+      bottleneck?.anneal(&annealing, trials: trials)
+    } else {
+      state.anneal(&annealing, trials: trials)
+    }
     keepBest()
   }
 
   /// Descends from where annealing ended.
   func finish() {
-    state.descend(layers: annealing.layers)
+    if bottleneck != nil {
+      bottleneck?.descend(layers: annealing.layers)
+    } else {
+      state.descend(layers: annealing.layers)
+      if let home = HomeDescent(state) {
+        keepBest()
+        // A part of the mean change, which the starting temperature was a part of.
+        home.descend(layers: annealing.layers, margin: annealing.cooling.start / 4)
+      }
+    }
     keepBest()
   }
 
   private func keepBest() {
     state.refill()
-    let cost = state.cost
+    bottleneck?.refill()
+    let cost = bottleneck?.cost ?? state.cost
     if cost < bestCost { (best, bestCost) = (state.groupOfItem, cost) }
   }
 }
