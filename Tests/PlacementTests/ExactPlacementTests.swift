@@ -24,11 +24,10 @@ private func enumerated(_ problem: PlacementProblem) -> Double {
   }.min() ?? .infinity
 }
 
-private let kinds:
-  [(PlacementProblem.Traffic, PlacementProblem.Objective, windows: Int)] = [
-    (.transition, .sum, 1), (.transition, .sum, 3), (.home, .sum, 1), (.both, .sum, 2),
-    (.transition, .bottleneck, 1), (.transition, .bottleneck, 2),
-  ]
+private let kinds: [(PlacementProblem.Traffic, PlacementProblem.Objective, windows: Int)] = [
+  (.transition, .sum, 1), (.transition, .sum, 3), (.home, .sum, 1), (.both, .sum, 2),
+  (.transition, .bottleneck, 1), (.transition, .bottleneck, 2),
+]
 
 @Test(arguments: kinds)
 func theExactPlacementIsTheBestOfAll(
