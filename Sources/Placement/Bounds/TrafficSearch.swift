@@ -1,4 +1,4 @@
-/// Looks for the Z that proves most, from any start: alternating directions between
+/// Looks for the Z that proves most, starting from none: alternating directions between
 /// {0 <= Y <= 1} and {capped singular values} (Douglas-Rachford splitting; Boyd and others,
 /// "Distributed optimization and statistical learning via the alternating direction method of
 /// multipliers", 2011), whose multiplier is Z. In units in which a step is 1.
