@@ -15,7 +15,7 @@ public struct RoutingProfile: Sendable {
   public let experts: Int
   public let topK: Int
   public let tokens: Int
-  /// Tokens of each window, `[window]`. Windows are runs of whole requests with about equally many
+  /// Tokens of each window, `[window]`. Windows are whole requests with together about equally many
   /// tokens; there are fewer than asked for where there are fewer requests.
   public private(set) var windowTokens: [Int] = []
   /// Tokens that chose an expert, `[window][layer][expert]`.
@@ -24,6 +24,15 @@ public struct RoutingProfile: Sendable {
   /// experts than ``mostTransitionExperts``.
   public private(set) var transitions: [Double] = []
   public private(set) var sets: ExpertSets
+
+  /// Which requests are in a window together.
+  public enum Windowing: Hashable, Sendable {
+    /// Any, drawn by the seed: what differs between windows is chance, as between batches of requests
+    /// that do not depend on one another.
+    case shuffled(seed: UInt64)
+    /// Runs of the trace's order: what differs is what the trace goes through, such as hours or topics.
+    case consecutive
+  }
 
   /// A matrix of transitions has experts squared numbers for each layer.
   public static let mostTransitionExperts = 1024
@@ -63,12 +72,13 @@ public struct RoutingProfile: Sendable {
   ///   - sequences: indices of ``RoutingTrace/sequences``; all where `nil`.
   ///   - phase: counts only prompts' tokens, or only generated ones.
   ///   - windows: how many windows of requests to keep apart.
+  ///   - windowing: which requests are in a window together.
   ///   - mostSets: of a layer; where more distinct sets are possible, as many tokens are sampled at
   ///     equal distances.
   /// - Throws: ``PlacementProblemError/shortTrace(requests:tokens:)`` where there are no tokens.
   public init(
     of trace: RoutingTrace, sequences: [Int]? = nil, phase: TokenPhase? = nil, windows: Int = 8,
-    mostSets: Int = 4096
+    windowing: Windowing = .shuffled(seed: 0), mostSets: Int = 4096
   ) throws(PlacementProblemError) {
     let ranges = (sequences ?? Array(trace.sequences.indices)).map { index in
       let sequence = trace.sequences[index]
@@ -84,7 +94,14 @@ public struct RoutingProfile: Sendable {
     }
     (layers, experts, topK) = (trace.shape.layers, trace.shape.experts, trace.shape.topK)
     sets = ExpertSets(topK: 1, starts: [0], members: [], tokens: [])
-    for window in Self.windows(of: ranges, count: windows) {
+    var order = ranges
+    if case .shuffled(let seed) = windowing {
+      var random = RandomStream(seed: seed, name: "profile windows")
+      for place in stride(from: order.count - 1, to: 0, by: -1) {
+        order.swapAt(place, random.below(place + 1))
+      }
+    }
+    for window in Self.windows(of: order, count: windows) {
       windowTokens.append(window.reduce(0) { $0 + $1.count })
       var counts = [Double](repeating: 0, count: layers * experts)
       for range in window {

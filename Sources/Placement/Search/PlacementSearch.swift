@@ -136,7 +136,9 @@ public struct PlacementSearch: Sendable {
       state.place(groupOfItem)
       state.descend(layers: layers)
       state.refill()
-      let cost = state.cost
+      var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
+      flows?.descend(layers: layers)
+      let cost = flows?.cost ?? state.cost
       if best.map({ cost < $0.cost }) ?? true { best = (state.groupOfItem, cost) }
     }
     return best ?? (first, state.cost)
@@ -147,7 +149,10 @@ public struct PlacementSearch: Sendable {
     _ tables: SearchTables, _ start: [Int32], _ layers: [Int], trials done: inout Int
   ) throws(PlacementProblemError) -> [SearchChain] {
     var random = RandomStream(seed: seed, name: "placement temperature")
-    let change = SearchState(tables, groupOfItem: start).meanChange(&random, layers: layers)
+    let state = SearchState(tables, groupOfItem: start)
+    var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
+    let change =
+      flows?.meanChange(&random, layers: layers) ?? state.meanChange(&random, layers: layers)
     let end = Self.endingTemperature * change
     let short = min(trials / 10, 4 * Self.trialsPerRound)
     let pilots = Self.startingTemperatures.enumerated().map { index, temperature in
@@ -155,10 +160,7 @@ public struct PlacementSearch: Sendable {
         tables, start, layers, RandomStream(seed: seed, name: "placement pilot", index: index),
         Cooling(start: temperature * change, end: end, trials: short))
     }
-    concurrently(pilots) { pilot in
-      pilot.round(short)
-      pilot.finish()
-    }
+    concurrently(pilots) { $0.round(short) }
     done = 2 * short
     let warmest = pilots[1].bestCost < pilots[0].bestCost ? 1 : 0
     return (0..<max(1, chains)).map { index in
@@ -186,6 +188,7 @@ public struct PlacementSearch: Sendable {
 /// round. Used by one thread at a time.
 final class SearchChain: @unchecked Sendable {
   private let state: SearchState
+  private var bottleneck: BottleneckFlows?
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
@@ -195,25 +198,40 @@ final class SearchChain: @unchecked Sendable {
     _ cooling: Cooling
   ) {
     state = SearchState(tables, groupOfItem: start)
+    bottleneck = tables.isBottleneck ? BottleneckFlows(state) : nil
     annealing = Annealing(random: random, cooling: cooling, layers: layers)
     best = start
-    bestCost = state.cost
+    bestCost = bottleneck?.cost ?? state.cost
   }
 
   func round(_ trials: Int) {
-    state.anneal(&annealing, trials: trials)
+    if bottleneck != nil {
+      bottleneck?.anneal(&annealing, trials: trials)
+    } else {
+      state.anneal(&annealing, trials: trials)
+    }
     keepBest()
   }
 
   /// Descends from where annealing ended.
   func finish() {
-    state.descend(layers: annealing.layers)
+    if bottleneck != nil {
+      bottleneck?.descend(layers: annealing.layers)
+    } else {
+      state.descend(layers: annealing.layers)
+      if let home = HomeDescent(state) {
+        keepBest()
+        // A part of the mean change, which the starting temperature was a part of.
+        home.descend(layers: annealing.layers, margin: annealing.cooling.start / 4)
+      }
+    }
     keepBest()
   }
 
   private func keepBest() {
     state.refill()
-    let cost = state.cost
+    bottleneck?.refill()
+    let cost = bottleneck?.cost ?? state.cost
     if cost < bestCost { (best, bestCost) = (state.groupOfItem, cost) }
   }
 }

@@ -25,7 +25,7 @@ struct Annealing {
 }
 
 /// -ln of the midpoints of 1024 equal parts of 0 ..< 1: what the metropolis rule draws from.
-private let exponentials: [Float] = (0..<1024).map { Float(-log((Double($0) + 0.5) / 1024)) }
+let exponentials: [Float] = (0..<1024).map { Float(-log((Double($0) + 0.5) / 1024)) }
 
 extension SearchState {
   /// The mean size of change of cost by random swaps; 0 where nothing changes it.

@@ -107,33 +107,44 @@ extension SearchState {
     for vector in 0..<vectors { node[vector] += source[vector] * nodeScale }
   }
 
-  /// What is left of the two parts of communication when what stays is taken off.
+  /// What is left of communication when what stays is taken off.
   private func measuredCommunication() -> Double {
-    let problem = tables.problem
-    var seconds = 0.0
-    if tables.hasTransitions {
-      // Each pair of layers is in the tables of both.
-      var (total, saved) = (0.0, 0.0)
-      for pair in 0..<tables.layers - 1 {
-        total += problem.transition(pair).reduce(0, +)
-        let rows = tables.rowVectors * 8
-        for item in 0..<tables.items {
-          let place = pair * tables.items + item
-          let source = numbers(tables.forward + place * tables.rowVectors)
-          let group = swaps.groupOf[place]
-          for next in 0..<min(tables.items, rows) {
-            let other = swaps.groupOf[(pair + 1) * tables.items + next]
-            if other == group {
-              saved += Double(source[next]) * problem.secondsAcrossNodes
-            } else if swaps.nodeOfGroup[Int(other)] == swaps.nodeOfGroup[Int(group)] {
-              saved += Double(source[next] * tables.nodeSaving)
-            }
-          }
-        }
+    guard tables.hasTransitions else { return tables.hasHome ? homeSeconds : 0 }
+    let farthest =
+      tables.nodes > 1
+      ? Double(tables.groupSaving) + Double(tables.nodeSaving) : Double(tables.groupSaving)
+    let moved = tables.tokensBetweenLayers * farthest - savedByStaying
+    return tables.hasHome ? moved + homeSeconds : moved
+  }
+
+  /// Seconds that transitions save by staying in a group or node. Every token between two layers is
+  /// near an item of each, so that without home traffic half of the tables' entries is the sum.
+  private var savedByStaying: Double {
+    let (items, row) = (tables.items, tables.rowVectors * 8)
+    var saved = 0.0
+    if !tables.hasHome {
+      for place in 0..<tables.layers * items {
+        let (layer, item, group) = (place / items, place % items, Int(swaps.groupOf[place]))
+        saved += Double(numbers(swaps.nearGroup)[(layer * tables.groups + group) * row + item])
+        guard tables.nodes > 1 else { continue }
+        let node = layer * tables.nodes + Int(swaps.nodeOfGroup[group])
+        saved += Double(numbers(swaps.nearNode)[node * row + item])
       }
-      seconds += total * problem.secondsAcrossNodes - saved
+      return saved / 2
     }
-    return tables.hasHome ? seconds + homeSeconds : seconds
+    for place in 0..<(tables.layers - 1) * items {
+      let source = numbers(tables.forward) + place * row
+      let group = swaps.groupOf[place]
+      for next in 0..<items {
+        let other = swaps.groupOf[(place / items + 1) * items + next]
+        if other == group { saved += Double(source[next] * tables.groupSaving) }
+        guard tables.nodes > 1,
+          swaps.nodeOfGroup[Int(other)] == swaps.nodeOfGroup[Int(group)]
+        else { continue }
+        saved += Double(source[next] * tables.nodeSaving)
+      }
+    }
+    return saved
   }
 
   private var homeSeconds: Double { measuredHome.reduce(0) { $0 + $1.seconds } }

@@ -42,7 +42,12 @@ final class SearchTables: @unchecked Sendable {
   let hasPlaces: Bool
   let hasReplicas: Bool
   let hasTransitions: Bool
+  /// Whether the slowest pair of groups counts; the tables then hold the mean over the pairs that are
+  /// slow, which leads quick starts the right way.
+  let isBottleneck: Bool
   let hasHome: Bool
+  /// Of all pairs of layers, those that stay included.
+  let tokensBetweenLayers: Double
   /// Seconds saved by a token that stays in a group rather than its node only, and in a node.
   let groupSaving: Float
   let nodeSaving: Float
@@ -70,10 +75,14 @@ final class SearchTables: @unchecked Sendable {
     items = problem.slotsPerLayer
     rowVectors = (items + 7) / 8
     windowVectors = (problem.windows + 7) / 8
-    hasTransitions = problem.countsTransitions && problem.objective == .sum && layers > 1
     hasHome = problem.countsSets
-    groupSaving = Float(problem.secondsInNode)
-    nodeSaving = Float(problem.secondsAcrossNodes - problem.secondsInNode)
+    hasTransitions = problem.countsTransitions && layers > 1
+    isBottleneck = hasTransitions && problem.objective == .bottleneck
+    tokensBetweenLayers = hasTransitions ? problem.transitions.reduce(0, +) : 0
+    let far = problem.nodes > 1 ? problem.groupsPerNode : 1
+    let pairs = isBottleneck ? problem.groups * max(1, problem.groups - far) : 1
+    groupSaving = Float(problem.secondsInNode / Double(pairs))
+    nodeSaving = Float((problem.secondsAcrossNodes - problem.secondsInNode) / Double(pairs))
     var (expertOf, copiesOf): ([Int32], [Int32]) = ([], [])
     for layer in counts {
       let owners = layer.indices.flatMap { Array(repeating: Int32($0), count: layer[$0]) }

@@ -1,0 +1,112 @@
+import Placement
+import Testing
+
+/// Two layers of two experts on two groups, of which each is a node where `nodes` is 2.
+private func pair(nodes: Int = 1, redundant: Int = 0) throws -> PlacementProblem {
+  var problem = try PlacementProblem(
+    layers: 2, experts: 2, groups: 2, groupsPerNode: 2 / nodes, redundant: redundant,
+    work: [3, 1, 2, 2])
+  problem.transitions = [5, 1, 2, 4]
+  problem.secondsInNode = 0.1
+  problem.secondsAcrossNodes = nodes == 1 ? 0.1 : 0.4
+  return problem
+}
+
+private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max(1, abs(b)) }
+
+@Test func aCostIsTheSlowestGroupsAndTheTokensThatMove() throws {
+  let straight = ExpertPlacement(groups: 2, hosts: [[[0], [1]], [[0], [1]]])
+  let cost = PlacementCost(of: straight, in: try pair())
+  #expect(cost.layerWork == [3, 2])
+  #expect(cost.imbalance == [1.5, 1])
+  // Off the group: 1 token from expert 0 to 1, 2 from 1 to 0.
+  #expect(isNear(cost.transitionSeconds[0], 0.3) && isNear(cost.total, 5.3))
+  #expect(isNear(cost.localShare, 9 / 12) && isNear(cost.nodeShare, 3 / 12))
+  let crossed = ExpertPlacement(groups: 2, hosts: [[[0], [1]], [[1], [0]]])
+  let across = PlacementCost(of: crossed, in: try pair(nodes: 2))
+  #expect(isNear(across.acrossNodesSeconds, 9 * 0.4) && across.inNodeSeconds == 0)
+  #expect(isNear(across.crossShare, 0.75))
+}
+
+@Test func theBottleneckIsTheSlowestPairOfGroups() throws {
+  var problem = try pair(nodes: 2)
+  problem.objective = .bottleneck
+  let straight = ExpertPlacement(groups: 2, hosts: [[[0], [1]], [[0], [1]]])
+  // 1 token goes from group 0 to 1, 2 the other way.
+  #expect(isNear(PlacementCost(of: straight, in: problem).communication, 2 * 0.4))
+}
+
+@Test func workOfWindowsIsTheMeanOfEachWindowsSlowestGroup() throws {
+  // Both windows together are balanced, each alone is not.
+  let problem = try PlacementProblem(
+    layers: 1, experts: 2, groups: 2, work: [4, 0, 0, 2], windowWeights: [3, 1])
+  let placement = ExpertPlacement(groups: 2, hosts: [[[0], [1]]])
+  #expect(PlacementCost(of: placement, in: problem).work == 3.5)
+}
+
+@Test func copiesShareTokensAsTheChoiceSays() throws {
+  // Expert 0 of both layers is on both groups; expert 1 on group 1, then on group 0.
+  let placement = ExpertPlacement(groups: 2, hosts: [[[0, 1], [1]], [[0, 1], [0]]])
+  var problem = try pair(redundant: 2)
+  let even = PlacementCost(of: placement, in: problem)
+  #expect(even.layerWork == [2.5, 3])
+  // From the halves of expert 0 half of 5 moves, and half of the 1 to expert 1; from expert 1 half of
+  // 2 and all of 4.
+  let moved = 2.5 + 0.5 + 1.0 + 4.0
+  #expect(isNear(even.transitionSeconds[0], 0.1 * moved))
+  problem.replicaChoice = .leastLoaded
+  // Expert 0 of layer 0 is poured 2 and 1 beside the 1 of expert 1; of layer 1 2 beside 2: all of its
+  // work goes to group 1.
+  #expect(PlacementCost(of: placement, in: problem).layerWork == [2, 2])
+  problem.replicaChoice = .nearest
+  let nearest = PlacementCost(of: placement, in: problem)
+  #expect(isNear(nearest.transitionSeconds[0], 0.45))
+  // Expert 0 of layer 1 gets 2.5 tokens on group 0 and 2.5 + 2 on group 1.
+  let group0 = 2 + 2 * 2.5 / 7
+  #expect(isNear(nearest.layerWork[1], group0))
+}
+
+@Test func homeTrafficCountsDistinctGroupsAndNodes() throws {
+  var problem = try PlacementProblem(
+    layers: 1, experts: 4, groups: 4, groupsPerNode: 2, work: [1, 1, 1, 1])
+  problem.sets = ExpertSets(topK: 2, starts: [0, 2], members: [0, 1, 1, 2], tokens: [6, 2])
+  problem.traffic = .home
+  problem.secondsInNode = 1
+  problem.secondsAcrossNodes = 10
+  let placement = ExpertPlacement(groups: 4, hosts: [[[0], [1], [2], [3]]])
+  let cost = PlacementCost(of: placement, in: problem)
+  #expect(cost.groupsPerToken == 2)
+  #expect(cost.nodesPerToken == 10.0 / 8)
+  // 16 copies, of which a quarter are at home; 10 of nodes, of which half are at home.
+  #expect(isNear(cost.acrossNodesSeconds, 50))
+  #expect(isNear(cost.inNodeSeconds, 7))
+  #expect(isNear(cost.total, 1 + 57))
+}
+
+@Test func impossibleProblemsAreRefusedWithASentence() throws {
+  func sentence(_ body: () throws(PlacementProblemError) -> Void) -> String? {
+    do {
+      try body()
+      return nil
+    } catch { return error.sentence }
+  }
+  let none = sentence { () throws(PlacementProblemError) in
+    _ = try PlacementProblem(
+      layers: 1, experts: 8, groups: 4, slotsPerGroup: 1, work: Array(repeating: 1, count: 8))
+  }
+  #expect(none == "8 copies of a layer's experts do not fit 4 expert groups with 1 slots each")
+  let uneven = sentence { () throws(PlacementProblemError) in
+    _ = try PlacementProblem(
+      layers: 1, experts: 8, groups: 4, groupsPerNode: 3, work: Array(repeating: 1, count: 8))
+  }
+  #expect(uneven == "4 expert groups do not divide into nodes of 3")
+  let problem = try pair()
+  let memory = sentence { () throws(PlacementProblemError) in
+    try problem.checkMemory(bytesPerCopy: 10, bytes: 19)
+  }
+  #expect(memory == "2 expert copies on a group need 20 bytes; it has 19")
+  var wrong = problem
+  wrong.transitions = [1]
+  let table = sentence { () throws(PlacementProblemError) in try wrong.check() }
+  #expect(table == "transitions has 1 entries; 4 (or a multiple) are needed")
+}

@@ -1,0 +1,214 @@
+import Statistics
+import Testing
+
+@testable import Placement
+
+/// Swaps items at random where they may, and holds each change against evaluations of the whole.
+private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
+  let counts = ExpertPlacement.eplb(problem).hosts.map { $0.map(\.count) }
+  let tables = SearchTables(problem, counts: counts)
+  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+  var random = RandomStream(seed: seed, name: "swaps")
+  var total = PlacementCost(of: state.placement, in: problem).total
+  let tolerance = 2e-6 * total
+  #expect(abs(state.cost - total) < tolerance)
+  for _ in 0..<40 {
+    let layer = random.below(tables.layers)
+    let (this, other) = (random.below(tables.items), random.below(tables.items))
+    let first = layer * tables.items
+    guard state.swaps.groupOf[first + this] != state.swaps.groupOf[first + other],
+      state.swaps.maySwap(layer, this, other)
+    else { continue }
+    let change = state.swaps.change(layer, this, other)
+    state.swaps.swap(layer, this, other)
+    let after = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(change - (after - total)) < tolerance)
+    #expect(abs(state.cost - after) < tolerance)
+    total = after
+  }
+}
+
+@Test func aSwapsChangeIsTheDifferenceOfWholeEvaluations() throws {
+  for seed in 0..<4 as Range<UInt64> {
+    try checkSwaps(randomProblem(seed: seed, layers: 3, experts: 8, groups: 4), seed: seed)
+    try checkSwaps(
+      randomProblem(seed: seed, layers: 3, experts: 8, groups: 4, groupsPerNode: 2, windows: 3),
+      seed: seed)
+    try checkSwaps(
+      randomProblem(
+        seed: seed, layers: 2, experts: 6, groups: 4, groupsPerNode: 2, redundant: 2, windows: 9),
+      seed: seed)
+    // Slots that stay empty, on two groups.
+    try checkSwaps(
+      randomProblem(seed: seed, layers: 3, experts: 5, groups: 2, slotsPerGroup: 4), seed: seed)
+  }
+}
+
+@Test func tinyProblemsAreSolvedAsWellAsByTryingAll() throws {
+  for seed in 0..<3 as Range<UInt64> {
+    let problem = try randomProblem(
+      seed: seed, layers: 3, experts: 4, groups: 2, groupsPerNode: seed == 0 ? 1 : nil,
+      windows: 2)
+    let found = try PlacementSearch(seed: seed, trials: 4000).run(problem)
+    #expect(abs(found.cost.total - leastTotal(problem)) < 1e-9 * found.cost.total)
+  }
+  let wide = try randomProblem(seed: 9, layers: 2, experts: 6, groups: 3)
+  let found = try PlacementSearch(trials: 6000).run(wide)
+  #expect(abs(found.cost.total - leastTotal(wide)) < 1e-9 * found.cost.total)
+}
+
+@Test func theSlowestPairOfGroupsIsSearchedAsWellAsByTryingAll() throws {
+  for seed in 0..<3 as Range<UInt64> {
+    var problem = try randomProblem(
+      seed: seed, layers: 3, experts: 4, groups: 2, groupsPerNode: seed == 0 ? 1 : nil)
+    problem.objective = .bottleneck
+    let found = try PlacementSearch(seed: seed, trials: 3000).run(problem)
+    #expect(abs(found.cost.total - leastTotal(problem)) < 1e-9 * found.cost.total)
+  }
+}
+
+@Test func aSwapsChangeOfTheSlowestPairIsTheDifferenceOfWholeEvaluations() throws {
+  var problem = try randomProblem(
+    seed: 4, layers: 3, experts: 8, groups: 4, groupsPerNode: 2, windows: 2)
+  problem.objective = .bottleneck
+  let tables = SearchTables(
+    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 3))
+  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+  var flows = BottleneckFlows(state)
+  var random = RandomStream(seed: 4, name: "swaps")
+  var total = PlacementCost(of: state.placement, in: problem).total
+  for _ in 0..<60 {
+    let (layer, this, other) = (random.below(3), random.below(8), random.below(8))
+    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+    else { continue }
+    let change = Double(flows.change(layer, this, other))
+    flows.swap(layer, this, other)
+    let after = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(change - (after - total)) < 1e-5 * total)
+    #expect(abs(flows.cost - after) < 1e-5 * total)
+    total = after
+  }
+}
+
+@Test func aSearchNeverEndsWorseThanItsStart() throws {
+  for seed in 0..<4 as Range<UInt64> {
+    let problem = try randomProblem(
+      seed: seed, layers: 4, experts: 8, groups: 4, groupsPerNode: 2, windows: 2)
+    let good = try PlacementSearch(seed: seed, trials: 8000).run(problem)
+    // From what it cannot improve on, without a single trial.
+    let again = try PlacementSearch(seed: seed, trials: 0).run(problem, from: good.placement)
+    #expect(again.cost.total <= good.cost.total)
+    #expect(again.startCost == good.cost)
+    let random = ExpertPlacement.random(problem, seed: seed)
+    let better = try PlacementSearch(seed: seed, trials: 2000).run(problem, from: random)
+    #expect(better.cost.total < PlacementCost(of: random, in: problem).total)
+  }
+}
+
+@Test func threadsDoNotChangeTheResult() throws {
+  let problem = try randomProblem(seed: 2, layers: 4, experts: 8, groups: 4, windows: 2)
+  var search = PlacementSearch(seed: 3, trials: 3000)
+  search.chains = 4
+  let alone = try search.run(problem)
+  search.threads = 4
+  let together = try search.run(problem)
+  #expect(alone.placement == together.placement && alone.cost == together.cost)
+  #expect(together.trials == 4 * 3000 + 2 * 300)
+}
+
+@Test func aRoundIsTheLeastThatIsDone() throws {
+  let problem = try randomProblem(seed: 5, layers: 2, experts: 6, groups: 3)
+  var calls = 0
+  let found = try PlacementSearch(seed: 1, trials: 500).run(problem) {
+    calls += 1
+    return false
+  }
+  #expect(calls == 1 && found.trials == 500 + 2 * 50)
+}
+
+@Test func pinnedAndForbiddenPlacesAreKept() throws {
+  var problem = try randomProblem(
+    seed: 6, layers: 3, experts: 6, groups: 3, redundant: 3, windows: 2)
+  problem.pinned = [
+    .init(layer: 0, expert: 4, group: 2), .init(layer: 2, expert: 0, group: 1),
+  ]
+  problem.forbidden = (0..<3).map { .init(layer: $0, expert: 5, group: 0) }
+  let found = try PlacementSearch(trials: 3000).run(problem).placement
+  #expect(found.hosts[0][4].contains(2) && found.hosts[2][0].contains(1))
+  #expect(found.hosts.allSatisfy { !$0[5].contains(0) })
+  #expect(found.hosts.allSatisfy { $0.allSatisfy { Set($0).count == $0.count } })
+  problem.pinned.append(.init(layer: 1, expert: 5, group: 0))
+  var sentence: String?
+  do throws(PlacementProblemError) {
+    _ = try PlacementSearch(trials: 0).run(problem)
+  } catch { sentence = error.sentence }
+  #expect(
+    sentence
+      == "expert 5 of layer 1 cannot be placed: pinned and forbidden places leave it no group"
+      + " (group 0)")
+}
+
+@Test func onlyTheLayersThatMayMoveDo() throws {
+  let problem = try randomProblem(seed: 7, layers: 4, experts: 8, groups: 4)
+  let start = ExpertPlacement.random(problem, seed: 1)
+  var search = PlacementSearch(trials: 2000)
+  search.movableLayers = [2]
+  let found = try search.run(problem, from: start)
+  #expect(found.placement.hosts[2] != start.hosts[2])
+  for layer in [0, 1, 3] { #expect(found.placement.hosts[layer] == start.hosts[layer]) }
+  #expect(found.cost.total < PlacementCost(of: start, in: problem).total)
+}
+
+@Test func copiesSpreadOverNodesWhereAsked() throws {
+  var problem = try randomProblem(
+    seed: 8, layers: 2, experts: 6, groups: 4, groupsPerNode: 2, redundant: 2)
+  problem.spreadsCopiesOverNodes = true
+  let found = try PlacementSearch(trials: 3000).run(problem).placement
+  for hosts in found.hosts.flatMap({ $0 }) where hosts.count > 1 {
+    #expect(hosts.count { $0 < 2 } <= (hosts.count + 1) / 2)
+    #expect(hosts.count { $0 >= 2 } <= (hosts.count + 1) / 2)
+  }
+}
+
+@Test func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations() throws {
+  var random = RandomStream(seed: 5, name: "sets")
+  var problem = try randomProblem(seed: 5, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
+  var members: [UInt16] = []
+  for _ in 0..<40 {
+    var set = Set<UInt16>()
+    while set.count < 3 { set.insert(UInt16(random.below(8))) }
+    members += set.sorted()
+  }
+  problem.sets = ExpertSets(
+    topK: 3, starts: [0, 20, 40], members: members, tokens: (0..<40).map { Double($0 % 5) })
+  problem.traffic = .both
+  let tables = SearchTables(
+    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
+  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+  let home = try #require(HomeDescent(state))
+  var total = PlacementCost(of: state.placement, in: problem).total
+  #expect(abs(state.cost - total) < 1e-5 * total)
+  for _ in 0..<60 {
+    let (layer, this, other) = (random.below(2), random.below(8), random.below(8))
+    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+    else { continue }
+    let change = home.exact(layer, this, other)
+    state.swaps.swap(layer, this, other)
+    let after = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(change - (after - total)) < 1e-5 * total)
+    total = after
+  }
+}
+
+@Test func homeTrafficFallsWhenExpertsTakenTogetherMeet() throws {
+  // Tokens take {0, 3}, {1, 4} or {2, 5}: one group each suffices.
+  var problem = try PlacementProblem(
+    layers: 2, experts: 6, groups: 3, work: [Double](repeating: 1, count: 12))
+  problem.sets = ExpertSets(
+    topK: 2, starts: [0, 3, 6], members: [0, 3, 1, 4, 2, 5, 0, 3, 1, 4, 2, 5],
+    tokens: [Double](repeating: 4, count: 6))
+  problem.traffic = .home
+  (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 1)
+  let found = try PlacementSearch(trials: 3000).run(problem)
+  #expect(found.cost.groupsPerToken == 1)
+}
