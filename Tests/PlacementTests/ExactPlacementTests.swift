@@ -45,7 +45,7 @@ func theExactPlacementIsTheBestOfAll(
   }
 }
 
-@Test func pinnedAndForbiddenPlacesAreKept() throws {
+@Test func theExactPlacementKeepsPinnedAndForbiddenPlaces() throws {
   var problem = try boundProblem(seed: 1, experts: 4, groups: 2, groupsPerNode: 2)
   let free = try ExactPlacement(of: problem)
   let home = free.placement.hosts[1][0][0]
