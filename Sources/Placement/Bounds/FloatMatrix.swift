@@ -122,4 +122,20 @@ extension FloatMatrix {
   ) {
     for index in 0..<count { target[index] += factor * source[index] }
   }
+
+  /// a = cosine a - sine b, b = sine a + cosine b.
+  static func rotate(
+    _ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>, _ cosine: Float,
+    _ sine: Float, count: Int
+  ) {
+    var index = 0
+    while index < count {
+      let (first, second) = (UnsafeMutableRawPointer(a + index), UnsafeMutableRawPointer(b + index))
+      let x = first.loadUnaligned(as: SIMD8<Float>.self)
+      let y = second.loadUnaligned(as: SIMD8<Float>.self)
+      first.storeBytes(of: x * cosine - y * sine, as: SIMD8<Float>.self)
+      second.storeBytes(of: x * sine + y * cosine, as: SIMD8<Float>.self)
+      index &+= 8
+    }
+  }
 }

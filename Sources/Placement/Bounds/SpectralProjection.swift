@@ -1,5 +1,3 @@
-import Statistics
-
 /// The projection of a square matrix onto matrices whose singular values are each at most `cap` and
 /// at most `cap * rank` in sum, after its rows and columns are made orthogonal to given directions.
 ///
@@ -15,14 +13,13 @@ final class SpectralProjection {
   /// Of unit length and orthogonal to one another.
   private let leftDirections: FloatMatrix
   private let rightDirections: FloatMatrix
-  /// Singular vectors in rows, largest values first.
+  /// Singular vectors in rows.
   private let right: FloatMatrix
   private let left: FloatMatrix
   private let image: FloatMatrix
-  private let turn: FloatMatrix
-  private let turned: FloatMatrix
+  private let scaled: FloatMatrix
   private let panel: ProductPanel
-  /// Of the matrix, largest first, and of what it was projected to.
+  /// Of the matrix, and of what it was projected to.
   private(set) var singularValues: [Float]
   private(set) var projectedValues: [Float]
   private var fresh: UInt64 = 0
@@ -39,8 +36,7 @@ final class SpectralProjection {
     self.left = FloatMatrix(rows: self.triplets, columns: size)
     self.right = FloatMatrix(rows: self.triplets, columns: size)
     image = FloatMatrix(rows: self.triplets, columns: size)
-    turned = FloatMatrix(rows: self.triplets, columns: size)
-    turn = FloatMatrix(rows: self.triplets, columns: self.triplets)
+    scaled = FloatMatrix(rows: self.triplets, columns: size)
     panel = ProductPanel(inner: max(self.triplets, self.left.stride))
     singularValues = Array(repeating: 0, count: self.triplets)
     projectedValues = Array(repeating: 0, count: self.triplets)
@@ -55,39 +51,57 @@ final class SpectralProjection {
     for row in 0..<triplets { remove(rightDirections, from: image.row(row)) }
     diagonalise()
     shrink()
+    // The rows that are left over, one after another: left ones scaled, right ones of unit length.
+    var count = 0
     for row in 0..<triplets {
       let value = singularValues[row]
       let length = value > 1e-12 ? 1 / value : 0
+      for column in 0..<right.stride {
+        right.row(row)[column] = image.row(row)[column] * length
+      }
       let factor = projectedValues[row]
-      for column in 0..<right.stride { right.row(row)[column] *= length }
-      for column in 0..<left.stride { turned.row(row)[column] = left.row(row)[column] * factor }
+      guard factor > 0 else { continue }
+      for column in 0..<left.stride {
+        scaled.row(count)[column] = left.row(row)[column] * factor
+        image.row(count)[column] = right.row(row)[column]
+      }
+      count += 1
     }
-    let count = max(8, (projectedValues.count { $0 > 0 } + 7) / 8 * 8)
-    result.become(turned, transposed: true, times: right, inner: count, panel: panel)
+    result.become(scaled, transposed: true, times: image, inner: count, panel: panel)
   }
 
-  /// Turns `left` and `image` so that the rows of `image` are orthogonal: left singular vectors in
-  /// `left`, right ones times their values in `right`.
+  /// Turns `left` and `image` by the same rotations until the rows of `image` are nearly orthogonal:
+  /// one sweep of one-sided Jacobi (Golub and Van Loan, section 8.6), which is enough where the
+  /// matrix before had nearly the same vectors.
   private func diagonalise() {
-    var squares = [Double](repeating: 0, count: triplets * triplets)
+    let count = image.stride
+    var squares = (0..<triplets).map {
+      FloatMatrix.product(image.row($0), image.row($0), count: count)
+    }
     for row in 0..<triplets {
-      for other in 0...row {
-        squares[row * triplets + other] = Double(
-          FloatMatrix.product(image.row(row), image.row(other), count: image.stride))
+      for other in row + 1..<max(row + 1, triplets) {
+        let (a, b) = (squares[row], squares[other])
+        let mixed = FloatMatrix.product(image.row(row), image.row(other), count: count)
+        guard mixed * mixed > Self.leftMixed * Self.leftMixed * a * b else { continue }
+        let cotangent = (b - a) / (2 * mixed)
+        let root = (1 + cotangent * cotangent).squareRoot()
+        let tangent = 1 / (cotangent < 0 ? cotangent - root : cotangent + root)
+        let cosine = 1 / (1 + tangent * tangent).squareRoot()
+        FloatMatrix.rotate(
+          image.row(row), image.row(other), cosine, cosine * tangent, count: count)
+        FloatMatrix.rotate(left.row(row), left.row(other), cosine, cosine * tangent, count: count)
+        squares[row] = a - tangent * mixed
+        squares[other] = b + tangent * mixed
       }
     }
-    guard let spectrum = SymmetricEigenvalues(of: squares, order: triplets, withVectors: true)
-    else { return }
     for row in 0..<triplets {
-      singularValues[row] = Float(max(0, spectrum.values[row]).squareRoot())
-      for column in 0..<triplets {
-        turn[row, column] = Float(spectrum.vectors[row * triplets + column])
-      }
+      singularValues[row] = FloatMatrix.product(image.row(row), image.row(row), count: count)
+        .squareRoot()
     }
-    right.become(turn, times: image, inner: triplets, panel: panel)
-    turned.become(turn, times: left, inner: triplets, panel: panel)
-    left.copy(turned)
   }
+
+  /// The cosine of two rows that counts as orthogonal.
+  private static let leftMixed: Float = 3e-4
 
   /// The nearest point of {0 <= x <= cap, sum x <= cap * rank} to the singular values.
   private func shrink() {
@@ -97,7 +111,7 @@ final class SpectralProjection {
     }
     var shift: Float = 0
     if sum(0) > most {
-      var (low, high) = (Float(0), singularValues[0])
+      var (low, high) = (Float(0), singularValues.max() ?? 0)
       for _ in 0..<40 {
         let middle = (low + high) / 2
         if sum(middle) > most { low = middle } else { high = middle }

@@ -49,7 +49,7 @@ public struct TrafficBound: Sendable, Hashable {
     /// The search ends where ten iterations lower the bound by less than this share of all traffic.
     public var tolerance: Double
 
-    public init(mostIterations: Int = 200, tolerance: Double = 2e-4) {
+    public init(mostIterations: Int = 60, tolerance: Double = 2e-4) {
       self.mostIterations = mostIterations
       self.tolerance = tolerance
     }

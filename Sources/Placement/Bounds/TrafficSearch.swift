@@ -1,4 +1,4 @@
-/// Looks for the Z that proves most, from any start: alternating directions between
+/// Looks for the Z that proves most, starting from none: alternating directions between
 /// {0 <= Y <= 1} and {capped singular values} (Douglas-Rachford splitting; Boyd and others,
 /// "Distributed optimization and statistical learning via the alternating direction method of
 /// multipliers", 2011), whose multiplier is Z. In units in which a step is 1.
@@ -26,10 +26,7 @@ final class TrafficSearch {
     slots = certificate.slots
     self.effort = effort
     let padded = (size + 7) / 8 * 8
-    let matrix = { [size] in
-      let result = FloatMatrix(rows: padded, columns: size)
-      return result
-    }
+    let matrix = { [size] in FloatMatrix(rows: padded, columns: size) }
     traffic = matrix()
     point = matrix()
     dual = matrix()
@@ -38,7 +35,8 @@ final class TrafficSearch {
     transpose = matrix()
     share = Float(slots) / Float(size)
     let tokens = certificate.total
-    unit = tokens / Double(size * slots * slots) * TrafficSearch.stepFactor
+    // The largest step that was fast in trials with 4 to 64 slots.
+    unit = 0.4 * tokens / Double(size * slots)
     total = tokens / unit
     for row in 0..<size {
       for column in 0..<size {
@@ -49,13 +47,14 @@ final class TrafficSearch {
     let rank = certificate.groups - 1
     projection = SpectralProjection(
       size: size, rank: rank, cap: Float(slots),
-      triplets: min(size, rank + max(8, rank * TrafficSearch.spare / 100)),
+      triplets: Self.triplets(rank: rank, size: size),
       left: Self.directions(certificate.left, size: size),
       right: Self.directions(certificate.right, size: size))
   }
 
-  nonisolated(unsafe) static var stepFactor = 1.0
-  nonisolated(unsafe) static var spare = 50
+  /// How many singular triplets to follow: more than can be left over, because the projection spreads
+  /// what it keeps over more than it may keep whole. Fewer prove less, in less time.
+  private static func triplets(rank: Int, size: Int) -> Int { min(size, max(64, 6 * rank)) }
 
   /// The constant direction and that of balance.
   private static func directions(_ balance: BalanceDirection, size: Int) -> FloatMatrix {

@@ -1,0 +1,55 @@
+import Statistics
+
+@testable import Placement
+
+/// Every way to put experts on groups with so many slots each, the groups of each expert.
+func allLayerPlacements(experts: Int, groups: Int, slots: Int) -> [[Int]] {
+  var found: [[Int]] = [[]]
+  for _ in 0..<experts {
+    found = found.flatMap { state in
+      (0..<groups).filter { group in state.count { $0 == group } < slots }.map { state + [$0] }
+    }
+  }
+  return found
+}
+
+/// Numbers from 0 to 1 of which a few are much larger than most.
+func skewedNumbers(_ count: Int, _ random: inout RandomStream) -> [Double] {
+  (0..<count).map { _ in
+    let number = random.uniform()
+    return number * number * number
+  }
+}
+
+/// A random problem with the kinds of traffic, windows and nodes asked for.
+func boundProblem(
+  seed: UInt64, layers: Int = 3, experts: Int, groups: Int, groupsPerNode: Int, slots: Int? = nil,
+  redundant: Int = 0, windows: Int = 1, traffic: PlacementProblem.Traffic = .transition,
+  objective: PlacementProblem.Objective = .sum
+) throws -> PlacementProblem {
+  var random = RandomStream(seed: seed, name: "bound problem")
+  var problem = try PlacementProblem(
+    layers: layers, experts: experts, groups: groups, groupsPerNode: groupsPerNode,
+    slotsPerGroup: slots, redundant: redundant,
+    work: skewedNumbers(windows * layers * experts, &random))
+  problem.transitions = skewedNumbers((layers - 1) * experts * experts, &random)
+  let topK = min(3, experts)
+  let sets = 6
+  var members: [UInt16] = []
+  for _ in 0..<layers * sets {
+    var chosen: [UInt16] = []
+    while chosen.count < topK {
+      let expert = UInt16(random.below(experts))
+      if !chosen.contains(expert) { chosen.append(expert) }
+    }
+    members += chosen.sorted()
+  }
+  problem.sets = ExpertSets(
+    topK: topK, starts: (0...layers).map { $0 * sets }, members: members,
+    tokens: skewedNumbers(layers * sets, &random))
+  problem.secondsInNode = 0.05 + 0.2 * random.uniform()
+  problem.secondsAcrossNodes = problem.secondsInNode * (1 + 4 * random.uniform())
+  problem.traffic = traffic
+  problem.objective = objective
+  return problem
+}

@@ -1,0 +1,165 @@
+import Statistics
+import Testing
+
+@testable import Placement
+
+/// The cheapest of all placements, by its full evaluation.
+private func enumerated(_ problem: PlacementProblem) -> Double {
+  let states = allLayerPlacements(
+    experts: problem.experts, groups: problem.groups, slots: problem.slotsPerGroup)
+  var chains: [[Int]] = [[]]
+  for layer in 0..<problem.layers {
+    let allowed = states.filter { state in
+      problem.pinned.allSatisfy { $0.layer != layer || state[$0.expert] == $0.group }
+        && problem.forbidden.allSatisfy { $0.layer != layer || state[$0.expert] != $0.group }
+    }
+    chains = chains.flatMap { chain in allowed.map { chain + $0 } }
+  }
+  return chains.map { chain in
+    PlacementCost(
+      of: ExpertPlacement(
+        groups: problem.groups, experts: problem.experts, groupOfExpert: chain.map { Int32($0) }),
+      in: problem
+    ).total
+  }.min() ?? .infinity
+}
+
+private let kinds: [(PlacementProblem.Traffic, PlacementProblem.Objective, windows: Int)] = [
+  (.transition, .sum, 1), (.transition, .sum, 3), (.home, .sum, 1), (.both, .sum, 2),
+  (.transition, .bottleneck, 1), (.transition, .bottleneck, 2),
+]
+
+@Test(arguments: kinds)
+func theExactPlacementIsTheBestOfAll(
+  traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
+) throws {
+  // Experts, groups, groups of a node, slots.
+  for (experts, groups, node, slots) in [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1)] {
+    let problem = try boundProblem(
+      seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
+      groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
+      objective: objective)
+    let exact = try ExactPlacement(of: problem)
+    let best = enumerated(problem)
+    #expect(abs(exact.cost.total - best) < 1e-12 * best)
+  }
+}
+
+@Test func theExactPlacementKeepsPinnedAndForbiddenPlaces() throws {
+  var problem = try boundProblem(seed: 1, experts: 4, groups: 2, groupsPerNode: 2)
+  let free = try ExactPlacement(of: problem)
+  let home = free.placement.hosts[1][0][0]
+  problem.pinned = [.init(layer: 1, expert: 0, group: 1 - home)]
+  problem.forbidden = [.init(layer: 0, expert: 2, group: 0), .init(layer: 2, expert: 3, group: 1)]
+  let exact = try ExactPlacement(of: problem)
+  let best = enumerated(problem)
+  #expect(abs(exact.cost.total - best) < 1e-12)
+  #expect(exact.placement.hosts[1][0] == [1 - home])
+  #expect(exact.cost.total >= free.cost.total)
+}
+
+@Test func renamingLeavesFewStates() throws {
+  // 8! / 2!^4 = 2,520; by names of four groups / 4! = 105; by names in and of two nodes / 8 = 315.
+  for (node, distinct) in [(4, 105), (2, 315)] {
+    let problem = try boundProblem(
+      seed: 0, layers: 1, experts: 8, groups: 4, groupsPerNode: node)
+    let states = try LayerStates(of: problem, most: 10_000)
+    #expect(states.count == 2520)
+    #expect(states.representatives.count == distinct)
+  }
+}
+
+@Test func assignmentsAndStatesAgreeOnOneExpertEach() throws {
+  let problem = try boundProblem(seed: 8, layers: 4, experts: 5, groups: 5, groupsPerNode: 5)
+  let exact = try ExactPlacement(of: problem)
+  var chain = try StateChain(of: problem, limits: .init())
+  let byStates = PlacementCost(
+    of: ExpertPlacement(groups: 5, experts: 5, groupOfExpert: try chain.solve()), in: problem)
+  #expect(exact.states == 0)
+  #expect(abs(exact.cost.total - byStates.total) < 1e-12)
+}
+
+@Test(arguments: kinds)
+func theBoundIsBelowTheOptimum(
+  traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
+) throws {
+  for (experts, groups, node, slots) in [(6, 3, 3, 2), (6, 2, 1, 3), (4, 4, 2, 1), (5, 2, 2, 3)] {
+    for seed in 0..<3 {
+      let problem = try boundProblem(
+        seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
+        windows: windows, traffic: traffic, objective: objective)
+      let exact = try ExactPlacement(of: problem)
+      let bound = PlacementBound(of: problem)
+      #expect(bound.total <= exact.cost.total * (1 + 1e-12))
+      #expect(bound.total > 0.5 * exact.cost.total)
+      #expect(!bound.isOfChosenCopies)
+    }
+  }
+}
+
+@Test func theBoundHoldsForTheChosenCopies() throws {
+  for seed in 0..<4 {
+    let problem = try boundProblem(
+      seed: UInt64(seed), layers: 2, experts: 4, groups: 3, groupsPerNode: 3, redundant: 2)
+    let copies = [[2, 2, 1, 1], [1, 1, 1, 3]]
+    let bound = PlacementBound(of: problem, copies: copies)
+    #expect(bound.isOfChosenCopies)
+    var best = Double.infinity
+    let states = copies.map { layer in
+      allLayerPlacements(experts: 6, groups: 3, slots: 2).map { groups in
+        var (hosts, next): ([[Int]], Int) = ([], 0)
+        for count in layer {
+          hosts.append(Array(groups[next..<next + count]))
+          next += count
+        }
+        return hosts
+      }.filter { $0.allSatisfy { Set($0).count == $0.count } }
+    }
+    for first in states[0] {
+      for second in states[1] {
+        let placement = ExpertPlacement(groups: 3, hosts: [first, second])
+        best = min(best, PlacementCost(of: placement, in: problem).total)
+      }
+    }
+    #expect(bound.total <= best)
+    #expect(bound.total > 0.5 * best)
+  }
+}
+
+@Test func threadsAndACacheChangeNoBound() throws {
+  let problem = try boundProblem(seed: 2, layers: 5, experts: 8, groups: 4, groupsPerNode: 2)
+  let cache = TrafficBoundCache()
+  let alone = PlacementBound(of: problem)
+  let together = PlacementBound(of: problem, threads: 3, cache: cache)
+  let known = cache.count
+  let again = PlacementBound(of: problem, cache: cache)
+  #expect(alone == together && alone == again)
+  #expect(known >= 8 && cache.count == known)
+}
+
+@Test func whatIsTooLargeIsRefusedInWords() throws {
+  let problem = try boundProblem(seed: 0, layers: 2, experts: 12, groups: 4, groupsPerNode: 4)
+  #expect(
+    throws: ExactPlacementError.tooManyStates(atLeast: 1000, most: 1000)
+  ) { try ExactPlacement(of: problem, limits: .init(states: 1000)) }
+  #expect(
+    ExactPlacementError.tooManyStates(atLeast: 1000, most: 1000).sentence
+      == "a layer has 1000 or more ways to place its experts; exact placement goes through at most "
+      + "1000, so use search, which comes with a bound")
+  // 6! / 2!^3 = 90 states, 15 of them distinct, times 6 + 1 steps.
+  let small = try boundProblem(seed: 0, layers: 2, experts: 6, groups: 3, groupsPerNode: 3)
+  #expect(
+    throws: ExactPlacementError.tooManySteps(states: 90, distinct: 15, steps: 9450, most: 100)
+  ) { try ExactPlacement(of: small, limits: .init(steps: 100)) }
+  let copies = try boundProblem(
+    seed: 0, layers: 2, experts: 4, groups: 2, groupsPerNode: 2, redundant: 2)
+  #expect(throws: ExactPlacementError.replicas(copies: 6, experts: 4)) {
+    try ExactPlacement(of: copies)
+  }
+  var pinned = small
+  pinned.pinned = [.init(layer: 1, expert: 0, group: 0)]
+  pinned.forbidden = pinned.pinned
+  #expect(throws: ExactPlacementError.contradictoryPlaces(layer: 1)) {
+    try ExactPlacement(of: pinned)
+  }
+}
