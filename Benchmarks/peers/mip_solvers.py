@@ -81,7 +81,7 @@ def cp_sat(file, seconds):
         if line.startswith("#"):
             rows.add(incumbent, bound)
 
-    solver.set_log_callback(note)
+    solver.log_callback = note
     solver.solve(model)
     if solver.objective_value is not None:
         rows.add(solver.objective_value, solver.best_objective_bound)
