@@ -53,38 +53,39 @@ def highs(file, seconds):
 
 
 def cp_sat(file, seconds):
+    rows = Rows("cp-sat")
+    command = [sys.executable, "-u", __file__, str(seconds), file, "--alone", "cp-sat-log"]
+    incumbent = bound = None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as solver:
+        for line in solver.stdout:
+            # "#12 4.56s best:789 next:[1,788] ..." and "#Bound 4.56s best:789 next:[1,788] ..."
+            if not line.startswith("#"):
+                continue
+            for word in line.split():
+                try:
+                    if word.startswith("best:"):
+                        incumbent = float(word[5:])
+                    elif word.startswith("next:[") and not word.endswith("[]"):
+                        bound = float(word[6:].split(",")[0])
+                except ValueError:
+                    continue
+            rows.add(incumbent, bound)
+
+
+def cp_sat_log(file, seconds):
     from ortools.linear_solver.python import model_builder
 
-    rows = Rows("cp-sat")
     model = model_builder.ModelBuilder()
     if not model.import_from_mps_file(file):
         sys.exit(f"ortools cannot read {file}")
     solver = model_builder.ModelSolver("cp_sat")
-    solver.set_time_limit_in_seconds(float(seconds))
+    solver.set_time_limit_in_seconds(seconds)
+    solver.enable_output(True)
     solver.set_solver_specific_parameters(
-        "num_workers:1 random_seed:1 log_search_progress:true log_to_stdout:false "
+        "num_workers:1 random_seed:1 log_search_progress:true log_to_stdout:true "
         "mip_wanted_precision:1e-9 mip_max_activity_exponent:62"
     )
-    incumbent = bound = None
-
-    def note(line):
-        # "#12 4.56s best:789 next:[1,788] ..." and "#Bound 4.56s best:789 next:[1,788] ..."
-        nonlocal incumbent, bound
-        for word in line.split():
-            try:
-                if word.startswith("best:"):
-                    incumbent = float(word[5:])
-                elif word.startswith("next:[") and not word.endswith("[]"):
-                    bound = float(word[6:].split(",")[0])
-            except ValueError:
-                continue
-        if line.startswith("#"):
-            rows.add(incumbent, bound)
-
-    solver.log_callback = note
     solver.solve(model)
-    if solver.objective_value is not None:
-        rows.add(solver.objective_value, solver.best_objective_bound)
 
 
 SOLVERS = {"highs": highs, "cp-sat": cp_sat}
@@ -99,7 +100,8 @@ def main(seconds, file, *names):
 
 if __name__ == "__main__":
     if sys.argv[3:4] == ["--alone"]:
-        SOLVERS[sys.argv[4]](sys.argv[2], float(sys.argv[1]))
+        alone = {**SOLVERS, "cp-sat-log": cp_sat_log}
+        alone[sys.argv[4]](sys.argv[2], float(sys.argv[1]))
         sys.exit()
     if len(sys.argv) < 3 or not set(sys.argv[3:]) <= set(SOLVERS):
         sys.exit(__doc__)
