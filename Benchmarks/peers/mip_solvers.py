@@ -59,7 +59,7 @@ def cp_sat(file, seconds):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as solver:
         for line in solver.stdout:
             # "#12 4.56s best:789 next:[1,788] ..." and "#Bound 4.56s best:789 next:[1,788] ..."
-            if not line.startswith("#"):
+            if not line.startswith("#") or "best:" not in line:
                 continue
             for word in line.split():
                 try:
