@@ -43,7 +43,7 @@ public struct ClusterBalance: Sendable {
   /// in 4 clusters have 1701 partitions, 105 equal ones); beyond by `solver`, if there is one, in
   /// `seconds`.
   public func solve(
-    mostSteps: Int = 2_000_000, solver: IntegerSolver? = nil, seconds: Double = 10
+    mostSteps: Int = 200_000, solver: IntegerSolver? = nil, seconds: Double = 10
   ) -> (clusterOfExpert: [Int], outcome: ProgramOutcome) {
     var best = descended()
     var outcome = ProgramOutcome(
@@ -68,15 +68,25 @@ public struct ClusterBalance: Sendable {
     return (Self.inOrder(best), outcome)
   }
 
-  /// No clusters have a smaller objective: the heaviest expert with the lightest companions that it
-  /// must have is above the mean by this much, and others are below it by as much again; whole loads
-  /// whose sum does not divide evenly leave some cluster above.
+  /// No clusters have a smaller objective. The t heaviest experts are in some c clusters, which must
+  /// have companions too: by what all of these are together above c means, some are above it, and
+  /// others are below by as much again. Whole loads whose sum does not divide evenly leave some cluster
+  /// above. O(clusters^2).
   public var lowerBound: Double {
     let mean = mean
     let sorted = loads.sorted()
-    let heaviest =
-      (sorted.last ?? 0) + sorted.prefix(min(sizes.lowerBound, experts) - 1).reduce(0, +)
-    var bound = max(0, 2 * (heaviest - mean))
+    var lightest = [0.0]
+    for load in sorted { lightest.append(lightest[lightest.count - 1] + load) }
+    var excess = 0.0
+    for heavy in 1...clusters {
+      let heaviest = lightest[experts] - lightest[experts - heavy]
+      let fewest = (heavy + sizes.upperBound - 1) / sizes.upperBound
+      let least = (fewest...heavy).lazy.map { count in
+        heaviest + lightest[max(0, count * sizes.lowerBound - heavy)] - Double(count) * mean
+      }.min()
+      excess = max(excess, least ?? 0)
+    }
+    var bound = 2 * excess
     let total = loads.reduce(0, +)
     if total < 1e15, loads.allSatisfy({ $0 == $0.rounded() }) {
       let rest = Double(Int(total) % clusters)

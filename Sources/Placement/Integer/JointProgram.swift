@@ -5,7 +5,9 @@
 ///     let placement = joint.placement(from: solution.values)
 ///
 /// `x<layer>_<expert>_<group>` says where an expert is, `m<window>_<layer>` is the work of the slowest
-/// group. A token that moves pays at each *level* whose blocks it leaves: for leaving its group what a
+/// group. Groups of a node, and nodes, are alike; where no places are pinned or forbidden they are named
+/// by the experts of the first layer, so that a placement does not come again with other names.
+/// A token that moves pays at each *level* whose blocks it leaves: for leaving its group what a
 /// move within a node costs, and for leaving its node what a move across nodes costs more. Only the
 /// sum objective with transition traffic, without replicas.
 public struct JointProgram: Sendable {
@@ -84,9 +86,11 @@ public struct JointProgram: Sendable {
       })
   }
 
-  /// The values of all columns for a placement without replicas.
+  /// The values of all columns for a placement without replicas, whose groups get the names that the
+  /// program has for them.
   public func values(of placement: ExpertPlacement) -> [Double] {
-    let group = placement.groupOfExpert.map { Int($0) }
+    let name = names(of: placement)
+    let group = placement.groupOfExpert.map { name[Int($0)] }
     let (layers, experts) = (problem.layers, problem.experts)
     var values: [Double] = []
     values.reserveCapacity(program.columns.count)
@@ -170,6 +174,14 @@ extension JointProgram {
         for group in 0..<groups { program.addBinary("x\(layer)_\(expert)_\(group)") }
       }
     }
+    if namesGroups {
+      for expert in 0..<experts {
+        for group in 0..<groups
+        where problem.node(ofGroup: group) > expert || group % problem.groupsPerNode > expert {
+          program.fix(x(0, expert, group), at: 0)
+        }
+      }
+    }
     for place in problem.forbidden { program.fix(x(place.layer, place.expert, place.group), at: 0) }
     for place in problem.pinned { program.fix(x(place.layer, place.expert, place.group), at: 1) }
     for layer in 0..<problem.layers {
@@ -183,6 +195,30 @@ extension JointProgram {
           isFull ? .equal : .atMost, Double(problem.slotsPerGroup))
       }
     }
+  }
+
+  /// Whether groups are alike, so that the first layer may name them: its expert e is in one of the
+  /// first e + 1 nodes, on one of the first e + 1 groups of it.
+  private var namesGroups: Bool { problem.pinned.isEmpty && problem.forbidden.isEmpty }
+
+  /// The program's names of a placement's groups: nodes, and groups of each node, in the order in which
+  /// the first layer's experts come to them.
+  private func names(of placement: ExpertPlacement) -> [Int] {
+    guard namesGroups else { return Array(0..<problem.groups) }
+    let perNode = problem.groupsPerNode
+    var nodes: [Int] = []
+    var groups = [[Int]](repeating: [], count: problem.nodes)
+    // Those that the first layer leaves empty come last, in order.
+    for group in placement.hosts[0].map({ $0[0] }) + Array(0..<problem.groups) {
+      let node = group / perNode
+      if !nodes.contains(node) { nodes.append(node) }
+      if !groups[node].contains(group) { groups[node].append(group) }
+    }
+    var names = [Int](repeating: 0, count: problem.groups)
+    for (position, node) in nodes.enumerated() {
+      for (place, group) in groups[node].enumerated() { names[group] = position * perNode + place }
+    }
+    return names
   }
 
   /// Whether all slots are taken, so that sums over a block's experts are known.

@@ -74,6 +74,16 @@ private func allClusters(_ experts: Int, _ clusters: Int, _ sizes: ClosedRange<I
   }
 }
 
+@Test func severalHeavyExpertsAreInTheBound() {
+  // Mean 10: 20 and 18 apart are 10 + 8 above it with companions of 0, together 28.
+  let balance = ClusterBalance(loads: [20, 18, 1, 1, 0, 0, 0, 0], clusters: 4, sizes: 2...2)
+  #expect(balance.lowerBound == 36)
+  let (_, outcome) = balance.solve(mostSteps: 0)
+  #expect(outcome.objective == 36)
+  #expect(outcome.status == .optimal)
+  #expect(outcome.method == .bound)
+}
+
 @Test func clustersWithoutProofSaySoAndKeepTheirBound() {
   let balance = ClusterBalance(
     loads: loads(24, below: 100, seed: 3).map { $0 + 0.31 }, clusters: 4, sizes: 6...6)
