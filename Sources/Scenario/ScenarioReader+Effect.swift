@@ -51,7 +51,8 @@ extension ScenarioReader {
   private func checkMultiprocessors(
     _ communication: CommunicationPolicy, _ deployment: Deployment, _ workload: Workload
   ) {
-    guard communication.multiprocessors != nil, communication.overlap == .none,
+    // Numbers that the device cannot give are told before.
+    guard deployment.protocols.multiprocessors != nil, communication.overlap == .none,
       workload.batching.microbatches == 1
     else { return }
     let protocols = deployment.protocols

@@ -28,7 +28,7 @@ struct SummaryTests {
     for words in [
       "4000000 tokens/s, 2000000 tokens/s per device", "waiting", "bound by", "worst layer",
       "gpu 0 HBM", "idle power", "synthetic trace", "uncalibrated", "15.0 %", "1.55", "4.5 uJ",
-      "hottest links", "  computed away from their holders   5.0",
+      "hottest links", "  computed away from their holders     5.0",
       "  share                             40.0 %",
     ] { #expect(text.contains(words), "\(words) in\n\(text)") }
   }

@@ -63,7 +63,7 @@ struct BatchingTests {
       "scenario.yaml:12:42: 'microbatches: 1' has no effect; leave it out")
     try expect(
       policies("batching: {kind: static, microbatches: 5}"),
-      "scenario.yaml:12:13: 5 microbatches of 4 sequences leave some without any")
+      "scenario.yaml:12:42: 5 microbatches of 4 sequences leave some without any")
     try expect(
       policies("batching: {kind: static, microbatches: 65}"),
       "scenario.yaml:12:42: 'microbatches' is 65; it must be from 1 to 64")
@@ -73,7 +73,7 @@ struct BatchingTests {
         + "wait for each other")
     try expect(
       policies("batching: {kind: static, microbatches: 2, streams: {attention: 88, experts: 45}}"),
-      "scenario.yaml:12:13: streams of 88 and 45 compute units; 'h100-sxm' has 132")
+      "scenario.yaml:12:54: streams of 88 and 45 compute units; 'h100-sxm' has 132")
     try expect(
       policies("batching: {kind: static, microbatches: 2, streams: 16}"),
       "scenario.yaml:12:54: 'streams' is a mapping, not '16'; write it like "
@@ -123,6 +123,6 @@ struct BatchingTests {
       policies("placement: {kind: file, path: mine.yaml, shared-ranks: 2}"),
       "scenario.yaml:12:33: the placement 'mine.yaml' cannot be read: no such file",
       "scenario.yaml:12:44: 'shared-ranks' has no effect with kind 'file'; it is for kind "
-        + "'contiguous' and 'round-robin'")
+        + "'contiguous' or 'round-robin'")
   }
 }

@@ -96,7 +96,7 @@ struct BlockPolicyTests {
         ["experts: {expert: 8}": "experts: {expert: 4, tensor: 2}"]) { $1 })
     #expect(
       sliced == [
-        "scenario.yaml:6:60: blocks are of whole experts, and these are sliced over 2 devices; "
+        "scenario.yaml:6:66: blocks are of whole experts, and these are sliced over 2 devices; "
           + "choose 'experts: {expert: 8}'"
       ])
     let prompts = try folder.problems(

@@ -33,7 +33,9 @@ struct ExecutionPolicyTests {
       ),
     ]
     for (written, (execution, words)) in kinds {
-      let scenario = try folder.load(replacing: onDuplex(written))
+      let changes = onDuplex(written).merging(
+        ["experts: {expert: 8}": "experts: {expert: 1, tensor: 8}"]) { $1 }
+      let scenario = try folder.load(replacing: changes)
       #expect(scenario.deployment.execution == execution)
       #expect(scenario.policies.contains { $0.choice == words })
     }
