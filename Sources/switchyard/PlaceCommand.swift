@@ -198,6 +198,8 @@ struct PlacementOptions: ParsableArguments {
   var replicaChoice: ReplicaChoice?
 
   static let defaultSeconds = 10.0
+  /// How many times the given time a search may take before it is stopped.
+  private static let patience = 1.5
 
   func validate() throws {
     if time != nil, trials != nil { throw ValidationError("give --time or --trials, not both") }
@@ -275,15 +277,33 @@ struct PlacementOptions: ParsableArguments {
     let limit = try seconds()
     guard limit > 0 else { return try method.place(task.profiled, from: task.current, effort) }
     let start = Date()
+    func secondsSpent() -> Double { Date().timeIntervalSince(start) }
+    effort.trials = 0
+    _ = try method.place(task.profiled, from: task.current, effort)
+    let starts = secondsSpent()
     effort.trials = PlacementSearch.trialsPerRound
-    let quick = try method.place(task.profiled, from: task.current, effort)
-    let spent = Date().timeIntervalSince(start)
-    // A first search has the starts and the pilot in it: the second is not slower for each trial.
-    let rest = Int((limit - spent) / spent * Double(effort.trials))
-    guard rest > effort.trials else { return quick }
-    effort.trials = rest / PlacementSearch.trialsPerRound * PlacementSearch.trialsPerRound
-    let deadline = start.addingTimeInterval(limit)
-    return try method.place(task.profiled, from: task.current, effort) { Date() < deadline }
+    var quick = try method.place(task.profiled, from: task.current, effort)
+    let perTrial = max(1e-9, (secondsSpent() - 2 * starts) / Double(quick.trials))
+    // What the last search needs beside its trials: the starts once more.
+    let rest = (limit - secondsSpent() - starts) / perTrial / Double(effort.chains)
+    let trials = rest * Double(effort.trials * effort.chains) / Double(quick.trials)
+    guard trials > 2 * Double(effort.trials) else {
+      quick.notes.append("--trials \(effort.trials) gives the same placement on every machine")
+      return quick
+    }
+    effort.trials = Int(min(trials, 1e12)) / effort.trials * effort.trials
+    // Only a machine that became slow is stopped: how far it came is its own business.
+    let deadline = start.addingTimeInterval(limit * Self.patience)
+    var isLate = false
+    var answer = try method.place(task.profiled, from: task.current, effort) {
+      isLate = Date() > deadline
+      return !isLate
+    }
+    answer.notes.append(
+      isLate
+        ? "the time was over before \(effort.trials) trials: another run may end elsewhere"
+        : "--trials \(effort.trials) gives the same placement on every machine")
+    return answer
   }
 }
 

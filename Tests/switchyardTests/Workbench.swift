@@ -77,7 +77,10 @@ final class Workbench {
 
   /// Runs what has to succeed without a word on the standard error, and answers with the output.
   @discardableResult
-  func output(of arguments: String...) throws -> String {
+  func output(of arguments: String...) throws -> String { try output(of: arguments) }
+
+  @discardableResult
+  func output(of arguments: [String]) throws -> String {
     let outcome = try run(arguments)
     #expect(outcome.complaints == "")
     try #require(outcome.exitCode == 0)

@@ -1,0 +1,97 @@
+import Hardware
+import Placement
+import Testing
+import Traces
+import Units
+
+@testable import Serving
+
+@Suite("What a placement costs a deployment")
+struct PlacementStudyTests {
+  private func study(
+    _ nodes: Int = 1, batch: Int = 8, expertTensor: Int = 1
+  ) throws -> PlacementStudy {
+    let deployment = try deployment(dgxH100(nodes, devices: 4), expertTensor: expertTensor)
+    let workload = Workload(
+      trace: try skewedTrace(), phase: .decode, batch: batch, context: 64, routing: .asRecorded)
+    return try PlacementStudy(deployment, workload)
+  }
+
+  private func problem(_ study: PlacementStudy) throws -> PlacementProblem {
+    try study.problem(of: RoutingProfile(of: study.workload.trace, phase: .decode), redundant: 0)
+  }
+
+  @Test("a token that moves takes its bytes over all ports that send at a time")
+  func secondsOfTokens() throws {
+    let one = try problem(study())
+    // 1024 values of two bytes there and back over 4 ports of 450 GB/s, as far as they were measured.
+    let port = try dgxH100().node.scaleUp.port.effectiveBandwidth.value
+    #expect(abs(one.secondsInNode / (4096 / port / 4) - 1) < 1e-12)
+    let two = try problem(study(2))
+    let node = try dgxH100().node
+    let network = try #require(node.network)
+    // A card for each of the eight devices of a whole node, of which four are used.
+    let share = network.port.effectiveBandwidth.value * Double(network.cardCount) / 8
+    #expect(abs(two.secondsAcrossNodes / (4096 / share / 8) - 1) < 1e-12)
+    #expect(two.groupsPerNode == 4)
+    // Slices of an expert send each token as often as there are more ports.
+    let sliced = try problem(study(expertTensor: 2))
+    #expect(sliced.groups == 2)
+    #expect(abs(sliced.secondsInNode / (4096 / port / 2) - 1) < 1e-12)
+  }
+
+  @Test("an expert's seconds are what it adds to a run's call, spread over likely numbers of rows")
+  func secondsOfExperts() throws {
+    let study = try study()
+    let seconds = ExpertSeconds(study.deployment, study.workload.mix, slots: 2, rows: 8)
+    #expect(seconds[0] == 0)
+    // Rarely chosen: as often as it is chosen it costs what one row costs.
+    #expect(abs(seconds[1e-6] / 1e-6 / seconds[1e-7] * 1e-7 - 1) < 1e-3)
+    var last = 0.0
+    for rows in [0.01, 0.1, 1, 4, 16, 64, 250] {
+      #expect(seconds[rows] >= last)
+      last = seconds[rows]
+    }
+    // A number of rows that is not spread: the difference between two calls of a run.
+    let costs = StageCosts(study.deployment, study.workload.mix)
+    let (alone, both) = (
+      costs.routedExperts(GroupedLoad(counts: [8]), of: 2).duration.seconds,
+      costs.routedExperts(GroupedLoad(counts: [8, 300]), of: 2).duration.seconds
+    )
+    #expect(abs(seconds[300] / (both - alone) - 1) < 1e-12)
+    // Where numbers are no longer spread the seconds go on without a jump.
+    #expect(abs(seconds[256.4] / seconds[255.9] - 1) < 0.05)
+  }
+
+  @Test("a swap moves two experts each way, over the slower of two ways")
+  func migration() throws {
+    let study = try study(2)
+    let old = try ExpertPlacement.contiguous(layers: 3, experts: 8, groups: 8)
+    var hosts = old.hosts
+    hosts[0].swapAt(0, 1)
+    let near = study.migration(from: old, to: ExpertPlacement(groups: 8, hosts: hosts))
+    let expert = study.deployment.model.expertBytes(study.deployment.precisions, tensorSlices: 1)
+    let port = study.deployment.cluster.node.scaleUp.port.effectiveBandwidth
+    #expect(near.copies == 2)
+    #expect(near.bytes == expert * 2)
+    #expect(abs(near.time.value / (expert / port).value - 1) < 1e-12)
+    hosts = old.hosts
+    hosts[2].swapAt(0, 7)
+    let far = study.migration(from: old, to: ExpertPlacement(groups: 8, hosts: hosts))
+    #expect(far.copies == 2)
+    // A node's four devices share what leaves it.
+    #expect(abs(far.time.value / (expert / 4 / study.bandwidthAcrossNodes).value - 1) < 1e-12)
+    #expect(study.migration(from: old, to: old).copies == 0)
+  }
+
+  @Test("part of a trace has its sequences only, over the same selections")
+  func partOfTrace() throws {
+    let trace = try skewedTrace()
+    let part = trace.keeping(sequences: [3, 7])
+    #expect(part.sequences.map(\.name) == ["3", "7"])
+    #expect(part.decodeTokens == 60)
+    #expect(
+      part.selections(token: part.sequences[1].firstToken, layer: 2)
+        == trace.selections(token: 7 * 50, layer: 2))
+  }
+}

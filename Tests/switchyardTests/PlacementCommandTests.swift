@@ -1,0 +1,155 @@
+import Foundation
+import Testing
+
+/// What these tests read of `place --json`.
+private struct Placed: Decodable {
+  struct Measures: Decodable {
+    var costSeconds: Double
+    var meanImbalance: Double
+    var localShare: Double
+    var nodeShare: Double
+    var crossShare: Double
+  }
+  struct Judgement: Decodable {
+    var profiled: Measures
+    var unseen: Measures?
+  }
+  struct Bound: Decodable {
+    var seconds: Double
+    var gap: Double
+  }
+  var current: Judgement
+  var found: Judgement
+  var eplb: Judgement?
+  var bound: Bound?
+  var trials: Int
+  var movedCopies: Int
+  var notes: [String]
+
+  init(_ text: String) throws {
+    self = try JSONDecoder().decode(Placed.self, from: Data(text.utf8))
+  }
+}
+
+private struct Compared: Decodable {
+  var placement: String
+  var tokensPerSecond: Double
+  var believedSeconds: Double
+}
+
+@Suite("switchyard place and compare")
+struct PlacementCommandTests {
+  let bench: Workbench
+
+  init() throws {
+    bench = try Workbench()
+    try bench.scenario()
+  }
+
+  private func place(_ arguments: String...) throws -> Placed {
+    try Placed(
+      bench.output(of: ["place", "scenario.yaml", "--json"] + arguments))
+  }
+
+  @Test("A search beats where experts live and EPLB, and nothing beats the bound")
+  func search() throws {
+    let placed = try place("--trials", "2000")
+    let eplb = try #require(placed.eplb)
+    let bound = try #require(placed.bound)
+    #expect(placed.found.profiled.costSeconds < placed.current.profiled.costSeconds)
+    #expect(placed.found.profiled.costSeconds < eplb.profiled.costSeconds)
+    #expect(bound.seconds < placed.found.profiled.costSeconds)
+    #expect(
+      abs(placed.found.profiled.costSeconds / bound.seconds - 1 - bound.gap) < 1e-12)
+    let shares = placed.found.profiled
+    #expect(abs(shares.localShare + shares.nodeShare + shares.crossShare - 1) < 1e-12)
+    #expect(placed.movedCopies > 0)
+    #expect(placed.found.unseen != nil)
+  }
+
+  @Test("The same number of trials is the same placement, whatever the threads")
+  func threads() throws {
+    var files: [Data] = []
+    for threads in ["1", "3"] {
+      try bench.output(
+        of: "place", "scenario.yaml", "--trials", "2000", "--chains", "3", "--no-bound",
+        "--threads", threads, "--out", "\(threads).yaml")
+      files.append(try bench.bytes("\(threads).yaml"))
+    }
+    #expect(files[0] == files[1])
+    // What it wrote runs, and is what is then there.
+    try bench.output(
+      of: "run", "scenario.yaml", "--set", "policies.placement=file:1.yaml")
+    let again = try bench.output(
+      of: "place", "scenario.yaml", "--trials", "0", "--no-bound", "--profile-split", "1", "--set",
+      "policies.placement=file:1.yaml")
+    #expect(again.contains("no trials: this is the best of the quick starts"))
+  }
+
+  @Test("Only experts of the layers that may move do")
+  func movedLayers() throws {
+    let all = try place("--trials", "1000", "--no-bound")
+    let one = try place("--trials", "1000", "--no-bound", "--move-layers", "2")
+    #expect(one.movedCopies <= 64)
+    #expect(one.movedCopies < all.movedCopies)
+    #expect(one.found.profiled.costSeconds < one.current.profiled.costSeconds)
+    #expect(all.found.profiled.costSeconds < one.found.profiled.costSeconds)
+  }
+
+  @Test("A comparison simulates what a run does, and more copies balance better")
+  func compare() throws {
+    let rows = try JSONDecoder().decode(
+      [Compared].self,
+      from: Data(
+        bench.output(
+          of: "compare", "scenario.yaml", "--placements", "contiguous,eplb", "--profile-split", "1",
+          "--out", "both.sqlite", "--json"
+        ).utf8))
+    #expect(rows.map(\.placement) == ["contiguous", "eplb"])
+    let run = try bench.output(of: "run", "scenario.yaml", "--json")
+    struct Run: Decodable { var tokens_per_second: Double }
+    let alone = try JSONDecoder().decode(Run.self, from: Data(run.utf8))
+    #expect(rows[0].tokensPerSecond == alone.tokens_per_second)
+    #expect(rows[1].believedSeconds < rows[0].believedSeconds)
+    #expect(rows[1].tokensPerSecond > rows[0].tokensPerSecond)
+    #expect(try bench.contents == ["both.sqlite", "scenario.yaml"])
+  }
+
+  @Test("MPS of MoETuner's first program has a row for every expert of every layer")
+  func export() throws {
+    try bench.output(
+      of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--export", "first.mps",
+      "--export-form", "balance")
+    let text = try bench.text(bench.file("first.mps"))
+    #expect(text.hasPrefix("* one unit of cost is "))
+    #expect(text.hasSuffix("ENDATA\n"))
+    #expect(text.split(separator: "\n").contains("ROWS"))
+  }
+
+  @Test("What cannot be placed is refused in a sentence")
+  func refusals() throws {
+    func refusal(_ arguments: String...) throws -> String {
+      try bench.refusal(of: ["place", "scenario.yaml"] + arguments)
+    }
+    #expect(
+      try refusal("--method", "exact").contains("ways to place its experts"))
+    #expect(try refusal("--replicas", "449", "--method", "eplb").contains("0 to 448 are possible"))
+    #expect(try refusal("--move-layers", "8").contains("from 0 to 7"))
+    #expect(try refusal("--method", "moetuner", "--replicas", "8").contains("no redundant experts"))
+    #expect(
+      try refusal("--method", "eplb", "--profile-split", "0.0001")
+        .contains("too few to profile one part"))
+    #expect(
+      try bench.usageError("place", "scenario.yaml", "--method", "eplb", "--trials", "5")
+        .contains("--trials has no effect on method eplb"))
+    #expect(
+      try bench.usageError("place", "scenario.yaml", "--time", "10").contains("write it like 10s"))
+    #expect(
+      try bench.refusal("compare", "scenario.yaml", "--placements", "best")
+        .contains("--placements has 'best'; it is one of search, exact"))
+    #expect(
+      try bench.refusal("compare", "scenario.yaml", "--placements", "eplb", "--trials", "5")
+        .contains("no placement is by search"))
+    #expect(try bench.contents == ["scenario.yaml"])
+  }
+}
