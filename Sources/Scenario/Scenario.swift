@@ -28,7 +28,7 @@ public struct Scenario: Sendable {
   public private(set) var memory: MemoryBudget
   /// What a reader of results must know: uncalibrated and unverified constants, a synthetic trace,
   /// sequences drawn with replacement, what was chosen where the file is silent.
-  public let remarks: [String]
+  public private(set) var remarks: [String]
   /// See ``ScenarioDocument/text``.
   public private(set) var text: String
 
@@ -72,23 +72,34 @@ public struct Scenario: Sendable {
 extension Scenario {
   /// The same with experts elsewhere.
   ///
-  /// - Parameters:
-  ///   - name: What results call the placement.
-  ///   - workload: In place of the scenario's.
+  /// - Parameter workload: In place of the scenario's.
   /// - Throws: ``ServingError`` where the placement does not fit the model or a device's memory.
   func placing(
-    _ placement: ExpertPlacement, named name: String, _ workload: Workload
+    _ placement: ExpertPlacement, _ workload: Workload
   ) throws(ServingError) -> Scenario {
     var changed = self
     changed.deployment = try deployment.placing(placement)
     changed.workload = workload
     changed.memory = MemoryBudget(changed.deployment, workload)
     guard changed.memory.fits else { throw .doesNotFit(changed.memory) }
+    return changed
+  }
+
+  /// The same by another name of its placement, which is not the scenario's own.
+  func named(placement name: String) -> Scenario {
+    var changed = self
     changed.name = "\(self.name), placement \(name)"
     changed.policies = policies.map {
       $0.slot == "placement" ? PolicyChoice(slot: $0.slot, choice: name, isDefault: false) : $0
     }
     changed.text += "# the placement in place of the scenario's: \(name)\n"
+    return changed
+  }
+
+  /// The same with more that a reader of results must know.
+  func remarking(_ more: [String]) -> Scenario {
+    var changed = self
+    changed.remarks += more
     return changed
   }
 }

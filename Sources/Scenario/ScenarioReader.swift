@@ -77,12 +77,16 @@ struct ScenarioReader {
     guard hasEffect, checkSize(deployment, resolved), checkMemory(deployment, resolved),
       checkBlocks(deployment, resolved)
     else { return nil }
-    return Scenario(
+    let scenario = Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
-      policies: policies.choices(deployment.exchange),
-      remarks: remarks(
-        model, deployment, resolved, measurement, isDrawn: workload?.isDrawn ?? false))
+      policies: policies.choices(deployment.exchange), remarks: [])
+    guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
+    else { return nil }
+    return placed.remarking(
+      remarks(
+        model, placed.deployment, placed.workload, measurement,
+        isDrawn: workload?.isDrawn ?? false))
   }
 
   private func remarks(

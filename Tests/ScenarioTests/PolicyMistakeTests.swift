@@ -39,7 +39,7 @@ struct PolicyMistakeTests {
   func wrongKinds() throws {
     try expect(
       "placement: [contiguous]",
-      "scenario.yaml:12:14: 'placement' is a word (contiguous, round-robin, file) or a mapping "
+      "scenario.yaml:12:14: 'placement' is a word (contiguous, round-robin, file, eplb, random, search) or a mapping "
         + "with 'kind', not a sequence")
     try expect(
       "placement: {redundant: 8}",

@@ -107,6 +107,40 @@ struct ValidScenarioTests {
       scenario.policies[2].choice == "round-robin, 8 redundant experts in each layer")
   }
 
+  @Test("chooses a placement by its own trace, and replays what was not profiled")
+  func chosenPlacement() throws {
+    // Every token takes experts 0 and 1: they are apart, and a copy of each of both makes four.
+    let eplb = try folder.load(replacing: [
+      "placement: contiguous": "placement: {kind: eplb, redundant: 8}"
+    ])
+    let hosts = eplb.deployment.placement.hosts
+    #expect(hosts.allSatisfy { $0[0].count + $0[1].count == 10 })
+    #expect(
+      eplb.remarks.contains("the placement was chosen by the requests that the run replays"))
+    let search = try folder.load(replacing: [
+      "placement: contiguous": "placement: {kind: search, trials: 100, profile: 50 %}"
+    ])
+    #expect(search.workload.trace.sequences.count == 3)
+    #expect(
+      search.remarks.contains(
+        "the placement was chosen by 3 requests, and the run replays 3 others"))
+    #expect(search.policies[2].choice == "search of 100 trials, by 50 % of the trace")
+    let random = try folder.load(replacing: ["placement: contiguous": "placement: random"])
+    #expect(
+      random.deployment.placement
+        == (try folder.load(replacing: ["placement: contiguous": "placement: random"]))
+        .deployment.placement)
+    #expect(random.deployment.placement != eplb.deployment.placement)
+    #expect(
+      try folder.problems(replacing: [
+        "placement: contiguous": "placement: {kind: search, profile: 100 %}"
+      ]).first?.contains("leaves nothing to replay") == true)
+    #expect(
+      try folder.problems(replacing: [
+        "placement: contiguous": "placement: {kind: eplb, redundant: 57}"
+      ]).first?.contains("0 to 56 are possible") == true)
+  }
+
   @Test("takes a placement from a file beside it, in both spellings")
   func placementFile() throws {
     try folder.write(

@@ -88,12 +88,18 @@ public struct PlacementTask: Sendable {
 
   /// The scenario with experts placed so, over the requests that were not profiled.
   ///
+  /// - Parameter name: What results call the placement.
   /// - Throws: ``ServingError`` where the placement fits no device's memory.
   public func scenario(
     with placement: ExpertPlacement, named name: String
   ) throws(ServingError) -> Scenario {
+    try self.scenario(with: placement).named(placement: name)
+  }
+
+  /// The same where the scenario's own policy chose the placement.
+  func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
     var workload = scenario.workload
     if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
-    return try scenario.placing(study.placement(of: placement), named: name, workload)
+    return try scenario.placing(study.placement(of: placement), workload)
   }
 }

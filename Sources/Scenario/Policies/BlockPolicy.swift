@@ -79,7 +79,7 @@ extension ScenarioReader {
   }
 
   /// `10 %`: more than nothing, at most all.
-  private func share(_ key: String, _ value: Value) -> Double? {
+  func share(_ key: String, _ value: Value) -> Double? {
     guard let text = value.text(key, problems) else { return nil }
     let digits = text.hasSuffix("%") ? text.dropLast().trimmingSuffix(while: { $0 == " " }) : ""
     guard let number = Double(digits), number > 0, number <= 100 else {

@@ -1,6 +1,8 @@
 import Models
 import Placement
+import Serving
 import StrictYAML
+import Units
 
 /// Where experts live:
 ///
@@ -9,19 +11,47 @@ import StrictYAML
 /// placement: {kind: contiguous, redundant: 64}  # further copies in each layer
 /// placement: {kind: contiguous, shared-ranks: 32}  # shared experts on the first groups alone
 /// placement: {kind: file, path: mine.yaml}      # or file:mine.yaml
+/// placement: eplb                               # or random, search: chosen by the trace
+/// placement: {kind: search, trials: 2000000, redundant: 32, profile: 50 %}
 /// ```
+///
+/// With `profile` a part of the trace's requests is profiled, and the run replays the others.
 enum PlacementPolicy {
   case contiguous(redundant: Int, sharedRanks: Int = 0)
   case roundRobin(redundant: Int, sharedRanks: Int = 0)
   /// A path from where the program stands, and as it was written.
   case file(path: String, written: String, place: Location)
+  case chosen(Choice)
 
   enum Kind: String, PolicyKind {
     case contiguous
     case roundRobin = "round-robin"
     case file
+    case eplb
+    case random
+    case search
 
-    var keys: [String] { self == .file ? ["path"] : ["redundant", "shared-ranks"] }
+    var keys: [String] {
+      switch self {
+      case .contiguous, .roundRobin: ["redundant", "shared-ranks"]
+      case .file: ["path"]
+      case .eplb: ["redundant", "shared-ranks", "profile"]
+      case .random: ["redundant", "shared-ranks"]
+      case .search: ["redundant", "shared-ranks", "profile", "windows", "trials"]
+      }
+    }
+  }
+
+  /// A placement that a method chooses by the scenario's own trace.
+  struct Choice {
+    var method: PlacementMethod
+    var redundant = 0
+    var sharedRanks = 0
+    /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
+    var profile: Double?
+    var windows = 8
+    /// Of search.
+    var trials = 2_000_000
   }
 
   /// More copies of a layer than this are refused.
@@ -36,6 +66,14 @@ enum PlacementPolicy {
     case .contiguous(let redundant, let shared): return "contiguous" + copies(redundant, shared)
     case .roundRobin(let redundant, let shared): return "round-robin" + copies(redundant, shared)
     case .file(_, let written, _): return "file \(written)"
+    case .chosen(let choice):
+      let trials = choice.method == .search ? " of \(choice.trials) trials" : ""
+      let profile =
+        choice.profile.map {
+          ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
+        } ?? ""
+      return choice.method.rawValue + trials + profile
+        + copies(choice.redundant, choice.sharedRanks)
     }
   }
 }
@@ -68,9 +106,71 @@ extension ScenarioReader {
     let shared = reader.mapping?.optional("shared-ranks")
     let sharedRanks = shared?.integer("shared-ranks", in: 1...65_534, problems)
     guard let redundant, (shared == nil) == (sharedRanks == nil) else { return nil }
-    return reader.kind == .contiguous
-      ? .contiguous(redundant: redundant, sharedRanks: sharedRanks ?? 0)
-      : .roundRobin(redundant: redundant, sharedRanks: sharedRanks ?? 0)
+    switch reader.kind {
+    case .contiguous: return .contiguous(redundant: redundant, sharedRanks: sharedRanks ?? 0)
+    case .roundRobin: return .roundRobin(redundant: redundant, sharedRanks: sharedRanks ?? 0)
+    default:
+      guard let method = PlacementMethod(rawValue: reader.kind.rawValue) else { return nil }
+      var choice = PlacementPolicy.Choice(
+        method: method, redundant: redundant, sharedRanks: sharedRanks ?? 0)
+      let isRead = read(reader.mapping, into: &choice)
+      return isRead ? .chosen(choice) : nil
+    }
+  }
+
+  private func read(_ mapping: MappingReader?, into choice: inout PlacementPolicy.Choice) -> Bool {
+    guard let mapping else { return true }
+    if let value = mapping.optional("profile") {
+      guard let share = self.share("profile", value) else { return false }
+      guard share < 1 else {
+        problems.add(
+          "'profile' is all of the trace, which leaves nothing to replay; leave it out to profile and "
+            + "replay the same requests", at: value.location)
+        return false
+      }
+      choice.profile = share
+    }
+    if let value = mapping.optional("windows") {
+      guard let windows = value.integer("windows", in: 1...4096, problems) else { return false }
+      choice.windows = windows
+    }
+    if let value = mapping.optional("trials") {
+      guard let trials = value.integer("trials", in: 0...1_000_000_000, problems) else {
+        return false
+      }
+      choice.trials = trials
+    }
+    return true
+  }
+
+  /// The scenario with the placement that its policy chooses, where it does; what it was otherwise.
+  func placed(_ scenario: Scenario, by policy: PlacementPolicy) -> Scenario? {
+    guard case .chosen(let choice) = policy else { return scenario }
+    var question = PlacementTask.Question()
+    question.split = choice.profile ?? 1
+    question.windows = choice.windows
+    question.redundant = choice.redundant
+    var effort = PlacementMethod.Effort(seed: scenario.seed, trials: choice.trials)
+    effort.threads = 1
+    do {
+      let task = try PlacementTask(scenario, question)
+      let answer = try choice.method.place(task.profiled, effort)
+      let placed = try task.scenario(with: answer.placement)
+      guard choice.method != .random else { return placed }
+      return placed.remarking([
+        choice.profile == nil
+          ? "the placement was chosen by the requests that the run replays"
+          : "the placement was chosen by \(task.profiledRequests) requests, and the run replays "
+            + "\(task.unseenRequests) others"
+      ])
+    } catch let error as PlacementProblemError {
+      problems.add(error.sentence, at: place("policies", "placement"))
+    } catch let error as ServingError {
+      problems.add(error.sentence, at: place("policies", "placement"))
+    } catch {
+      problems.add("\(error)", at: place("policies", "placement"))
+    }
+    return nil
   }
 
   private func placementFile(_ written: String, at place: Location) -> PlacementPolicy? {
@@ -114,6 +214,12 @@ extension ScenarioReader {
         let file = try PlacementFile(
           contentsOf: path, model: model.name, layers: layers, experts: experts, groups: groups)
         return file.placement
+      case .chosen(let choice):
+        // Until the trace and what experts cost are known.
+        guard leavesRoutedRanks(choice.sharedRanks, groups: groups) else { return nil }
+        return try .contiguous(
+          layers: layers, experts: experts, groups: groups - choice.sharedRanks
+        ).behind(sharedGroups: choice.sharedRanks)
       }
     } catch let error as PlacementError {
       problems.add(error.sentence, at: place(of: error))
