@@ -85,6 +85,13 @@ extension Scenario {
     return changed
   }
 
+  /// The same with experts that move while it runs.
+  func placing(online: OnlinePlacement) -> Scenario {
+    var changed = self
+    changed.workload.onlinePlacement = online
+    return changed
+  }
+
   /// The same by another name of its placement, which is not the scenario's own.
   func named(placement name: String) -> Scenario {
     var changed = self

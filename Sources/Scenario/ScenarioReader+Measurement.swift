@@ -22,8 +22,8 @@ extension ScenarioReader {
   }
 
   /// `50 iterations` or `50`.
-  private func count(
-    _ key: String, of reader: MappingReader, in range: ClosedRange<Int>, default standard: Int
+  func count(
+    _ key: String, of reader: MappingReader, in range: ClosedRange<Int>, default standard: Int = 1
   ) -> Int? {
     guard var value = reader.optional(key) else { return standard }
     if case .scalar(let text) = value.content {

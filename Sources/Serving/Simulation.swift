@@ -2,6 +2,7 @@ import Engine
 import Fabric
 import Hardware
 import Models
+import Placement
 import Traces
 import Units
 
@@ -25,7 +26,7 @@ public struct IterationLoad: Sendable {
 ///     var simulation = try Simulation(deployment, workload, measurement, seed: 1)
 ///     try simulation.run(observer: &recorder)
 public struct Simulation: ~Copyable {
-  public let deployment: Deployment
+  public private(set) var deployment: Deployment
   public let workload: Workload
   public let measurement: Measurement
   public let resources: ClusterResources
@@ -45,6 +46,10 @@ public struct Simulation: ~Copyable {
   private var pairs: PairCopies?
   /// Of the measured iterations so far; nil where nobody keeps duplicates.
   public private(set) var duplicates: DuplicateCounts?
+  /// Nil where experts stay where they are.
+  private var placer: OnlinePlacer?
+  /// Where experts live when those under way have come.
+  private var coming: ExpertPlacement?
   private var planner: StepPlanner
   private var graph: TaskGraph
   private var engine: Engine<DefaultEventQueue>
@@ -80,6 +85,7 @@ public struct Simulation: ~Copyable {
       deployment, positions: positions, slots: slots, nodeSlots: nodeSlots,
       routes: routes, keepsMatrix: keepsPairs)
     let planner = StepPlanner(deployment, workload, resources, routes, factors: factors)
+    let placer = try Self.placer(deployment, workload, seed: seed)
     var engine = Engine<DefaultEventQueue>(resources: resources.table)
     engine.schedule(changes)
     self.deployment = deployment
@@ -97,6 +103,7 @@ public struct Simulation: ~Copyable {
     meter = TokenMeter(perIteration: workload.countedTokensPerSequence * Double(sequences))
     pairs = keepsPairs ? PairCopies(deployment, positions: positions) : nil
     if deployment.blocks?.duplicates != nil { duplicates = DuplicateCounts() }
+    self.placer = placer
     self.planner = planner
     changesFollowed = deployment.fabric.changes.count { $0.time <= .zero }
     graph = TaskGraph()
@@ -109,6 +116,13 @@ public struct Simulation: ~Copyable {
     guard let lengths = workload.requests else { return nil }
     return try RequestBatches(
       lengths, workload, groups: deployment.parallelism.attention.data, seed: seed)
+  }
+
+  private static func placer(
+    _ deployment: Deployment, _ workload: Workload, seed: UInt64
+  ) throws(ServingError) -> OnlinePlacer? {
+    guard let policy = workload.onlinePlacement else { return nil }
+    return try OnlinePlacer(policy, deployment, workload, seed: seed)
   }
 
   private static func capacityChanges(
@@ -230,7 +244,19 @@ public struct Simulation: ~Copyable {
   /// Draws the next iteration's tokens, counts their routing and builds the graph.
   private mutating func plan() throws(ServingError) {
     try followChanges()
-    if requests != nil { return try planRequests() }
+    try adoptPlacement()
+    if requests != nil {
+      try planRequests()
+    } else {
+      try planAlike()
+    }
+    guard let move = try placer?.next(loads, from: deployment.placement) else { return }
+    planner.appendMigration(move.migration, to: &graph)
+    coming = move.placement
+  }
+
+  /// Iterations that are all alike.
+  private mutating func planAlike() throws(ServingError) {
     for index in loads.indices {
       try loads[index].replay(
         workload.places(ofMicrobatch: index), from: &source, of: trace, threads: threads)
@@ -250,6 +276,24 @@ public struct Simulation: ~Copyable {
     try loads[0].replay(&batches, of: trace, threads: threads)
     planner.cost(batches.mixes)
     try planner.plan(loads, guesses: guesses, into: &graph)
+  }
+
+  /// Lets tokens go to where experts have come.
+  private mutating func adoptPlacement() throws(ServingError) {
+    guard let placement = coming else { return }
+    coming = nil
+    deployment.placement = placement
+    try Self.checkDevice(deployment, workload)
+    let routes = try Self.routes(deployment, at: engine.now)
+    let load = RoutedLoad(
+      deployment, positions: deployment.model.expertPositions(of: workload.phase),
+      slots: try Self.slots(deployment), nodeSlots: try Self.nodeSlots(deployment),
+      routes: routes, keepsMatrix: pairs != nil)
+    loads = Array(repeating: load, count: loads.count)
+    guesses = guesses.isEmpty ? [] : loads
+    planner = StepPlanner(
+      deployment, workload, resources, routes, factors: try Self.factors(deployment, at: engine.now)
+    )
   }
 
   /// New traffic takes the ways that are there when its iteration begins.
@@ -281,6 +325,9 @@ public struct Simulation: ~Copyable {
 extension Simulation {
   /// Simulated time of the measured iterations so far.
   public var measuredTime: SimTime { engine.now - measuredSince }
+
+  /// What placing experts anew has moved; nil where they stay where they are.
+  public var replacements: ReplacementTally? { placer?.tally }
 
   /// Changes of the network that the run did not reach.
   public var changesToCome: Int { deployment.fabric.changes.count { $0.time > engine.now } }

@@ -10,7 +10,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case gate
   case dispatch
   case sharedExperts
-  /// Experts' weights on their way from the companion's memory to the device.
+  /// Experts' weights on their way from the companion's memory to the device, or from one device to
+  /// another where experts are placed anew.
   case expertTransfer
   /// Tokens' vectors on their way between a device and its companion.
   case vectorTransfer

@@ -356,6 +356,24 @@ struct StepPlanner {
     return exchange
   }
 
+  /// Appends what devices send each other beside everything else.
+  ///
+  /// - Parameter fill: Adds bytes from a device to another.
+  mutating func appendTransfer(
+    _ stage: Stage, to graph: inout TaskGraph,
+    fill: (_ add: (Bytes, _ from: Int, _ to: Int) -> Void) -> Void
+  ) {
+    traffic.removeAll()
+    traffic.protocolShares = collective(of: .tensorExchange).shares
+    traffic.messageBytes = nil
+    fill { bytes, from, to in traffic.add(bytes, from: from, to: to) }
+    guard !traffic.isEmpty else { return }
+    let bound = TaskBound(traffic.bound(latency: traffic.wayLatency))
+    let label = TaskLabel(
+      stage: stage.rawValue, bound: bound.rawValue, layer: -1, device: Int(TaskLabel.everyDevice))
+    _ = traffic.appendTask(label, startUp: .zero, atLeast: .zero, occupancy: 0, to: &graph)
+  }
+
   /// Reduces and scatters (or gathers) the tokens of each attention group among its devices: each
   /// sends every other its share of the tokens, `passes` times.
   private mutating func appendTensorExchange(

@@ -19,6 +19,8 @@ public struct Workload: Sendable {
   /// Where requests begin and end; `context` is then what one has at its end, and `phase` decode. Nil
   /// where all iterations are alike.
   public var requests: RequestLengths?
+  /// Nil where experts stay where they are.
+  public var onlinePlacement: OnlinePlacement?
   /// Tokens of the encoder's output that each sequence attends to, for a decoder that does.
   public var source = 0
 

@@ -40,12 +40,26 @@ struct RecordedRun: IterationObserver {
     result.duplicates = simulation.duplicates.map {
       DuplicateUse(needed: $0.needed, found: $0.found)
     }
+    if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
         "\(simulation.changesToCome) of \(scenario.deployment.fabric.changes.count) changes of the "
           + "network come after the run's end")
     }
     return result
+  }
+
+  private static func words(of moved: ReplacementTally) -> String {
+    guard moved.moves > 0 else {
+      return "experts were never placed anew: no other placement promised to be faster"
+    }
+    let (before, after) = (
+      Seconds(moved.secondsBefore / Double(moved.moves)),
+      Seconds(moved.secondsAfter / Double(moved.moves))
+    )
+    return "experts were placed anew \(moved.moves) \(moved.moves == 1 ? "time" : "times"): "
+      + "\(moved.copies) copies moved (\(moved.bytes)), and the slowest devices' experts were expected "
+      + "to take \(after) an iteration in place of \(before)"
   }
 
   private static func uses(of simulation: borrowing Simulation) -> [ResourceUse] {

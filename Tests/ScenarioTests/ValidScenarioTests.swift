@@ -131,6 +131,18 @@ struct ValidScenarioTests {
         == (try folder.load(replacing: ["placement: contiguous": "placement: random"]))
         .deployment.placement)
     #expect(random.deployment.placement != eplb.deployment.placement)
+    let online = try folder.load(replacing: [
+      "placement: contiguous": "placement: {kind: eplb, redundant: 8, every: 20 iterations}"
+    ])
+    #expect(online.workload.onlinePlacement == OnlinePlacement(every: 20, method: .eplb))
+    #expect(online.deployment.placement.hosts[0].allSatisfy { $0.count == 2 })
+    #expect(
+      online.policies[2].choice
+        == "eplb, anew every 20 iterations, 8 redundant experts in each layer")
+    #expect(
+      try folder.problems(replacing: [
+        "placement: contiguous": "placement: {kind: search, every: 20, windows: 3}"
+      ]).first?.contains("'windows' has no effect with 'every'") == true)
     #expect(
       try folder.problems(replacing: [
         "placement: contiguous": "placement: {kind: search, profile: 100 %}"

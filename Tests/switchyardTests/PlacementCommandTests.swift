@@ -107,9 +107,11 @@ struct PlacementCommandTests {
         ).utf8))
     #expect(rows.map(\.placement) == ["contiguous", "eplb"])
     let run = try bench.output(of: "run", "scenario.yaml", "--json")
-    struct Run: Decodable { var tokens_per_second: Double }
-    let alone = try JSONDecoder().decode(Run.self, from: Data(run.utf8))
-    #expect(rows[0].tokensPerSecond == alone.tokens_per_second)
+    struct Run: Decodable { var tokensPerSecond: Double }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let alone = try decoder.decode(Run.self, from: Data(run.utf8))
+    #expect(rows[0].tokensPerSecond == alone.tokensPerSecond)
     #expect(rows[1].believedSeconds < rows[0].believedSeconds)
     #expect(rows[1].tokensPerSecond > rows[0].tokensPerSecond)
     #expect(try bench.contents == ["both.sqlite", "scenario.yaml"])

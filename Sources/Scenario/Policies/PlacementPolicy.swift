@@ -15,7 +15,9 @@ import Units
 /// placement: {kind: search, trials: 2000000, redundant: 32, profile: 50 %}
 /// ```
 ///
-/// With `profile` a part of the trace's requests is profiled, and the run replays the others.
+/// With `profile` a part of the trace's requests is profiled, and the run replays the others. With
+/// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
+/// what the last iterations asked.
 enum PlacementPolicy {
   case contiguous(redundant: Int, sharedRanks: Int = 0)
   case roundRobin(redundant: Int, sharedRanks: Int = 0)
@@ -35,9 +37,9 @@ enum PlacementPolicy {
       switch self {
       case .contiguous, .roundRobin: ["redundant", "shared-ranks"]
       case .file: ["path"]
-      case .eplb: ["redundant", "shared-ranks", "profile"]
+      case .eplb: ["redundant", "shared-ranks", "profile", "every"]
       case .random: ["redundant", "shared-ranks"]
-      case .search: ["redundant", "shared-ranks", "profile", "windows", "trials"]
+      case .search: ["redundant", "shared-ranks", "profile", "windows", "trials", "every"]
       }
     }
   }
@@ -52,6 +54,8 @@ enum PlacementPolicy {
     var windows = 8
     /// Of search.
     var trials = 2_000_000
+    /// Iterations after which experts are placed anew; nil where they stay.
+    var every: Int?
   }
 
   /// More copies of a layer than this are refused.
@@ -72,7 +76,8 @@ enum PlacementPolicy {
         choice.profile.map {
           ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
         } ?? ""
-      return choice.method.rawValue + trials + profile
+      let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
+      return choice.method.rawValue + trials + profile + every
         + copies(choice.redundant, choice.sharedRanks)
     }
   }
@@ -140,12 +145,26 @@ extension ScenarioReader {
       }
       choice.trials = trials
     }
-    return true
+    guard mapping.has("every") else { return true }
+    choice.every = count("every", of: mapping, in: 1...1_000_000)
+    for key in ["profile", "windows"] where mapping.has(key) {
+      problems.add(
+        "'\(key)' has no effect with 'every': experts follow what the run's own iterations ask",
+        at: mapping.location(of: key))
+      return false
+    }
+    return choice.every != nil
   }
 
   /// The scenario with the placement that its policy chooses, where it does; what it was otherwise.
   func placed(_ scenario: Scenario, by policy: PlacementPolicy) -> Scenario? {
     guard case .chosen(let choice) = policy else { return scenario }
+    if let every = choice.every {
+      return scenario.placing(
+        online: OnlinePlacement(
+          every: every, method: choice.method,
+          trials: choice.method == .search ? choice.trials : 0))
+    }
     var question = PlacementTask.Question()
     question.split = choice.profile ?? 1
     question.windows = choice.windows
@@ -217,6 +236,12 @@ extension ScenarioReader {
       case .chosen(let choice):
         // Until the trace and what experts cost are known.
         guard leavesRoutedRanks(choice.sharedRanks, groups: groups) else { return nil }
+        if choice.every != nil, choice.redundant > 0 {
+          return try .roundRobin(
+            layers: layers, experts: experts, groups: groups - choice.sharedRanks,
+            redundant: choice.redundant
+          ).behind(sharedGroups: choice.sharedRanks)
+        }
         return try .contiguous(
           layers: layers, experts: experts, groups: groups - choice.sharedRanks
         ).behind(sharedGroups: choice.sharedRanks)

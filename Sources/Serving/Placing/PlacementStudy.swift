@@ -114,6 +114,13 @@ public struct PlacementStudy: Sendable {
       bandwidthInNode, network.port.effectiveBandwidth * (Double(network.cardCount) / devices))
   }
 
+  /// All slices of one expert.
+  var bytesPerCopy: Bytes {
+    let slices = deployment.parallelism.experts.tensor
+    return deployment.model.expertBytes(deployment.precisions, tensorSlices: slices)
+      * Double(slices)
+  }
+
   /// What moving experts from one placement to another takes, with the network to themselves: the
   /// busiest device's or node's bytes over its bandwidth.
   public func migration(
