@@ -34,6 +34,8 @@ extension PaperValidation {
   private var verdict: String {
     "\(rows.count - missed) of \(rows.count) \(rows.count == 1 ? "figure" : "figures") met, "
       + "from \(runCount) \(runCount == 1 ? "run" : "runs")"
+      + leftOut.map { "; \($0.system) left out: it needs '\($0.missing)', which is not there" }
+      .joined()
   }
 
   private var notes: [String] {

@@ -28,6 +28,8 @@ public struct PaperValidation: Sendable {
 
   /// By file, then in the file's order.
   public let rows: [Row]
+  /// Systems whose data are not there, and the first file that is missing.
+  public let leftOut: [(system: String, missing: String)]
   /// How many different runs it took.
   public let runCount: Int
 
@@ -41,10 +43,12 @@ public struct PaperValidation: Sendable {
   /// - Throws: ``Problems`` of scenarios, and of figures that a run has no number for;
   ///   ``FailedRun``, the first of them, where one ended early.
   public init(
-    _ systems: [PublishedSystem], threads: Int,
+    _ all: [PublishedSystem], threads: Int,
     ended: @escaping @Sendable (Int, Int) -> Void = { _, _ in },
     simulate: @escaping @Sendable (Scenario) throws -> RunSummary
   ) throws {
+    leftOut = all.compactMap { system in system.missingData.map { (system.system, $0) } }
+    let systems = all.filter { $0.missingData == nil }
     let runs = Self.distinctRuns(of: systems)
     try Self.check(runs, threads: threads)
     ended(0, runs.count)

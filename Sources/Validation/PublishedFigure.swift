@@ -37,4 +37,7 @@ public struct PublishedSystem: Sendable {
   /// The file, from where the program stands.
   public let path: String
   public let figures: [PublishedFigure]
+  /// Of the files that its scenarios read and that are not beside them, the first that is not there:
+  /// such a system is left out. Nil where all are.
+  public var missingData: String?
 }

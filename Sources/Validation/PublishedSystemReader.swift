@@ -30,6 +30,7 @@ struct PublishedSystemReader {
     let reader = MappingReader(value, problems, context: "a file of published figures")
     let system = reader.text("system", example: "MoNDE")
     let list = reader.required("figures").flatMap { $0.sequence("figures", problems) }
+    let missing = missingData(reader)
     reader.finish()
     if let list, list.isEmpty {
       problems.add("'figures' is empty; list at least one", at: reader.location(of: "figures"))
@@ -37,7 +38,20 @@ struct PublishedSystemReader {
     let figures = (list ?? []).compactMap(figure)
     checkNames(list ?? [])
     guard let system, !figures.isEmpty else { return nil }
-    return PublishedSystem(system: system, path: path, figures: figures)
+    return PublishedSystem(
+      system: system, path: path, figures: figures, missingData: missing)
+  }
+
+  /// `needs: [../../data/recorded.csv]`: files that not everybody has.
+  private func missingData(_ reader: MappingReader) -> String? {
+    guard let value = reader.optional("needs"), let list = value.sequence("needs", problems) else {
+      return nil
+    }
+    for file in list.compactMap({ $0.text("needs", problems) }) {
+      let resolved = file.hasPrefix("/") ? file : folder + file
+      if reasonNotToRead(resolved) != nil { return file }
+    }
+    return nil
   }
 
   /// Two figures of one name could not be told apart in a table.

@@ -88,6 +88,29 @@ struct PaperValidationTests {
     #expect(json.contains("\"unknown\" : \"batch size | context\""))
   }
 
+  @Test("A system whose data are not there is left out, and that is said")
+  func leftOut() throws {
+    try folder.expect(PaperFolder.figure(Self.ratio, published: "4.2"))
+    try folder.write(
+      "other/expected.yaml",
+      "system: Other\nneeds: [../example/new.yaml, ../data.csv]\nfigures:\n"
+        + PaperFolder.figure(
+          "{value: ../example/old.yaml, of: throughput}", published: "1 tokens/s"))
+    let summaries = try [
+      "new": summary(milliseconds: 20), "old": summary(milliseconds: 80),
+    ]
+    let without = try folder.validation(summaries)
+    #expect(without.rows.map(\.system) == ["Example"])
+    #expect(
+      without.text.contains(
+        "1 of 1 figure met, from 2 runs; Other left out: it needs '../data.csv', which is not there"
+      ))
+    try folder.write("data.csv", "a\n")
+    let with = try folder.validation(summaries)
+    #expect(with.rows.map(\.system) == ["Example", "Other"])
+    #expect(!with.text.contains("left out"))
+  }
+
   @Test("Nothing depends on the number of threads")
   func threads() throws {
     try folder.expect(
