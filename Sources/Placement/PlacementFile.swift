@@ -6,6 +6,7 @@ import StrictYAML
 /// placement: 1                 # format version
 /// model: deepseek-v2-lite
 /// groups: 8                    # expert groups: devices, unless experts are sliced
+/// shared-groups: 2             # the first of them hold shared experts and nothing else; left out for none
 /// layers:                      # one row for each MoE layer, one entry for each expert:
 ///   - [0, 0, 1, [2, 5], ...]   # its group, or the groups of its copies
 /// ```
@@ -44,6 +45,10 @@ public struct PlacementFile: Sendable {
         "the placement is for \(found) expert groups; the scenario has \(groups)",
         at: reader.location(of: "groups"))
     }
+    var shared = 0
+    if reader.has("shared-groups") {
+      shared = reader.integer("shared-groups", in: 1...max(1, groups - 1)) ?? 0
+    }
     var hosts: [[[Int]]] = []
     if let rows = reader.required("layers")?.sequence("layers", problems) {
       if rows.count != layers {
@@ -51,16 +56,19 @@ public struct PlacementFile: Sendable {
           "the placement has \(rows.count) layers; the model has \(layers) MoE layers",
           at: reader.location(of: "layers"))
       }
-      hosts = rows.map { Self.layer($0, experts: experts, groups: groups, problems) }
+      hosts = rows.map {
+        Self.layer($0, experts: experts, groups: shared..<max(groups, shared + 1), problems)
+      }
     }
     reader.finish()
     try problems.throwIfAny()
     self.init(
-      model: model ?? expected, placement: ExpertPlacement(groups: groups, hosts: hosts))
+      model: model ?? expected,
+      placement: ExpertPlacement(groups: groups, hosts: hosts, sharedGroups: shared))
   }
 
   private static func layer(
-    _ row: Value, experts: Int, groups: Int, _ problems: ProblemCollector
+    _ row: Value, experts: Int, groups: Range<Int>, _ problems: ProblemCollector
   ) -> [[Int]] {
     guard let entries = row.sequence("layers", problems) else { return [] }
     if entries.count != experts {
@@ -71,7 +79,9 @@ public struct PlacementFile: Sendable {
       let name = "group of expert \(expert)"
       var copies = [entry]
       if case .sequence(let values) = entry.content { copies = values }
-      let hosts = copies.compactMap { $0.integer(name, in: 0...groups - 1, problems) }
+      let hosts = copies.compactMap {
+        $0.integer(name, in: groups.lowerBound...groups.upperBound - 1, problems)
+      }
       if copies.isEmpty { problems.add("expert \(expert) is nowhere", at: entry.location) }
       if Set(hosts).count != hosts.count {
         problems.add("expert \(expert) is twice on one group", at: entry.location)
@@ -82,7 +92,9 @@ public struct PlacementFile: Sendable {
 
   /// The file's text.
   public var yaml: String {
-    var text = "placement: \(Self.version)\nmodel: \(model)\ngroups: \(placement.groups)\nlayers:\n"
+    var text = "placement: \(Self.version)\nmodel: \(model)\ngroups: \(placement.groups)\n"
+    if placement.sharedGroups > 0 { text += "shared-groups: \(placement.sharedGroups)\n" }
+    text += "layers:\n"
     for layer in placement.hosts {
       let entries = layer.map { $0.count == 1 ? "\($0[0])" : "\($0)" }
       text += "  - [\(entries.joined(separator: ", "))]\n"

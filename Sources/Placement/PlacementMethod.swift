@@ -1,3 +1,5 @@
+import Units
+
 /// The ways to choose a placement, by the names that people give them.
 public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
   case search
@@ -116,8 +118,8 @@ extension PlacementMethod {
 extension ProgramOutcome {
   /// `0.00123 s, optimal by enumeration`
   fileprivate var words: String {
-    let found = objective.map { "\($0) s, " } ?? ""
-    let gap = status == .optimal ? "" : ", proven to be no less than \(bound) s"
+    let found = objective.map { "\(Seconds($0)), " } ?? ""
+    let gap = status == .optimal ? "" : ", proven to be no less than \(Seconds(bound))"
     return "\(found)\(status.rawValue) by \(method.rawValue)\(gap)"
       + (remark.map { "; \($0)" } ?? "")
   }

@@ -48,6 +48,8 @@ public struct Simulation: ~Copyable {
   public private(set) var duplicates: DuplicateCounts?
   /// Nil where experts stay where they are.
   private var placer: OnlinePlacer?
+  /// What moves beside the next iteration, decided by those before it.
+  private var nextMove: OnlinePlacer.Move?
   /// Where experts live when those under way have come.
   private var coming: ExpertPlacement?
   private var planner: StepPlanner
@@ -250,9 +252,12 @@ public struct Simulation: ~Copyable {
     } else {
       try planAlike()
     }
-    guard let move = try placer?.next(loads, from: deployment.placement) else { return }
-    planner.appendMigration(move.migration, to: &graph)
-    coming = move.placement
+    if let move = nextMove {
+      planner.appendMigration(move.migration, to: &graph)
+      coming = move.placement
+    }
+    // What is on its way is not decided anew.
+    nextMove = try placer?.next(loads, from: coming ?? deployment.placement)
   }
 
   /// Iterations that are all alike.

@@ -72,14 +72,27 @@ struct CompareCommand: ParsableCommand {
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
-        let placement = try placement(candidate, task)
-        let placed = try task.scenario(with: placement, named: candidate.name)
+        let placement = try naming(candidate) { try self.placement(candidate, task) }
+        let placed = try naming(candidate) {
+          try task.scenario(with: placement, named: candidate.name)
+        }
         let result = try RecordedRun.result(of: placed, threads: question.threads)
         rows.append(row(candidate.name, placement, task, result, rows.first))
         results.append(result)
       }
       if let database { for result in results { try database.append(result) } }
       try printResult(json ? jsonText(rows) : text(rows, task))
+    }
+  }
+
+  /// Says of a mistake whose it is.
+  private func naming<Value>(_ candidate: Candidate, _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch {
+      var failure = CommandFailure(error)
+      if case .method(let method) = candidate {
+        failure.sentence = "placement '\(method.rawValue)': \(failure.sentence)"
+      }
+      throw failure
     }
   }
 
@@ -98,8 +111,9 @@ struct CompareCommand: ParsableCommand {
     where found[..<position].contains(where: { $0.name == candidate.name }) {
       throw CommandFailure("--placements has '\(candidate.name)' twice")
     }
-    if let option = question.searchOption,
-      !found.contains(where: { $0.name == PlacementMethod.search.rawValue })
+    func has(_ method: PlacementMethod) -> Bool { found.contains { $0.name == method.rawValue } }
+    if let option = question.searchOption, !has(.search),
+      !(has(.moetuner) && option == "--time")
     {
       throw CommandFailure("\(option) has no effect: no placement is by search")
     }
@@ -115,6 +129,11 @@ struct CompareCommand: ParsableCommand {
       let file = try PlacementFile(
         contentsOf: path, model: deployment.model.name, layers: task.profiled.layers,
         experts: task.profiled.experts, groups: deployment.placement.groups)
+      let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)
+      guard shared == wanted else {
+        throw CommandFailure(
+          "\(path): the placement has \(shared) groups of shared experts, the scenario \(wanted)")
+      }
       return task.study.routed(file.placement)
     }
   }
@@ -137,19 +156,24 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func text(_ rows: [Row], _ task: PlacementTask) -> String {
-    var table = TextTable([
-      .left("placement"), .right("believed"), .right("on unseen"), .right("most / mean"),
-      .right("tokens/s"), .right("gain"), .right("iteration"), .right("99 %"),
-      .right("most / mean"), .right("energy a token"),
-    ])
+    let hasUnseen = task.unseenRequests > 0
+    var table = TextTable(
+      [.left("placement"), .right("believed")] + (hasUnseen ? [.right("on unseen")] : [])
+        + [
+          .right("most / mean"), .right("simulated"), .right("gain"), .right("iteration"),
+          .right("99 %"), .right("most / mean"), .right("energy a token"),
+        ])
     for row in rows {
+      let unseen = hasUnseen ? ["\(Seconds(row.believedUnseenSeconds))"] : []
       table.add(
-        row.placement, "\(Seconds(row.believedSeconds))", "\(Seconds(row.believedUnseenSeconds))",
-        fixed(row.meanImbalance, decimals: 3), fixed(row.tokensPerSecond, decimals: 1),
-        percent(row.throughputGain), "\(Seconds(row.meanIterationSeconds))",
-        "\(Seconds(row.percentile99IterationSeconds))",
-        row.simulatedImbalance.map { fixed($0, decimals: 3) } ?? "-",
-        row.energyJoulesPerToken.map { "\(Joules($0))" } ?? "-")
+        [row.placement, "\(Seconds(row.believedSeconds))"] + unseen + [
+          fixed(row.meanImbalance, decimals: 3),
+          "\(fixed(row.tokensPerSecond, decimals: 1)) tokens/s",
+          percent(row.throughputGain), "\(Seconds(row.meanIterationSeconds))",
+          "\(Seconds(row.percentile99IterationSeconds))",
+          row.simulatedImbalance.map { fixed($0, decimals: 3) } ?? "-",
+          row.energyJoulesPerToken.map { "\(Joules($0))" } ?? "-",
+        ])
     }
     let unseen =
       task.unseenRequests > 0
@@ -157,7 +181,7 @@ struct CompareCommand: ParsableCommand {
       : "chosen by and simulated with all \(task.profiledRequests) requests"
     return """
       \(task.scenario.name)
-      \(unseen); the first five columns are what the optimiser believes of experts and exchanges
+      \(unseen); left of 'simulated' is what the optimiser believes of experts and exchanges in an iteration
 
       """ + table.lines.joined(separator: "\n")
   }

@@ -90,6 +90,8 @@ struct PlaceCommand: ParsableCommand {
       let task = try PlacementTask(try scenario.load(), question.asked())
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
       let program = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
+      // What cannot be written is told before the search.
+      if let program { try exportProgram(task.profiled, to: program) }
       var effort = question.effort(seed: task.scenario.seed)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
@@ -104,7 +106,6 @@ struct PlaceCommand: ParsableCommand {
           model: task.scenario.deployment.model.name,
           placement: task.study.placement(of: answer.placement)
         ).yaml)
-      if let program { try exportProgram(task.profiled, to: program) }
       try printResult(json ? jsonText(report.content) : report.text(allLayers: layers))
     }
   }
@@ -183,9 +184,9 @@ struct PlacementOptions: ParsableArguments {
   @Option(
     help: """
       Where tokens are between layers: home (they return to their own device), transition (they stay \
-      where their last expert ran), or both; the scenario's communication model where left out.
+      where their last expert ran), or both. What is simulated is home.
       """)
-  var traffic: PlacementProblem.Traffic?
+  var traffic = PlacementProblem.Traffic.home
 
   @Option(
     help: """
@@ -198,6 +199,7 @@ struct PlacementOptions: ParsableArguments {
   var replicaChoice: ReplicaChoice?
 
   static let defaultSeconds = 10.0
+  private static let mostSeconds = 86_400.0
   /// How many times the given time a search may take before it is stopped.
   private static let patience = 1.5
 
@@ -220,9 +222,6 @@ struct PlacementOptions: ParsableArguments {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }
-    if replicaChoice != nil, replicas == 0 {
-      throw ValidationError("--replica-choice has no effect without copies to choose among")
-    }
     _ = try seconds()
   }
 
@@ -238,12 +237,12 @@ struct PlacementOptions: ParsableArguments {
     let units: [(String, Double)] = [("ms", 1e-3), ("s", 1), ("min", 60)]
     for (unit, factor) in units {
       if time.hasSuffix(unit), let number = Double(time.dropLast(unit.count)), number >= 0,
-        number.isFinite
+        number * factor <= Self.mostSeconds
       {
         return number * factor
       }
     }
-    throw ValidationError("--time is '\(time)'; write it like 10s, 500ms or 2min")
+    throw ValidationError("--time is '\(time)'; write it like 10s, 500ms or 2min, up to a day")
   }
 
   func asked() -> PlacementTask.Question {
@@ -251,9 +250,9 @@ struct PlacementOptions: ParsableArguments {
     asked.split = profileSplit
     asked.windows = windows
     asked.redundant = replicas
-    asked.traffic = traffic ?? .home
+    asked.traffic = traffic
     asked.objective = objective
-    asked.replicaChoice = replicaChoice ?? .even
+    asked.replicaChoice = replicaChoice
     return asked
   }
 

@@ -22,6 +22,8 @@ struct PlacementReport {
     var profiledRequests: Int
     var unseenRequests: Int
     var windows: Int
+    /// Whether a token costs another time within a node than across nodes.
+    var tellsWaysApart: Bool
     var isOptimal: Bool
     var trials: Int
     var seconds: Double
@@ -43,10 +45,8 @@ struct PlacementReport {
 
   struct Bound: Encodable {
     var seconds: Double
-    var workSeconds: Double
-    var communicationSeconds: Double
-    /// Of the cost above the bound, over the bound.
-    var gap: Double
+    /// Of the cost above the bound, over the bound; absent where the bound is nothing.
+    var gap: Double?
     var isOfChosenCopies: Bool
   }
 
@@ -96,8 +96,10 @@ struct PlacementReport {
         profiled: Measures(PlacementCost(of: placement, in: problem)),
         unseen: task.unseen.map { Measures(PlacementCost(of: placement, in: $0)) })
     }
-    let bytes = task.study.bytesPerToken(of: problem.traffic).value
-    let busiest = PlacementFlows(of: answer.placement, in: problem).busiest
+    let deployment = task.scenario.deployment
+    let busiest = PlacementFlows(of: answer.placement, in: problem).busiest(
+      forth: deployment.dispatchedCopy.value,
+      back: problem.traffic == .transition ? 0 : deployment.combinedCopy.value)
     let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
     let placed = try? task.scenario(with: answer.placement, named: method.rawValue)
     content = Content(
@@ -105,12 +107,14 @@ struct PlacementReport {
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
       groups: problem.groups, groupsPerNode: problem.groupsPerNode,
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
-      windows: problem.windows, isOptimal: answer.isOptimal, trials: answer.trials,
+      windows: problem.windows,
+      tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
+      isOptimal: answer.isOptimal, trials: answer.trials,
       seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
       eplb: method == .eplb ? nil : judge(.eplb(problem)),
       memoryBytesPerDevice: placed?.memory.total.value ?? 0,
-      busiestDeviceBytesInNode: busiest.inNode * bytes,
-      busiestNodeBytesAcrossNodes: busiest.acrossNodes * bytes, movedCopies: migration?.copies,
+      busiestDeviceBytesInNode: busiest.inNode,
+      busiestNodeBytesAcrossNodes: busiest.acrossNodes, movedCopies: migration?.copies,
       movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
       notes: answer.notes)
     addWarnings()
@@ -140,8 +144,7 @@ struct PlacementReport {
     let bound = PlacementBound(of: problem, copies: copies, threads: threads)
     let least = answer.isOptimal ? answer.cost.total : bound.total
     content.bound = Bound(
-      seconds: least, workSeconds: bound.work, communicationSeconds: bound.communication,
-      gap: least > 0 ? answer.cost.total / least - 1 : 0,
+      seconds: least, gap: least > 0 ? answer.cost.total / least - 1 : nil,
       isOfChosenCopies: bound.isOfChosenCopies)
   }
 
@@ -196,15 +199,12 @@ struct PlacementReport {
     row("cost of an iteration", bound: content.bound.map { time($0.seconds) } ?? "") {
       time($0.costSeconds)
     }
-    row("  slowest devices' work", bound: content.bound.map { time($0.workSeconds) } ?? "") {
-      time($0.workSeconds)
-    }
-    let communication = content.bound.map { time($0.communicationSeconds) } ?? ""
-    row("  within nodes", bound: content.groupsPerNode == content.groups ? communication : "") {
-      time($0.inNodeSeconds)
-    }
-    if content.groupsPerNode < content.groups {
-      row("  across nodes", bound: communication) { time($0.acrossNodesSeconds) }
+    row("  slowest devices' work") { time($0.workSeconds) }
+    row("  communication") { time($0.inNodeSeconds + $0.acrossNodesSeconds) }
+    // Where each device gets a copy of its own, a copy takes the mean of all ways.
+    if content.groupsPerNode < content.groups, content.tellsWaysApart {
+      row("    within nodes") { time($0.inNodeSeconds) }
+      row("    across nodes") { time($0.acrossNodesSeconds) }
     }
     row("work, most / mean") { ratio($0.meanImbalance) }
     row("  worst layer") { ratio($0.worstImbalance) }
@@ -228,7 +228,8 @@ struct PlacementReport {
       lines.append(
         content.isOptimal
           ? "optimal: no placement costs less"
-          : "no placement\(kind) costs less than the bound: the gap is \(percent(bound.gap))")
+          : "no placement\(kind) costs less than the bound"
+            + (bound.gap.map { ": the gap is \(percent($0))" } ?? ""))
     }
     lines.append(
       "the fullest device holds \(Bytes(content.memoryBytesPerDevice)) of "

@@ -62,9 +62,9 @@ struct OnlinePlacementTests {
     "what moves is on the links, once out of a device and once into another", arguments: [1, 2])
   func bytes(expertTensor: Int) throws {
     // Only the last iteration has a move beside it, so that nothing else differs.
-    let still = try run(nil, iterations: 8, expertTensor: expertTensor)
+    let still = try run(nil, iterations: 9, expertTensor: expertTensor)
     let moved = try run(
-      OnlinePlacement(every: 8, method: .eplb), iterations: 8, expertTensor: expertTensor)
+      OnlinePlacement(every: 8, method: .eplb), iterations: 9, expertTensor: expertTensor)
     let tally = try #require(moved.replacements)
     #expect(tally.copies > 0)
     // Slices are rounded up to whole columns: none are lost here.

@@ -43,7 +43,7 @@ struct PlacementStudyTests {
   @Test("an expert's seconds are what it adds to a run's call, spread over likely numbers of rows")
   func secondsOfExperts() throws {
     let study = try study()
-    let seconds = ExpertSeconds(study.deployment, study.workload.mix, slots: 2, rows: 8)
+    let seconds = ExpertSeconds(study.deployment, study.workload.mix, groups: 4, tokens: 32)
     #expect(seconds[0] == 0)
     // Rarely chosen: as often as it is chosen it costs what one row costs.
     #expect(abs(seconds[1e-6] / 1e-6 / seconds[1e-7] * 1e-7 - 1) < 1e-3)

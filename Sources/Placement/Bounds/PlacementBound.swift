@@ -29,7 +29,9 @@ public struct PlacementBound: Sendable, Hashable {
 
   public var work: Double { layerWork.reduce(0, +) }
   public var communication: Double { communicationSeconds.reduce(0, +) }
-  public var total: Double { work + communication }
+  /// No less than the mean work, which every placement has.
+  public var total: Double { max(meanWork, work + communication) }
+  private let meanWork: Double
 
   /// - Parameters:
   ///   - copies: of each expert, `[layer][expert]`; one each where `nil`.
@@ -40,6 +42,7 @@ public struct PlacementBound: Sendable, Hashable {
     effort: TrafficBound.Effort = TrafficBound.Effort(), threads: Int = 1,
     cache: TrafficBoundCache = TrafficBoundCache()
   ) {
+    meanWork = Self.meanWork(problem).reduce(0, +)
     let isBound = !problem.hasReplicas || (problem.replicaChoice == .even && copies != nil)
     isOfChosenCopies = problem.hasReplicas && isBound
     guard isBound else {

@@ -23,19 +23,31 @@ struct CopyTable {
       "copies fit the slots")
   }
 
-  /// Mean work of each slot's copy.
-  func work(_ layer: Int, _ work: [Double], window: Int = 0) -> [Double] {
+  /// Work of each slot's copy in a window.
+  private func work(_ layer: Int, window: Int) -> [Double] {
     let first = (window * problem.layers + layer) * problem.experts
-    let found = zip(experts[layer], shares[layer]).map { work[first + $0] * $1 }
+    let found = zip(experts[layer], shares[layer]).map { problem.seconds(first + $0, share: $1) }
     return found + Array(repeating: 0, count: size - found.count)
   }
 
+  /// The mean over windows.
+  func work(_ layer: Int) -> [Double] {
+    var mean = [Double](repeating: 0, count: size)
+    for window in 0..<problem.windows {
+      let weight = problem.windowWeights[window]
+      for (slot, seconds) in work(layer, window: window).enumerated() {
+        mean[slot] += weight * seconds
+      }
+    }
+    return mean
+  }
+
   func load(_ layer: Int) -> LayerLoad {
-    let windows = (0..<problem.windows).map { work(layer, problem.work, window: $0) }
+    let windows = (0..<problem.windows).map { work(layer, window: $0) }
     let bound = LoadBound(
       windows: windows, weights: problem.windowWeights, groups: problem.groups,
       slots: problem.slotsPerGroup)
-    let heaviest = work(layer, problem.meanWork).sorted(by: >).prefix(problem.slotsPerGroup)
+    let heaviest = work(layer).sorted(by: >).prefix(problem.slotsPerGroup)
     return LayerLoad(bound: bound, most: max(bound.slowest, heaviest.reduce(0, +)))
   }
 
@@ -115,8 +127,7 @@ struct TrafficTerm {
 extension TrafficTerm {
   /// All terms of a problem, those of zero seconds left out.
   static func all(_ problem: PlacementProblem, _ table: CopyTable) -> [TrafficTerm] {
-    let mean = problem.meanWork
-    let work = (0..<problem.layers).map { table.work($0, mean) }
+    let work = (0..<problem.layers).map { table.work($0) }
     var terms: [TrafficTerm] = []
     if problem.countsTransitions {
       for pair in 0..<problem.layers - 1 {

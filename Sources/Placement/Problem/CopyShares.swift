@@ -32,12 +32,19 @@ struct CopyShares {
   }
 
   /// The work of each group of a layer, from each expert's.
-  func loads(_ layer: Int, _ work: ArraySlice<Double>) -> [Double] {
+  ///
+  /// - Parameters:
+  ///   - work: `[layer][expert]`, from the index `first` on.
+  ///   - perCopy: Of that, what each copy takes; empty for none.
+  func loads(
+    _ layer: Int, _ work: [Double], _ perCopy: [Double], first: Int = 0
+  ) -> [Double] {
     var loads = [Double](repeating: 0, count: groups)
     for (expert, hosts) in placement.hosts[layer].enumerated() {
-      let seconds = work[work.startIndex + expert]
+      let cell = first + layer * placement.experts + expert
+      let fixed = perCopy.isEmpty ? 0 : perCopy[cell]
       for (copy, group) in hosts.enumerated() {
-        loads[group] += seconds * shares[layer][expert][copy]
+        loads[group] += copySeconds(work[cell], fixed, share: shares[layer][expert][copy])
       }
     }
     return loads
@@ -115,16 +122,16 @@ struct CopyShares {
   /// Least sum of squares of the groups' loads, which is also the least maximum: expert after expert
   /// is poured anew over its copies, like water into vessels of unequal height, until nothing moves.
   private mutating func balance(_ problem: PlacementProblem) {
-    let mean = problem.meanWork
+    let (mean, perCopy) = (problem.meanWork, problem.meanWorkPerCopy)
     for layer in 0..<problem.layers {
-      let work = mean[layer * problem.experts..<(layer + 1) * problem.experts]
-      var loads = loads(layer, work)
+      var loads = loads(layer, mean, perCopy)
       let replicated = (0..<problem.experts).filter { placement.hosts[layer][$0].count > 1 }
       let total = loads.reduce(0, +)
       for _ in 0..<200 {
         var moved = 0.0
         for expert in replicated {
-          let seconds = work[work.startIndex + expert]
+          let cell = layer * problem.experts + expert
+          let seconds = mean[cell] - (perCopy.isEmpty ? 0 : perCopy[cell])
           guard seconds > 0 else { continue }
           let hosts = placement.hosts[layer][expert]
           let former = shares[layer][expert]

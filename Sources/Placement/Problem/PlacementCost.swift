@@ -53,17 +53,17 @@ public struct PlacementCost: Sendable, Hashable {
   }
 
   private mutating func addWork(_ shares: CopyShares, _ problem: PlacementProblem) {
-    let mean = problem.meanWork
+    let (mean, perCopy) = (problem.meanWork, problem.meanWorkPerCopy)
     for layer in 0..<problem.layers {
       var slowest = 0.0
       for window in 0..<problem.windows {
-        let first = (window * problem.layers + layer) * problem.experts
-        let loads = shares.loads(layer, problem.work[first..<first + problem.experts])
+        let loads = shares.loads(
+          layer, problem.work, problem.workPerCopy,
+          first: window * problem.layers * problem.experts)
         slowest += problem.windowWeights[window] * (loads.max() ?? 0)
       }
       layerWork.append(slowest)
-      let first = layer * problem.experts
-      let loads = shares.loads(layer, mean[first..<first + problem.experts])
+      let loads = shares.loads(layer, mean, perCopy)
       let average = loads.reduce(0, +) / Double(problem.groups)
       imbalance.append(average > 0 ? (loads.max() ?? 0) / average : 1)
     }

@@ -35,18 +35,22 @@ public struct PlacementFlows: Sendable, Hashable {
   }
 
   /// What the busiest group sends to others of its node, and what the busiest node sends to others.
-  public var busiest: (inNode: Double, acrossNodes: Double) {
+  ///
+  /// - Parameters:
+  ///   - forth: Of each token on its way, in any unit.
+  ///   - back: Of what comes back.
+  public func busiest(forth: Double, back: Double) -> (inNode: Double, acrossNodes: Double) {
     let nodes = (groups + groupsPerNode - 1) / groupsPerNode
     var (inside, across) = (
       [Double](repeating: 0, count: groups), [Double](repeating: 0, count: nodes)
     )
     for from in 0..<groups {
       for to in 0..<groups {
-        let isNear = from / groupsPerNode == to / groupsPerNode
-        if isNear {
-          inside[from] += tokens[from * groups + to]
+        let sent = forth * tokens[from * groups + to] + back * tokens[to * groups + from]
+        if from / groupsPerNode == to / groupsPerNode {
+          inside[from] += sent
         } else {
-          across[from / groupsPerNode] += tokens[from * groups + to]
+          across[from / groupsPerNode] += sent
         }
       }
     }

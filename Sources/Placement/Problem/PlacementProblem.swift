@@ -31,6 +31,9 @@ public struct PlacementProblem: Sendable {
   /// Seconds of one iteration that an expert's tokens cost the group that holds it alone,
   /// `[window][layer][expert]`. A window is a part of the profile's requests.
   public var work: [Double]
+  /// Of those seconds, what every copy costs that gets any of the expert's tokens, however few: its
+  /// weights are read on each group that holds one. The same shape; empty where copies share everything.
+  public var workPerCopy: [Double] = []
   /// What each window counts for; their sum is 1.
   public let windowWeights: [Double]
 
@@ -161,13 +164,25 @@ extension PlacementProblem {
   }
 
   /// The mean over windows of each expert's work, `[layer][expert]`.
-  public var meanWork: [Double] {
+  public var meanWork: [Double] { mean(work) }
+
+  /// The same of ``workPerCopy``; empty where that is.
+  var meanWorkPerCopy: [Double] { workPerCopy.isEmpty ? [] : mean(workPerCopy) }
+
+  private func mean(_ table: [Double]) -> [Double] {
     var mean = [Double](repeating: 0, count: layers * experts)
     for window in 0..<windows {
       let weight = windowWeights[window]
-      for index in mean.indices { mean[index] += weight * work[window * mean.count + index] }
+      for index in mean.indices { mean[index] += weight * table[window * mean.count + index] }
     }
     return mean
+  }
+
+  /// What a copy costs that gets a share of an expert's tokens; nothing without any.
+  ///
+  /// - Parameter cell: Of ``work``.
+  func seconds(_ cell: Int, share: Double) -> Double {
+    copySeconds(work[cell], workPerCopy.isEmpty ? 0 : workPerCopy[cell], share: share)
   }
 }
 
@@ -180,8 +195,12 @@ extension PlacementProblem {
     guard transitions.isEmpty || transitions.count == pairs else {
       throw .tableSize("transitions", found: transitions.count, wanted: pairs)
     }
+    guard workPerCopy.isEmpty || workPerCopy.count == work.count,
+      zip(workPerCopy, work).allSatisfy({ $0 <= $1 })
+    else { throw .misfit("the work of each copy is of another shape, or more than all work") }
     for (name, table) in [
-      ("work", work), ("transitions", transitions), ("windowWeights", windowWeights),
+      ("work", work), ("workPerCopy", workPerCopy), ("transitions", transitions),
+      ("windowWeights", windowWeights),
       ("seconds for a token", [secondsInNode, secondsAcrossNodes - secondsInNode]),
     ] {
       guard table.allSatisfy({ $0 >= 0 && $0 < .infinity }) else { throw .notANumber(name) }
@@ -204,6 +223,23 @@ extension PlacementProblem {
     }
   }
 
+  /// Whether a placement is one of those that the problem is about: of its shape, with its copies, each
+  /// expert's on different groups, and no group with more than its slots.
+  public func admits(_ placement: ExpertPlacement) -> Bool {
+    guard placement.layers == layers, placement.experts == experts, placement.groups == groups
+    else { return false }
+    return placement.hosts.allSatisfy { layer in
+      var held = [Int](repeating: 0, count: groups)
+      for expert in layer {
+        guard !expert.isEmpty, Set(expert).count == expert.count,
+          expert.allSatisfy((0..<groups).contains)
+        else { return false }
+        for group in expert { held[group] += 1 }
+      }
+      return held.reduce(0, +) == copies && held.allSatisfy { $0 <= slotsPerGroup }
+    }
+  }
+
   /// Checks that a group's fullest share of the experts fits its memory.
   ///
   /// - Parameters:
@@ -217,6 +253,12 @@ extension PlacementProblem {
       throw .memory(needed: isTooMuch ? .max : needed, there: bytes, copies: copies)
     }
   }
+}
+
+/// What a copy costs that gets a share of an expert's tokens: `fixed` whatever the share, unless it is
+/// none, and the share of the rest.
+func copySeconds(_ all: Double, _ fixed: Double, share: Double) -> Double {
+  share > 0 ? fixed + (all - fixed) * share : 0
 }
 
 /// How a token chooses among the copies of an expert.

@@ -48,7 +48,9 @@ public struct RoutingProfile: Sendable {
     for place in stride(from: order.count - 1, to: 0, by: -1) {
       order.swapAt(place, random.below(place + 1))
     }
-    let goal = share * Double(trace.tokens)
+    // Of these sequences: the trace may be a part of its recording.
+    let tokens = order.reduce(0) { $0 + trace.sequences[$1].tokens }
+    let goal = share * Double(tokens)
     var (profiled, heldOut): ([Int], [Int]) = ([], [])
     var taken = 0.0
     for sequence in order {
@@ -61,7 +63,7 @@ public struct RoutingProfile: Sendable {
       }
     }
     guard !profiled.isEmpty, !heldOut.isEmpty else {
-      throw .shortTrace(requests: order.count, tokens: trace.tokens)
+      throw .shortTrace(requests: order.count, tokens: tokens)
     }
     return (profiled.sorted(), heldOut.sorted())
   }
@@ -264,12 +266,16 @@ private struct SubsetRanks {
 extension RoutingProfile {
   /// The problem of placing the experts for iterations of `iterationTokens` tokens.
   ///
-  /// - Parameter workSeconds: what an expert's tokens of one iteration cost the group that holds it:
-  ///   layer, expert, tokens. Called for each window.
+  /// - Parameters:
+  ///   - copySeconds: of an expert's work, what every copy costs: ``PlacementProblem/workPerCopy`` by
+  ///     the expert's tokens.
+  ///   - workSeconds: what an expert's tokens of one iteration cost the group that holds it: layer,
+  ///     expert, tokens. Called for each window.
   /// - Throws: ``PlacementProblemError`` where sizes do not fit one another.
   public func problem(
     groups: Int, groupsPerNode: Int? = nil, slotsPerGroup: Int? = nil, redundant: Int = 0,
-    iterationTokens: Double, workSeconds: (Int, Int, Double) -> Double
+    iterationTokens: Double, copySeconds: ((Double) -> Double)? = nil,
+    workSeconds: (Int, Int, Double) -> Double
   ) throws(PlacementProblemError) -> PlacementProblem {
     var work = expertTokens
     let table = layers * experts
@@ -278,10 +284,17 @@ extension RoutingProfile {
       work[index] = workSeconds(
         index % table / experts, index % experts, expertTokens[index] * scale)
     }
+    var perCopy: [Double] = []
+    if redundant > 0, let copySeconds {
+      perCopy = expertTokens.indices.map {
+        copySeconds(expertTokens[$0] * iterationTokens / Double(windowTokens[$0 / table]))
+      }
+    }
     var problem = try PlacementProblem(
       layers: layers, experts: experts, groups: groups, groupsPerNode: groupsPerNode,
       slotsPerGroup: slotsPerGroup, redundant: redundant, work: work,
       windowWeights: windowTokens.map { Double($0) })
+    problem.workPerCopy = zip(perCopy, work).map { min($0, $1) }
     let scale = iterationTokens / Double(tokens)
     problem.transitions = transitions.map { $0 * scale }
     problem.sets = ExpertSets(

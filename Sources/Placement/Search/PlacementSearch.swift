@@ -62,6 +62,11 @@ public struct PlacementSearch: Sendable {
     shouldContinue: () -> Bool = { true }
   ) throws(PlacementProblemError) -> Outcome {
     try problem.check()
+    if let start, !problem.admits(start) {
+      throw .misfit(
+        "the search cannot start where experts live now: that has other copies, or more on a group "
+          + "than its share")
+    }
     let layers = movableLayers ?? Array(0..<problem.layers)
     let tables = SearchTables(problem, counts: copyCounts(problem, start))
     let best = try bestStart(tables, start, layers)

@@ -104,18 +104,17 @@ final class SearchTables: @unchecked Sendable {
     for window in 0..<problem.windows {
       windowWeights[window / 8][window % 8] = Float(problem.windowWeights[window])
     }
-    let mean = problem.meanWork
     meanLoad = zeros(layers, 0)
-    for layer in 0..<layers {
-      let sum = mean[layer * problem.experts..<(layer + 1) * problem.experts].reduce(0, +)
-      meanLoad[layer] = Float(sum / Double(problem.groups))
-    }
     let places = Self.allowed(problem, expertOf, items: items)
     hasPlaces = !places.isEmpty
     allowed = zeros(places.count, true)
     allowed.update(from: places, count: places.count)
     partners = zeros(layers * items * 8, -1)
     fillWork()
+    for layer in 0..<layers {
+      let sum = (layer * items..<(layer + 1) * items).reduce(0) { $0 + meanWork(ofItem: $1) }
+      meanLoad[layer] = Float(sum / Double(problem.groups))
+    }
     if hasTransitions { fillTransitions() }
     if hasHome { fillTogether() }
     findPartners()
@@ -127,7 +126,7 @@ final class SearchTables: @unchecked Sendable {
       let cell = place / items * problem.experts + Int(expertOf[place])
       for window in 0..<problem.windows {
         work[place * windowVectors + window / 8][window % 8] =
-          Float(problem.work[window * table + cell] / Double(copiesOf[place]))
+          Float(problem.seconds(window * table + cell, share: 1 / Double(copiesOf[place])))
       }
     }
   }

@@ -5,7 +5,7 @@ import Traces
 
 /// A scenario's experts to be placed: by one part of the trace's requests, judged by the other.
 ///
-///     let task = try PlacementTask(scenario, split: 0.5)
+///     let task = try PlacementTask(scenario)
 ///     let answer = try PlacementMethod.search.place(task.profiled, from: task.current, effort)
 ///     let unseen = task.unseenCost(of: answer.placement)
 ///     let run = try task.scenario(with: answer.placement, named: "search")
@@ -32,7 +32,8 @@ public struct PlacementTask: Sendable {
     public var redundant: Int?
     public var traffic = PlacementProblem.Traffic.home
     public var objective = PlacementProblem.Objective.sum
-    public var replicaChoice = ReplicaChoice.even
+    /// Even where nil.
+    public var replicaChoice: ReplicaChoice?
 
     public init() {}
   }
@@ -40,6 +41,11 @@ public struct PlacementTask: Sendable {
   /// - Throws: ``PlacementProblemError`` for a trace too short or copies that cannot be, and
   ///   ``ServingError`` for a deployment whose work is not its devices' own.
   public init(_ scenario: Scenario, _ question: Question = Question()) throws {
+    guard scenario.workload.routing == .asRecorded else {
+      throw PlacementProblemError.misfit(
+        "the scenario replays uniform selections, to which no placement fits better than another; use "
+          + "routing 'as-recorded'")
+    }
     self.scenario = scenario
     study = try PlacementStudy(scenario.deployment, scenario.workload)
     let trace = scenario.workload.trace
@@ -49,6 +55,15 @@ public struct PlacementTask: Sendable {
     let current = study.current
     let copies = current.hosts.first.map { $0.reduce(0) { $0 + $1.count } } ?? 0
     let redundant = question.redundant ?? (copies - current.experts)
+    guard question.replicaChoice == nil || redundant > 0 else {
+      throw PlacementProblemError.misfit(
+        "there are no redundant experts to choose among: a replica choice has no effect")
+    }
+    guard question.replicaChoice != .nearest || question.traffic == .transition else {
+      throw PlacementProblemError.misfit(
+        "the nearest copy depends on a token's own device, which is not known of home traffic: use "
+          + "'even' or 'least-loaded', or transition traffic")
+    }
     var sequences: [Int]?
     var others: [Int]?
     if question.split < 1 {
@@ -64,7 +79,7 @@ public struct PlacementTask: Sendable {
       var problem = try study.problem(
         of: profile, redundant: redundant, traffic: question.traffic,
         objective: question.objective)
-      problem.replicaChoice = question.replicaChoice
+      problem.replicaChoice = question.replicaChoice ?? .even
       return problem
     }
     profiled = try problem(profile, study)
@@ -74,11 +89,10 @@ public struct PlacementTask: Sendable {
     unseenSequences = others
   }
 
-  /// Where experts live by the scenario, where that has as many copies as the problem; nil otherwise.
+  /// Where experts live by the scenario, where the problem admits that; nil otherwise.
   public var current: ExpertPlacement? {
     let current = study.current
-    let copies = current.hosts.first.map { $0.reduce(0) { $0 + $1.count } }
-    return copies == profiled.copies ? current : nil
+    return profiled.admits(current) ? current : nil
   }
 
   /// What a placement costs by requests that were not profiled; by all where none are left.
@@ -99,6 +113,8 @@ public struct PlacementTask: Sendable {
   /// The same where the scenario's own policy chose the placement.
   func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
     var workload = scenario.workload
+    // Each stays as it was chosen.
+    workload.onlinePlacement = nil
     if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
     return try scenario.placing(study.placement(of: placement), workload)
   }

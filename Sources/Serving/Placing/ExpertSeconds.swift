@@ -22,12 +22,14 @@ struct ExpertSeconds {
   private var known: [Double] = []
 
   /// - Parameters:
-  ///   - slots: Copies of a layer on a group.
-  ///   - rows: That each slot gets in an iteration on average.
-  init(_ deployment: Deployment, _ mix: IterationMix, slots: Int, rows: Double) {
+  ///   - groups: That share a layer's experts; redundant copies are not among the others, so that
+  ///     placements with and without are told the same.
+  ///   - tokens: Of an iteration.
+  init(_ deployment: Deployment, _ mix: IterationMix, groups: Int, tokens: Int) {
     costs = StageCosts(deployment, mix)
-    self.slots = slots
-    let even = max(1, Int(rows.rounded()))
+    let experts = deployment.model.experts
+    slots = max(1, (experts.count + groups - 1) / groups)
+    let even = max(1, Int((Double(tokens * experts.topK) / Double(experts.count)).rounded()))
     others = GroupedLoad(counts: (0..<slots - 1).map { _ in even })
     base = costs.routedExperts(others, of: slots).duration.seconds
     known = (0...Int(Self.mostDrawn) * 2).map { exactly($0) }
@@ -38,6 +40,10 @@ struct ExpertSeconds {
     load.add(rows)
     return max(0, costs.routedExperts(load, of: slots).duration.seconds - base)
   }
+
+  /// Of those, what a copy costs that gets a part of the rows only: the reading of its weights. Two
+  /// copies of half the rows cost so much more than one.
+  func perCopy(_ rows: Double) -> Double { max(0, 2 * self[rows / 2] - self[rows]) }
 
   /// - Parameter rows: The mean of an iteration.
   subscript(rows: Double) -> Double {

@@ -10,7 +10,7 @@ import Units
 ///
 /// After every `every` iterations a method balances the devices' work as the counts of these iterations
 /// have it (traffic is not known from counts). The copies that have to move travel beside the next
-/// iteration's own exchanges, and from the iteration after it on tokens go where experts then live.
+/// iteration's own exchanges, and from the iteration after that on tokens go where experts then live.
 public struct OnlinePlacement: Hashable, Sendable {
   /// Iterations, warm-up among them.
   public var every: Int
@@ -70,9 +70,8 @@ struct OnlinePlacer {
     let copies = study.current.hosts.first.map { $0.reduce(0) { $0 + $1.count } } ?? 0
     redundant = copies - model.experts.count
     slots = max(1, (copies + study.groups - 1) / study.groups)
-    let rows =
-      Double(study.tokensPerIteration * model.experts.topK) / Double(study.groups * slots)
-    seconds = ExpertSeconds(deployment, workload.mix, slots: slots, rows: rows)
+    seconds = ExpertSeconds(
+      deployment, workload.mix, groups: study.groups, tokens: study.tokensPerIteration)
     clear()
   }
 
@@ -110,12 +109,14 @@ struct OnlinePlacer {
     from current: ExpertPlacement
   ) throws(PlacementProblemError) -> Move? {
     let cells = tokens.count / iterations.count
-    let work = tokens.indices.map { seconds[tokens[$0] / Double(iterations[$0 / cells])] }
+    let rows = tokens.indices.map { tokens[$0] / Double(iterations[$0 / cells]) }
+    let work = rows.map { seconds[$0] }
     var problem = try PlacementProblem(
       layers: current.layers, experts: current.experts, groups: current.groups,
       groupsPerNode: study.groupsPerNode, slotsPerGroup: slots, redundant: redundant, work: work,
       windowWeights: iterations.map { Double($0) })
     problem.traffic = .home
+    if redundant > 0 { problem.workPerCopy = rows.map { min(seconds.perCopy($0), seconds[$0]) } }
     let effort = PlacementMethod.Effort(seed: seed, trials: policy.trials)
     let answer = try policy.method.place(problem, from: current, effort)
     let before = PlacementCost(of: current, in: problem)

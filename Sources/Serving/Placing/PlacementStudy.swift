@@ -61,7 +61,10 @@ public struct PlacementStudy: Sendable {
 
   /// New tokens of an iteration, of all attention groups.
   public var tokensPerIteration: Int {
-    workload.tokensPerGroup * deployment.parallelism.attention.data
+    let groups = deployment.parallelism.attention.data
+    guard let requests = workload.requests else { return workload.tokensPerGroup * groups }
+    // On average: a request brings its prompt once in as many iterations as it has tokens.
+    return workload.batch * groups * (requests.prompt + requests.output - 1) / requests.output
   }
 
   /// The problem that routing as profiled poses.
@@ -74,12 +77,17 @@ public struct PlacementStudy: Sendable {
     of profile: RoutingProfile, redundant: Int, traffic: PlacementProblem.Traffic = .home,
     objective: PlacementProblem.Objective = .sum
   ) throws(PlacementProblemError) -> PlacementProblem {
+    guard traffic == .home || !profile.transitions.isEmpty else {
+      throw .misfit(
+        "there is no transition traffic to count: it takes two layers with experts, and at most "
+          + "\(RoutingProfile.mostTransitionExperts) experts in each")
+    }
     let slots = max(1, (profile.experts + redundant + groups - 1) / groups)
-    let rows = Double(tokensPerIteration * profile.topK) / Double(groups * slots)
-    let seconds = ExpertSeconds(deployment, workload.mix, slots: slots, rows: rows)
+    let seconds = ExpertSeconds(
+      deployment, workload.mix, groups: groups, tokens: tokensPerIteration)
     var problem = try profile.problem(
       groups: groups, groupsPerNode: groupsPerNode, slotsPerGroup: slots, redundant: redundant,
-      iterationTokens: Double(tokensPerIteration)
+      iterationTokens: Double(tokensPerIteration), copySeconds: seconds.perCopy
     ) { _, _, tokens in seconds[tokens] }
     problem.traffic = traffic
     problem.objective = objective
@@ -89,6 +97,14 @@ public struct PlacementStudy: Sendable {
     problem.secondsInNode = (bytes / bandwidthInNode).value / senders
     problem.secondsAcrossNodes = max(
       problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
+    if traffic == .home, !deployment.sendsOnceToNode, problem.nodes > 1 {
+      // Each device that has any of a token's experts gets a copy of its own. With the token's own
+      // device any of them, as likely, a copy takes the mean of the ways.
+      let (near, far) = (Double(groupsPerNode - 1), Double(groups - groupsPerNode))
+      let mean =
+        (near * problem.secondsInNode + far * problem.secondsAcrossNodes) / Double(groups - 1)
+      (problem.secondsInNode, problem.secondsAcrossNodes) = (mean, mean)
+    }
     return problem
   }
 
