@@ -17,8 +17,12 @@ struct PlacementStudyTests {
     return try PlacementStudy(deployment, workload)
   }
 
-  private func problem(_ study: PlacementStudy) throws -> PlacementProblem {
-    try study.problem(of: RoutingProfile(of: study.workload.trace, phase: .decode), redundant: 0)
+  private func problem(
+    _ study: PlacementStudy, _ traffic: PlacementProblem.Traffic = .home
+  ) throws -> PlacementProblem {
+    try study.problem(
+      of: RoutingProfile(of: study.workload.trace, phase: .decode), redundant: 0,
+      traffic: traffic)
   }
 
   @Test("a token that moves takes its bytes over all ports that send at a time")
@@ -32,7 +36,14 @@ struct PlacementStudyTests {
     let network = try #require(node.network)
     // A card for each of the eight devices of a whole node, of which four are used.
     let share = network.port.effectiveBandwidth.value * Double(network.cardCount) / 8
-    #expect(abs(two.secondsAcrossNodes / (4096 / share / 8) - 1) < 1e-12)
+    // Flat exchanges send a copy to each device: 3 of 7 others are in the node.
+    let mean = (3 * 4096 / port + 4 * 4096 / share) / 7 / 8
+    #expect(abs(two.secondsInNode / mean - 1) < 1e-12)
+    #expect(two.secondsAcrossNodes == two.secondsInNode)
+    // What only moves on does not come back.
+    let moved = try problem(study(2), .transition)
+    #expect(abs(moved.secondsAcrossNodes / (2048 / share / 8) - 1) < 1e-12)
+    #expect(abs(moved.secondsInNode / (2048 / port / 8) - 1) < 1e-12)
     #expect(two.groupsPerNode == 4)
     // Slices of an expert send each token as often as there are more ports.
     let sliced = try problem(study(expertTensor: 2))

@@ -26,8 +26,8 @@ struct TrafficCertificate {
     let (leftSlope, rightSlope) = removeDirections(from: &rest)
     let share = Double(slots) / Double(size)
     let kept = excess + share * sum + Double(slots) * sumOfLargestSingularValues(of: rest)
-    // Every sum above has at most size^2 terms; their rounding is far below this.
-    let rounding = 1e-12 * (total + largest)
+    // Every sum above has at most size^2 terms, each addition rounded by half a unit in the last place.
+    let rounding = max(1e-12, Double(size * size) * .ulpOfOne) * (total + largest)
     guard kept.isFinite, kept + rounding < total else {
       return TrafficBound(kept: total, leftSlope: 0, rightSlope: 0)
     }
