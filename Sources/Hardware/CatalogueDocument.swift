@@ -15,7 +15,10 @@ struct CatalogueDocument {
     let sources =
       reader.optionalMapping("sources", context: "'sources'").map(SourceBook.init(reading:))
       ?? SourceBook(citations: [:])
-    func add(_ section: String, to entries: inout [CatalogueEntry], word: String) {
+    func add(
+      _ section: String, to entries: inout [CatalogueEntry], word: String,
+      mayReplace: Bool = false
+    ) {
       guard let value = reader.optional(section) else { return }
       guard case .mapping(let found) = value.content else {
         problems.add(
@@ -24,6 +27,13 @@ struct CatalogueDocument {
       }
       for entry in found {
         let name = entry.key
+        if mayReplace,
+          let former = entries.firstIndex(where: {
+            $0.name == name && $0.location.file != entry.keyLocation.file
+          })
+        {
+          entries.remove(at: former)
+        }
         if let first = entries.first(where: { $0.name == name })?.location {
           problems.add(
             "the \(word) '\(name)' stands twice, first at \(first.file):\(first.line); rename one",
@@ -44,7 +54,8 @@ struct CatalogueDocument {
     add("devices", to: &devices, word: "device")
     add("nodes", to: &nodes, word: "node")
     add("collectives", to: &collectives, word: "collective")
-    add("kernels", to: &kernels, word: "kernel")
+    // What a user has measured anew.
+    add("kernels", to: &kernels, word: "kernel", mayReplace: true)
     reader.finish()
   }
 

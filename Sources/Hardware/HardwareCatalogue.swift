@@ -20,8 +20,8 @@ public struct HardwareCatalogue: Sendable {
   /// Reads the catalogue that ships with the program and then `extraFiles`.
   ///
   /// A user's file has the sections `sources`, `memory-kinds`, `links`, `devices`, `nodes`,
-  /// `collectives` and `kernels`, each optional, and may refer to the program's links and devices. It cannot
-  /// replace an entry: a name that stands twice is an error.
+  /// `collectives` and `kernels`, each optional, and may refer to the program's links and devices. It can
+  /// replace kernels, by their names; another name that stands twice is an error.
   ///
   /// - Throws: ``Problems``: everything wrong with any of the files.
   public static func load(extraFiles: [String] = []) throws(Problems) -> HardwareCatalogue {

@@ -264,6 +264,10 @@ struct PlacementOptions: ParsableArguments {
     return effort
   }
 
+  private static func repeating(_ trials: Int) -> String {
+    "--trials \(trials) gives the same placement on every machine"
+  }
+
   /// Places by a method; a time is first turned into trials, by how many a short search does, so that
   /// the answer can be had again by their number.
   func place(
@@ -287,7 +291,7 @@ struct PlacementOptions: ParsableArguments {
     let rest = (limit - secondsSpent() - starts) / perTrial / Double(effort.chains)
     let trials = rest * Double(effort.trials * effort.chains) / Double(quick.trials)
     guard trials > 2 * Double(effort.trials) else {
-      quick.notes.append("--trials \(effort.trials) gives the same placement on every machine")
+      quick.notes.append(Self.repeating(effort.trials))
       return quick
     }
     effort.trials = Int(min(trials, 1e12)) / effort.trials * effort.trials
@@ -298,10 +302,15 @@ struct PlacementOptions: ParsableArguments {
       isLate = Date() > deadline
       return !isLate
     }
+    // Another number of trials is another schedule of temperatures, and may end worse.
+    if quick.cost.total <= answer.cost.total {
+      quick.notes.append(Self.repeating(PlacementSearch.trialsPerRound))
+      return quick
+    }
     answer.notes.append(
       isLate
         ? "the time was over before \(effort.trials) trials: another run may end elsewhere"
-        : "--trials \(effort.trials) gives the same placement on every machine")
+        : Self.repeating(effort.trials))
     return answer
   }
 }

@@ -67,6 +67,31 @@ struct BadCatalogueTests {
     #expect(twice.count == 1 && twice[0].hasPrefix("3:3: the device 'my-gpu' stands twice"))
   }
 
+  @Test("may take the name of kernels, which are then the user's own")
+  func ownKernels() throws {
+    let name = "h100-sxm-streaming-add"
+    func kernels(_ latency: String) -> String {
+      """
+      sources: {mine: a test}
+      kernels:
+        \(name):
+          source: mine
+          device: h100-sxm
+          family: streaming
+          kernel: add
+          terms: {launch: \(latency), row: 1e10 B/s, memory: 0.6, cache-speed: 1.0, cache-share: 0.6}
+          fit: {date: '2026-11-21', rows: 1, median: 0, ninetieth: 0, worst: 0, held-out: 0,
+            held-out-median: 0, held-out-ninetieth: 0}
+      """
+    }
+    let catalogue = try load(kernels("5e-06 s"))
+    let found = catalogue.kernels.filter { $0.name == name }
+    #expect(found.count == 1 && found[0].values[0] == 5e-6)
+    let device = try catalogue.device(named: "h100-sxm")
+    #expect(
+      catalogue.kernelCalibration(.streaming, kernel: "add", on: device)?.calibration == found[0])
+  }
+
   @Test("is refused where a value is negative or zero")
   func ranges() throws {
     #expect(

@@ -54,6 +54,24 @@ struct KernelCatalogueTests {
     }
   }
 
+  @Test("go to the relatives of what was measured, and 16-bit types stand in for each other")
+  func nearestRelatives() throws {
+    let catalogue = try catalogue()
+    func owner(_ family: KernelFamily, _ type: String, _ device: String) throws -> String? {
+      let found = catalogue.kernelCalibration(
+        family, type: type, on: try catalogue.device(named: device))
+      return (found?.calibration).map { "\($0.device) \($0.numberType)" }
+    }
+    for device in ["a100-sxm-40gb", "a100-pcie-80gb"] {
+      for family in KernelFamily.allCases where family != .groupedGEMM && family != .streaming {
+        #expect(try owner(family, "bfloat16", device) == "a100-sxm-80gb bfloat16")
+      }
+    }
+    for family in [KernelFamily.gemm, .experts] {
+      #expect(try owner(family, "float16", "h100-sxm") == "h100-sxm bfloat16")
+    }
+  }
+
   @Test("say which sizes they were fitted to, and how well at each")
   func measuredSizes() throws {
     for entry in try catalogue().kernels {

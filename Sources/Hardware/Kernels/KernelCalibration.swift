@@ -115,8 +115,8 @@ extension HardwareCatalogue {
   ///
   /// In this order: the device itself, or else the device whose fractions it borrows, or else the last
   /// one of the catalogue; the kernel itself (the last entry of it, so that a user's goes before the
-  /// program's), or else the one for the same type of numbers that was fitted to most rows, or else the
-  /// first. O(entries).
+  /// program's), or else the one for the same type of numbers that was fitted to most rows, 16-bit types
+  /// being as good as each other, or else the first. O(entries).
   ///
   /// - Parameters:
   ///   - kernel: As in ``KernelCalibration/kernel``; nil for any.
@@ -130,7 +130,12 @@ extension HardwareCatalogue {
     let type = kernel.map(KernelCalibration.numberType) ?? type
     let ofKernel = own.last { $0.kernel == kernel }
     let ofType = own.filter { $0.numberType == type }.mostRows
-    guard let found = ofKernel ?? ofType ?? own.first else { return nil }
+    let halves = ["bfloat16", "float16"]
+    let ofOtherHalf =
+      type.map(halves.contains) == true
+      ? own.filter { halves.contains($0.numberType) }.mostRows : nil
+    let first = own.first { $0.expertLayout == .packed } ?? own.first
+    guard let found = ofKernel ?? ofType ?? ofOtherHalf ?? first else { return nil }
     if let kernel, ofKernel == nil {
       remarks.append(found.remark(standingInFor: kernel))
     } else if let type, ofKernel == nil, ofType == nil {
