@@ -97,32 +97,91 @@ func theBoundIsBelowTheOptimum(
   }
 }
 
-@Test func theBoundHoldsForTheChosenCopies() throws {
-  for seed in 0..<4 {
-    let problem = try boundProblem(
-      seed: UInt64(seed), layers: 2, experts: 4, groups: 3, groupsPerNode: 3, redundant: 2)
-    let copies = [[2, 2, 1, 1], [1, 1, 1, 3]]
-    let bound = PlacementBound(of: problem, copies: copies)
-    #expect(bound.isOfChosenCopies)
-    var best = Double.infinity
-    let states = copies.map { layer in
-      allLayerPlacements(experts: 6, groups: 3, slots: 2).map { groups in
-        var (hosts, next): ([[Int]], Int) = ([], 0)
-        for count in layer {
-          hosts.append(Array(groups[next..<next + count]))
-          next += count
-        }
-        return hosts
-      }.filter { $0.allSatisfy { Set($0).count == $0.count } }
-    }
-    for first in states[0] {
-      for second in states[1] {
-        let placement = ExpertPlacement(groups: 3, hosts: [first, second])
-        best = min(best, PlacementCost(of: placement, in: problem).total)
+/// Every placement with so many copies of each expert of each of two layers.
+private func allPlacements(
+  copies: [[Int]], groups: Int, slots: Int
+) -> [ExpertPlacement] {
+  let states = copies.map { layer in
+    allLayerPlacements(experts: layer.reduce(0, +), groups: groups, slots: slots).map { groups in
+      var (hosts, next): ([[Int]], Int) = ([], 0)
+      for count in layer {
+        hosts.append(Array(groups[next..<next + count]))
+        next += count
       }
-    }
-    #expect(bound.total <= best)
-    #expect(bound.total > 0.5 * best)
+      return hosts
+    }.filter { $0.allSatisfy { Set($0).count == $0.count } }
+  }
+  return states[0].flatMap { first in
+    states[1].map { ExpertPlacement(groups: groups, hosts: [first, $0]) }
+  }
+}
+
+@Test(
+  arguments: [PlacementProblem.Traffic.transition, .home, .both],
+  [
+    (copies: [[2, 2, 1, 1], [1, 1, 1, 3]], node: 3), (copies: [[2, 1, 1], [1, 1, 2]], node: 1),
+  ])
+func theBoundHoldsForTheChosenCopies(
+  traffic: PlacementProblem.Traffic, shape: (copies: [[Int]], node: Int)
+) throws {
+  for (seed, windows) in [(0, 1), (1, 3)] {
+    let experts = shape.copies[0].count
+    var problem = try boundProblem(
+      seed: UInt64(seed), layers: 2, experts: experts, groups: 3, groupsPerNode: shape.node,
+      slots: 2, redundant: shape.copies[0].reduce(0, +) - experts, windows: windows,
+      traffic: traffic)
+    // Copies that cost something whatever their share make no placement cheaper.
+    let shared = PlacementBound(of: problem, copies: shape.copies).total
+    problem.workPerCopy = problem.work.map { 0.4 * $0 }
+    let bound = PlacementBound(of: problem, copies: shape.copies)
+    #expect(bound.isOfChosenCopies)
+    #expect(bound.total >= shared)
+    let best = allPlacements(copies: shape.copies, groups: 3, slots: 2)
+      .map { PlacementCost(of: $0, in: problem).total }.min()
+    let least = try #require(best)
+    #expect(bound.total <= least * (1 + 1e-12))
+    #expect(bound.total > 0.5 * least)
+  }
+}
+
+@Test func aCopyCostsItsWeightsWhateverItsShare() throws {
+  // Two experts of 10 s on two groups, 4 s of which each copy takes: apart 10 s; both on both 4 + 3 for
+  // each of two, on either group.
+  var problem = try PlacementProblem(
+    layers: 1, experts: 2, groups: 2, slotsPerGroup: 2, redundant: 2, work: [10, 10])
+  problem.workPerCopy = [4, 4]
+  let both = ExpertPlacement(groups: 2, hosts: [[[0, 1], [0, 1]]])
+  #expect(PlacementCost(of: both, in: problem).work == 14)
+  #expect(PlacementBound(of: problem, copies: [[2, 2]]).work == 14)
+  var alone = try PlacementProblem(
+    layers: 1, experts: 2, groups: 2, slotsPerGroup: 2, work: [10, 10])
+  alone.workPerCopy = [4, 4]
+  let apart = ExpertPlacement(groups: 2, hosts: [[[0], [1]]])
+  #expect(PlacementCost(of: apart, in: alone).work == 10)
+  // A share of nothing takes nothing: the least loaded group has all tokens of the second expert.
+  var skewed = try PlacementProblem(
+    layers: 1, experts: 2, groups: 2, slotsPerGroup: 2, redundant: 1, work: [10, 2])
+  skewed.workPerCopy = [4, 1]
+  skewed.replicaChoice = .leastLoaded
+  let beside = ExpertPlacement(groups: 2, hosts: [[[0], [0, 1]]])
+  #expect(PlacementCost(of: beside, in: skewed).work == 10)
+}
+
+@Test func onlyPlacementsOfTheProblemAreAdmitted() throws {
+  let problem = try PlacementProblem(
+    layers: 2, experts: 4, groups: 2, work: [Double](repeating: 1, count: 8))
+  func admits(_ first: [[Int]], _ second: [[Int]], groups: Int = 2) -> Bool {
+    problem.admits(ExpertPlacement(groups: groups, hosts: [first, second]))
+  }
+  let even = [[0], [0], [1], [1]]
+  #expect(admits(even, [[1], [0], [0], [1]]))
+  #expect(!admits(even, [[1], [1], [0], [1]]))
+  #expect(!admits(even, [[1], [0, 1], [0], [1]]))
+  #expect(!admits(even, [[1], [], [0], [1]]))
+  #expect(!admits(even, even, groups: 4))
+  let uneven = ExpertPlacement(groups: 2, hosts: [even, [[1], [1], [0], [1]]])
+  #expect(throws: PlacementProblemError.self) {
+    _ = try PlacementSearch(trials: 10).run(problem, from: uneven)
   }
 }
 

@@ -80,6 +80,20 @@ private func problems(_ text: String) throws -> [String] {
   #expect(read.placement == file.placement)
 }
 
+@Test func groupsOfSharedExpertsHoldNoRoutedOnes() throws {
+  let file = PlacementFile(
+    model: "m",
+    placement: ExpertPlacement(groups: 2, hosts: [[[1], [1]], [[1], [1]]], sharedGroups: 1))
+  let path = try temporaryFile(file.yaml)
+  defer { try? FileManager.default.removeItem(atPath: path) }
+  let read = try PlacementFile(contentsOf: path, model: "m", layers: 2, experts: 2, groups: 2)
+  #expect(read.placement == file.placement)
+  #expect(
+    try problems(
+      "placement: 1\nmodel: m\ngroups: 2\nshared-groups: 1\nlayers:\n  - [0, 1]\n  - [1, 1]\n")
+      == ["6:6: 'group of expert 0' is 0; it must be from 1 to 1"])
+}
+
 @Test func aPlacementForAnotherModelOrClusterIsRefused() throws {
   let found = try problems("placement: 1\nmodel: x\ngroups: 4\nlayers:\n  - [0, 1, 1]\n")
   #expect(

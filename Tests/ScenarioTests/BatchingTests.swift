@@ -123,6 +123,6 @@ struct BatchingTests {
       policies("placement: {kind: file, path: mine.yaml, shared-ranks: 2}"),
       "scenario.yaml:12:33: the placement 'mine.yaml' cannot be read: no such file",
       "scenario.yaml:12:44: 'shared-ranks' has no effect with kind 'file'; it is for kind "
-        + "'contiguous' or 'round-robin'")
+        + "'contiguous', 'round-robin', 'eplb', 'random' or 'search'")
   }
 }
