@@ -34,6 +34,7 @@ let package = Package(
   targets: [
     // Floor 0
     room("Units"),
+    room("Threading"),
     // Floor 1
     .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
     .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
@@ -52,7 +53,7 @@ let package = Package(
     room(
       "Calibration",
       sees: ["Units", "StrictYAML", "Statistics", "Models", "Hardware", "CLZMA"]),
-    room("Placement", sees: ["Units", "StrictYAML", "Statistics", "Traces"]),
+    room("Placement", sees: ["Units", "Threading", "StrictYAML", "Statistics", "Traces"]),
     room(
       "Serving",
       sees: [
@@ -66,7 +67,8 @@ let package = Package(
       ]),
     room("Results", sees: ["Units", "Engine", grdb]),
     // Floor 5
-    room("Validation", sees: ["Units", "StrictYAML", "Serving", "Scenario", "Results"]),
+    room(
+      "Validation", sees: ["Units", "Threading", "StrictYAML", "Serving", "Scenario", "Results"]),
     // Floor 6
     .executableTarget(
       name: "switchyard",
@@ -83,6 +85,7 @@ let package = Package(
       ],
       path: "Benchmarks/Sources", swiftSettings: strict),
     tests("Units"),
+    tests("Threading"),
     tests("StrictYAML"),
     tests("Engine"),
     tests("Statistics"),

@@ -237,3 +237,15 @@ extension ModelArchitecture {
     return all.count { $0 < range.lowerBound }..<all.count { $0 < range.upperBound }
   }
 }
+
+extension Deployment {
+  /// The same with experts elsewhere.
+  ///
+  /// - Throws: ``ServingError`` where the placement does not fit the model or the parallelism.
+  public func placing(_ placement: ExpertPlacement) throws(ServingError) -> Deployment {
+    try Deployment(
+      model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
+      placement: placement, exchange: exchange, protocols: protocols, fabric: fabric,
+      execution: execution)
+  }
+}

@@ -254,6 +254,7 @@ public struct Simulation: ~Copyable {
     }
     if let move = nextMove {
       planner.appendMigration(move.migration, to: &graph)
+      placer?.begin(move)
       coming = move.placement
     }
     // What is on its way is not decided anew.

@@ -1,6 +1,7 @@
 import Results
 import Scenario
 import StrictYAML
+import Threading
 
 /// Published figures beside simulated ones.
 ///

@@ -46,18 +46,18 @@ struct PlaceCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the whole problem as an integer program (free MPS) that any solver reads.",
+      "Write an integer program (free MPS) that any solver reads; see --export-form.",
       valueName: "file"))
   var export: String?
 
   @Option(
     help: """
-      The program to export: products (the whole problem, tight and large), compact (the same, small \
-      and loose), balance or assignment (MoETuner's first and second).
+      The program to export: products (the whole problem of transition traffic, tight and large), \
+      compact (the same, small and loose), balance or assignment (MoETuner's first and second).
       """)
   var exportForm = ExportForm.products
 
-  @Flag(help: "Leave the bound out: it takes up to a minute for the largest models.")
+  @Flag(help: "Leave the bound out: it takes minutes for the largest models.")
   var noBound = false
 
   @Flag(help: "List every layer.")
@@ -89,37 +89,37 @@ struct PlaceCommand: ParsableCommand {
     try reportingFailures {
       let task = try PlacementTask(try scenario.load(), question.asked())
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
-      let program = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
-      // What cannot be written is told before the search.
-      if let program { try exportProgram(task.profiled, to: program) }
+      let exported = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
+      // What cannot be is told before the search, and nothing is written before memory is checked.
+      let program = try exported.map { _ in try exportedProgram(task.profiled) }
       var effort = question.effort(seed: task.scenario.seed)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
       let answer = try question.place(method, task, effort)
       let seconds = Date().timeIntervalSince(start)
-      // Memory is checked before anything is written.
-      _ = try task.scenario(with: answer.placement, named: method.rawValue)
-      var report = PlacementReport(task, method, answer, seconds: seconds)
+      let memory = try task.scenario(with: answer.placement, named: method.rawValue).memory
+      var report = PlacementReport(task, method, answer, memory, seconds: seconds)
       if !noBound { report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
           model: task.scenario.deployment.model.name,
           placement: task.study.placement(of: answer.placement)
         ).yaml)
+      if let exported, let program {
+        try exported.write(pieces: { sink in try program.writeMPS(to: sink) })
+      }
       try printResult(json ? jsonText(report.content) : report.text(allLayers: layers))
     }
   }
 
-  private func exportProgram(_ problem: PlacementProblem, to file: TextOutput) throws {
-    let program: IntegerProgram
+  private func exportedProgram(_ problem: PlacementProblem) throws -> IntegerProgram {
     switch exportForm {
-    case .products: program = try JointProgram(problem, form: .products).program
-    case .compact: program = try JointProgram(problem, form: .compact).program
+    case .products: return try JointProgram(problem, form: .products).program
+    case .compact: return try JointProgram(problem, form: .compact).program
     case .balance, .assignment:
       let programs = try MoETunerPlacement(problem).programs(for: problem)
-      program = exportForm == .balance ? programs.balance : programs.assignment
+      return exportForm == .balance ? programs.balance : programs.assignment
     }
-    try file.write(pieces: { sink in try program.writeMPS(to: sink) })
   }
 
   /// `3,5-7`

@@ -29,7 +29,7 @@ struct PlacementReport {
     var seconds: Double
     /// Absent where it was not asked for.
     var bound: Bound?
-    /// Where experts live by the scenario; absent where that has another number of copies.
+    /// Where experts live by the scenario; absent where that is none of the problem's placements.
     var current: Judgement?
     var found: Judgement
     /// EPLB's answer on the same profile, to compare with.
@@ -86,8 +86,13 @@ struct PlacementReport {
     }
   }
 
-  init(_ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer, seconds: Double)
-  {
+  /// - Parameters:
+  ///   - memory: What the fullest device holds then.
+  ///   - seconds: That the method took.
+  init(
+    _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
+    _ memory: MemoryBudget, seconds: Double
+  ) {
     self.task = task
     self.answer = answer
     let problem = task.profiled
@@ -101,7 +106,6 @@ struct PlacementReport {
       forth: deployment.dispatchedCopy.value,
       back: problem.traffic == .transition ? 0 : deployment.combinedCopy.value)
     let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
-    let placed = try? task.scenario(with: answer.placement, named: method.rawValue)
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
@@ -112,7 +116,7 @@ struct PlacementReport {
       isOptimal: answer.isOptimal, trials: answer.trials,
       seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
       eplb: method == .eplb ? nil : judge(.eplb(problem)),
-      memoryBytesPerDevice: placed?.memory.total.value ?? 0,
+      memoryBytesPerDevice: memory.total.value,
       busiestDeviceBytesInNode: busiest.inNode,
       busiestNodeBytesAcrossNodes: busiest.acrossNodes, movedCopies: migration?.copies,
       movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,

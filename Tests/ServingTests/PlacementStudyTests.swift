@@ -95,6 +95,13 @@ struct PlacementStudyTests {
     #expect(study.migration(from: old, to: old).copies == 0)
   }
 
+  @Test("slices of an expert that lie across nodes leave no nodes to place by")
+  func slicesAcrossNodes() throws {
+    // Nodes of four devices, slices of eight.
+    #expect(throws: ServingError.self) { _ = try study(4, expertTensor: 8) }
+    #expect(try study(4, expertTensor: 4).groupsPerNode == 1)
+  }
+
   @Test("part of a trace has its sequences only, over the same selections")
   func partOfTrace() throws {
     let trace = try skewedTrace()

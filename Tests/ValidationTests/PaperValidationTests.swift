@@ -142,13 +142,4 @@ struct PaperValidationTests {
       }
     }
   }
-
-  @Test("Work in parallel answers in order")
-  func order() {
-    let ended = Counter()
-    let squares = inParallel(100, threads: 3, work: { $0 * $0 }, ended: { ended.add("\($0)") })
-    #expect(squares == (0..<100).map { $0 * $0 })
-    #expect(ended.names.count == 100)
-    #expect(inParallel(0, threads: 3, work: { $0 }) == [])
-  }
 }

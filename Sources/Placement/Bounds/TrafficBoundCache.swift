@@ -1,4 +1,5 @@
 import Synchronization
+import Threading
 
 /// Traffic bounds that were computed before, by everything that they depend on. Safe to share
 /// between threads.

@@ -139,6 +139,8 @@ public struct IntegerSolver: Hashable, Sendable {
 
 extension IntegerSolver {
   private static func temporaryFolder() throws(IntegerSolverError) -> String {
+    // `mkdtemp` puts a name of its own for the X's, so that no two solvers share a folder; where it lies
+    // is the system's choice or TMPDIR's. It is removed when the solver has ended.
     let pattern = NSTemporaryDirectory() + "/switchyard-mip-XXXXXX"
     var bytes = Array(pattern.utf8CString)
     guard let made = mkdtemp(&bytes) else {

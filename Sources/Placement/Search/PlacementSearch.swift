@@ -1,5 +1,5 @@
-import Foundation
 import Statistics
+import Threading
 
 /// Finds a good placement: a chain of transportation problems from layer to layer, swap descent, then
 /// annealing with constant-time change of cost.
@@ -184,19 +184,12 @@ public struct PlacementSearch: Sendable {
 
   /// Each chain has a state of its own, so the threads do not matter to the result.
   private func concurrently(_ chains: [SearchChain], _ body: @Sendable (SearchChain) -> Void) {
-    let threads = max(1, min(threads, chains.count))
-    if threads == 1 {
-      for chain in chains { body(chain) }
-      return
-    }
-    DispatchQueue.concurrentPerform(iterations: threads) { thread in
-      for index in stride(from: thread, to: chains.count, by: threads) { body(chains[index]) }
-    }
+    _ = inParallel(chains.count, threads: threads) { body(chains[$0]) }
   }
 }
 
 /// One chain of annealing: its state, its random numbers and the best it has seen at the end of a
-/// round. Used by one thread at a time.
+/// round. Unchecked because its state is bare memory: one thread at a time has a chain.
 final class SearchChain: @unchecked Sendable {
   private let state: SearchState
   private var bottleneck: BottleneckFlows?

@@ -4,6 +4,8 @@
 /// A layer has `items` of them, one for each slot: the copies of its experts, each with an equal share
 /// of the expert's tokens, and where there are more slots than copies empty ones. Rows are padded to
 /// whole vectors of eight.
+///
+/// Unchecked because these are pointers to bare memory: `init` writes them, all threads read them after.
 final class SearchTables: @unchecked Sendable {
   typealias Row = SIMD8<Float>
 

@@ -107,7 +107,11 @@ public struct PlacementTask: Sendable {
   public func scenario(
     with placement: ExpertPlacement, named name: String
   ) throws(ServingError) -> Scenario {
-    try self.scenario(with: placement).named(placement: name)
+    let placed = try self.scenario(with: placement).named(placement: name)
+    guard unseenRequests > 0 else { return placed }
+    return placed.remarking([
+      "the run replays \(unseenRequests) requests only: \(profiledRequests) others were profiled"
+    ])
   }
 
   /// The same where the scenario's own policy chose the placement.

@@ -58,6 +58,9 @@ struct OnlinePlacer {
   struct Move {
     var placement: ExpertPlacement
     var migration: PlacementMigration
+    /// The slowest devices' work in an iteration, by the counts that decided.
+    var secondsBefore: Double
+    var secondsAfter: Double
   }
 
   init(
@@ -105,7 +108,7 @@ struct OnlinePlacer {
     } catch { throw .execution("experts cannot be placed anew: \(error.sentence)") }
   }
 
-  private mutating func decide(
+  private func decide(
     from current: ExpertPlacement
   ) throws(PlacementProblemError) -> Move? {
     let cells = tokens.count / iterations.count
@@ -124,12 +127,18 @@ struct OnlinePlacer {
     let migration = PlacementMigration(
       from: current, to: answer.placement, groupsPerNode: study.groupsPerNode)
     guard migration.copies > 0 else { return nil }
+    return Move(
+      placement: study.placement(of: answer.placement), migration: migration,
+      secondsBefore: before.total, secondsAfter: answer.cost.total)
+  }
+
+  /// Notes a move that is on its way; one that a run ends before is none.
+  mutating func begin(_ move: Move) {
     tally.moves += 1
-    tally.copies += migration.copies
-    tally.bytes = tally.bytes + study.bytesPerCopy * Double(migration.copies)
-    tally.secondsBefore += before.total
-    tally.secondsAfter += answer.cost.total
-    return Move(placement: study.placement(of: answer.placement), migration: migration)
+    tally.copies += move.migration.copies
+    tally.bytes = tally.bytes + study.bytesPerCopy * Double(move.migration.copies)
+    tally.secondsBefore += move.secondsBefore
+    tally.secondsAfter += move.secondsAfter
   }
 }
 

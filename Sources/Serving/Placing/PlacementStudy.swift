@@ -19,7 +19,8 @@ public struct PlacementStudy: Sendable {
   /// Expert groups of a node.
   public let groupsPerNode: Int
 
-  /// - Throws: ``ServingError/execution(_:)`` where experts' work is not their own device's, and
+  /// - Throws: ``ServingError/execution(_:)`` where experts' work is not their own device's,
+  ///   ``ServingError/communication(_:)`` where an expert's slices lie across nodes, and
   ///   ``ServingError/sharedGroups(_:)`` where shared experts take a part of a node.
   public init(_ deployment: Deployment, _ workload: Workload) throws(ServingError) {
     guard deployment.execution.experts == .resident else {
@@ -29,9 +30,14 @@ public struct PlacementStudy: Sendable {
     let cluster = deployment.cluster
     let width = deployment.parallelism.experts.tensor
     let shared = deployment.placement.sharedGroups
+    guard cluster.nodeCount == 1 || cluster.devicesPerNode % width == 0 else {
+      throw .communication(
+        "slices of an expert on \(width) devices do not lie in one node of \(cluster.devicesPerNode): "
+          + "there is no placement to choose by nodes")
+    }
     groupsPerNode =
       cluster.nodeCount == 1
-      ? deployment.placement.groups - shared : max(1, cluster.devicesPerNode / width)
+      ? deployment.placement.groups - shared : cluster.devicesPerNode / width
     guard cluster.nodeCount == 1 || shared % groupsPerNode == 0 else {
       throw .sharedGroups(
         "shared experts have \(shared) expert groups, no whole number of nodes of \(groupsPerNode): "
@@ -121,7 +127,7 @@ public struct PlacementStudy: Sendable {
   var bandwidthAcrossNodes: Bandwidth {
     let node = deployment.cluster.node
     let devices = Double(node.deviceCount)
-    if let planes = node.scaleUp.planes, node.network == nil || node.scaleUp.kind == .planes {
+    if let planes = node.scaleUp.planes {
       let uplinks = planes.uplink * node.scaleUp.port.link.efficiency * Double(planes.count)
       return min(bandwidthInNode, uplinks * (1 / devices))
     }
@@ -172,17 +178,5 @@ public struct PlacementStudy: Sendable {
       migration.copies, each * Double(migration.copies * slices),
       max(inside, share / bandwidthAcrossNodes)
     )
-  }
-}
-
-extension Deployment {
-  /// The same with experts elsewhere.
-  ///
-  /// - Throws: ``ServingError`` where the placement does not fit the model or the parallelism.
-  public func placing(_ placement: ExpertPlacement) throws(ServingError) -> Deployment {
-    try Deployment(
-      model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
-      placement: placement, exchange: exchange, protocols: protocols, fabric: fabric,
-      execution: execution)
   }
 }

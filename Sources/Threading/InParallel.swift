@@ -6,12 +6,19 @@ import Synchronization
 ///
 /// - Parameters:
 ///   - ended: Told after each piece how many have ended; one call at a time.
-func inParallel<Answer: Sendable>(
+public func inParallel<Answer: Sendable>(
   _ count: Int, threads: Int, work: @Sendable (Int) -> Answer,
   ended: @Sendable (Int) -> Void = { _ in }
 ) -> [Answer] {
+  if threads <= 1 || count <= 1 {
+    return (0..<count).map { index in
+      let answer = work(index)
+      ended(index + 1)
+      return answer
+    }
+  }
   let state = Mutex(ParallelState<Answer>(count: count))
-  DispatchQueue.concurrentPerform(iterations: max(1, min(threads, count))) { _ in
+  DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
     while let index = state.withLock({ $0.take() }) {
       let answer = work(index)
       state.withLock { state in
@@ -25,7 +32,7 @@ func inParallel<Answer: Sendable>(
 }
 
 /// What the threads of ``inParallel(_:threads:work:ended:)`` share.
-struct ParallelState<Answer: Sendable>: Sendable {
+private struct ParallelState<Answer: Sendable>: Sendable {
   var answers: [Answer?]
   var done = 0
   private var next = 0
