@@ -38,7 +38,8 @@ extension ScenarioReader {
         exchange: .init(
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
-          algorithm: communication.algorithm, options: communication.options),
+          residence: communication.residence, algorithm: communication.algorithm,
+          options: communication.options),
         protocols: protocols, fabric: fabric, execution: execution)
     } catch {
       problems.add(error.sentence, at: place(of: error))
@@ -75,7 +76,8 @@ extension ScenarioReader {
       }
     return ExchangeProtocols(
       library, multiprocessors: communication.multiprocessors, cluster, model,
-      attentionWidth: parallelism.attention.tensor, in: catalogue)
+      attentionWidth: parallelism.attention.tensor, residence: communication.residence,
+      in: catalogue)
   }
 
   /// Which key a deployment's fault belongs to. Most were told by their own section before.
@@ -106,6 +108,7 @@ extension ScenarioReader {
     case .memorySpaces: place("policies", "execution", "spaces")
     case .hotExperts: place("policies", "execution", "hot")
     case .blocks: place("policies", "execution", "kind")
+    case .tokenResidence: place("policies", "communication", "model")
     case .duplicates: place("policies", "execution", "duplicates")
     case .expertSlices: place("parallelism", "experts", "tensor")
     case .exchangeAlgorithm: place("policies", "communication", "kind")

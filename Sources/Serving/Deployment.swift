@@ -46,14 +46,16 @@ public struct Deployment: Sendable {
     public var dispatch: Precision
     public var combine: Precision
     public var overlap: Overlap
+    public var residence: TokenResidence
     /// Of all-to-all: ``CollectiveKind/algorithms``.
     public var algorithm: CollectiveAlgorithm
     public var options: CollectiveOptions
 
     public init(
       dispatch: Precision, combine: Precision, overlap: Overlap = .none,
-      algorithm: CollectiveAlgorithm = .flat, options: CollectiveOptions = CollectiveOptions()
+      residence: TokenResidence = .home, algorithm: CollectiveAlgorithm = .flat, options: CollectiveOptions = CollectiveOptions()
     ) {
+      self.residence = residence
       self.dispatch = dispatch
       self.combine = combine
       self.overlap = overlap
@@ -67,6 +69,16 @@ public struct Deployment: Sendable {
     case none
     /// The shared experts, which need no other device's tokens.
     case sharedExperts = "shared-experts"
+  }
+
+  /// Where tokens are between layers.
+  public enum TokenResidence: String, CaseIterable, Hashable, Sendable {
+    /// Each returns to its own device, where its keys and values are.
+    case home
+    /// Each stays where its experts' results were added up, on the device of one of them, and goes on
+    /// from there. Attention runs wherever tokens are, so that every device keeps the keys and values of
+    /// all sequences, and an iteration ends with everybody giving the others those of its new tokens.
+    case transition
   }
 
   /// - Parameter protocols: The node's own start-up for every exchange where nil.
@@ -131,6 +143,7 @@ public struct Deployment: Sendable {
           + "its node once; use another kind of communication")
     }
     try checkSharedGroups()
+    try checkResidence()
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
@@ -185,6 +198,30 @@ public struct Deployment: Sendable {
     guard exchange.overlap != .sharedExperts else {
       throw .communication(
         "'overlap: shared-experts' has no effect where these have expert groups of their own")
+    }
+  }
+
+  private func checkResidence() throws(ServingError) {
+    guard exchange.residence == .transition else { return }
+    func refuse(_ reason: String) -> ServingError {
+      .option(.tokenResidence, "with 'model: transition' \(reason)")
+    }
+    guard exchange.algorithm == .flat, exchange.options.chunks == nil else {
+      throw refuse("tokens go from device to device by themselves; use kind 'flat' without chunks")
+    }
+    guard parallelism.attention.tensor == 1, parallelism.experts.tensor == 1 else {
+      throw refuse("a token is on one device: neither attention nor experts can be sliced so far")
+    }
+    guard placement.sharedGroups == 0 else {
+      throw refuse("shared experts cannot have expert groups of their own so far")
+    }
+    guard execution == .resident else {
+      throw refuse("experts and attention are their device's own; use execution 'resident'")
+    }
+    guard model.stateBytes(precisions).value == 0 else {
+      throw refuse(
+        "every device would need the recurrent state of every sequence of '\(model.name)' after each "
+          + "token, which is not possible so far")
     }
   }
 

@@ -8,6 +8,7 @@ public struct ExchangeProtocols: Sendable {
   public var dispatch: CollectiveProtocol
   public var combine: CollectiveProtocol
   public var tensorExchange: CollectiveProtocol
+  public var contextGather: CollectiveProtocol
   /// The part of each device's compute units that dispatch and combine occupy, 0 to 1.
   public var occupancy = 0.0
   /// Compute units of each device that dispatch and combine occupy, where some are given to them.
@@ -25,17 +26,21 @@ public struct ExchangeProtocols: Sendable {
     dispatch = CollectiveProtocol(startUp: .constant(startUp))
     combine = dispatch
     tensorExchange = dispatch
+    contextGather = dispatch
   }
 
-  /// What the catalogue knows of a library on a cluster; exchanges inside attention groups are NCCL's.
+  /// What the catalogue knows of a library on a cluster; exchanges inside attention groups and
+  /// gathers are NCCL's.
   ///
   /// - Parameters:
   ///   - library: Nil for none: exchanges start up in no time.
   ///   - attentionWidth: Devices of an attention group.
   ///   - multiprocessors: That the library is given on each device; nil for none.
+  ///   - residence: Where tokens are between layers.
   public init(
     _ library: CollectiveLibrary?, multiprocessors: Int?, _ cluster: Cluster,
-    _ model: ModelArchitecture, attentionWidth: Int = 1, in catalogue: HardwareCatalogue
+    _ model: ModelArchitecture, attentionWidth: Int = 1,
+    residence: Deployment.TokenResidence = .home, in catalogue: HardwareCatalogue
   ) {
     let node = cluster.node
     // Without a library exchanges take what their links take.
@@ -78,6 +83,9 @@ public struct ExchangeProtocols: Sendable {
       let spanned = max(1, attentionWidth / cluster.devicesPerNode)
       tensorExchange =
         find(.allToAll, .nccl, ranks: attentionWidth, nodes: spanned) ?? tensorExchange
+    }
+    if residence == .transition {
+      contextGather = find(.allGather, .nccl, ranks: devices, nodes: nodes) ?? contextGather
     }
     guard library != .nccl else { return }
     // The kernels for many tokens take what they are given, by default 20; those for few take what the

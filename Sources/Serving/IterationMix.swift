@@ -11,6 +11,17 @@ struct IterationMix: Hashable, Sendable {
 
   var sequences: Int { parts.reduce(0) { $0 + $1.sequences } }
   var tokens: Int { parts.reduce(0) { $0 + $1.newTokens } }
+
+  /// The same of as many sequences as tokens, where each sequence brings one.
+  func ofTokens(_ count: Int) -> IterationMix {
+    var mix = self
+    mix.outputs = count
+    for part in mix.parts.indices {
+      mix.parts[part].newTokens = count
+      mix.parts[part].sequences = count
+    }
+    return mix
+  }
 }
 
 extension Workload {

@@ -61,7 +61,8 @@ public struct MemoryBudget: Hashable, Sendable {
     add("embedding", 1, "table", model.embeddingBytes(precisions))
     add("head", 1, "matrix", model.headBytes(precisions, tensorParallel: tensor))
     add(
-      "KV cache", workload.batch, "sequences of \(workload.context) tokens",
+      "KV cache", workload.batch * Self.groupsKept(deployment),
+      "sequences of \(workload.context) tokens",
       Self.cache(deployment, workload))
     add(
       "recurrent state", workload.batch, "sequences",
@@ -73,6 +74,11 @@ public struct MemoryBudget: Hashable, Sendable {
       model.attentionBytes(layer: last, precisions, tensorParallel: tensor)
         + model.predictionInputBytes(precisions) + model.gateBytes(precisions)
         + expert * Double(own) + (!isApart || holdsShared ? shared : .zero))
+  }
+
+  /// Attention groups whose sequences a device keeps the keys and values of.
+  private static func groupsKept(_ deployment: Deployment) -> Int {
+    deployment.exchange.residence == .transition ? deployment.parallelism.attention.data : 1
   }
 
   /// Of one sequence on a device; a prediction layer keeps as much as the last layer with experts.
@@ -88,9 +94,9 @@ public struct MemoryBudget: Hashable, Sendable {
     return cache + each * min(context, model.window(layer: last))
   }
 
-  /// What one more sequence takes on the device.
+  /// What one more sequence of every attention group takes on the device.
   public static func perSequence(_ deployment: Deployment, _ workload: Workload) -> Bytes {
-    cache(deployment, workload)
+    cache(deployment, workload) * Double(groupsKept(deployment))
       + deployment.model.stateBytes(
         deployment.precisions, tensorParallel: deployment.parallelism.attention.tensor)
   }

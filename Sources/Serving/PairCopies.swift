@@ -3,13 +3,15 @@ import Models
 import Traces
 import Units
 
-/// How many copies of tokens every device dispatched to every other, added up over layers and
-/// iterations.
+/// How many copies of tokens every device sent every other in dispatch and combine, added up over layers
+/// and iterations.
 struct PairCopies {
   private let deployment: Deployment
   private let devices: Int
-  /// `[source][target]`; what stays on a device is 0.
+  /// `[source][target]` of dispatch; what stays on a device is 0.
   private(set) var copies: [Int]
+  /// The same of combine.
+  private var returned: [Int]
 
   /// The layers with experts that are counted, by their places among them.
   private let positions: Range<Int>
@@ -19,6 +21,7 @@ struct PairCopies {
     self.deployment = deployment
     devices = deployment.cluster.deviceCount
     copies = [Int](repeating: 0, count: devices * devices)
+    returned = copies
   }
 
   /// Adds one iteration. O(devices x layers x devices).
@@ -39,6 +42,7 @@ struct PairCopies {
         for target in 0..<devices where target != source {
           let number = Int(counts.copies[row + target / slices])
           copies[source * devices + target] += number
+          returned[target * devices + source] += number
           sent += number
         }
         let port = layer * devices + source
@@ -50,19 +54,26 @@ struct PairCopies {
     }
   }
 
+  /// Adds one iteration of tokens that do not return home. O(layers x devices^2).
+  mutating func add(_ moves: TokenMoves) {
+    for layer in positions {
+      for source in 0..<devices {
+        for target in 0..<devices {
+          let pair = source * devices + target
+          copies[pair] += moves.dispatched(layer: layer, from: source, to: target)
+          returned[pair] += moves.combined(layer: layer, from: source, to: target)
+        }
+      }
+    }
+  }
+
   /// Bytes from each device to each other, `[source][target]`: copies on their way out in dispatch,
   /// and those that come back in combine.
   var bytes: [Int] {
     let dispatch = deployment.dispatchedCopy.value
     let combine = deployment.combinedCopy.value
-    var bytes = copies
-    for source in 0..<devices {
-      for target in 0..<devices {
-        let there = Double(copies[source * devices + target])
-        let back = Double(copies[target * devices + source])
-        bytes[source * devices + target] = Int((there * dispatch + back * combine).rounded())
-      }
+    return copies.indices.map {
+      Int((Double(copies[$0]) * dispatch + Double(returned[$0]) * combine).rounded())
     }
-    return bytes
   }
 }

@@ -11,6 +11,8 @@ struct PlanStep {
     /// The routed experts, or all of them where shared ones have devices of their own.
     case experts
     case combine
+    /// Of all devices, with the keys and values of their tokens.
+    case contextGather
   }
 
   /// Which tokens go through, and what they cost.
@@ -27,7 +29,7 @@ struct PlanStep {
   var pass: Pass
   /// Of the model; -1 for none. A prediction layer costs what the last layer with experts costs.
   var layer: Int
-  /// The layer's place among those with experts.
+  /// The layer's place among those with experts; of another layer, how many of those are before it.
   var position = 0
 
   /// The layer that results know the step by: a prediction layer is none of the model's.
@@ -35,7 +37,7 @@ struct PlanStep {
 
   var isExchange: Bool {
     switch work {
-    case .tensorExchange, .dispatch, .combine: true
+    case .tensorExchange, .dispatch, .combine, .contextGather: true
     case .kernels, .experts: false
     }
   }
@@ -70,7 +72,7 @@ extension PlanStep {
     switch work {
     case .kernels(let stage): KernelStream(stage, streams)
     case .dispatch, .experts, .combine: .experts
-    case .tensorExchange: .attention
+    case .tensorExchange, .contextGather: .attention
     }
   }
 }
@@ -100,14 +102,15 @@ private struct ProgramWriter {
         writeExpertLayer(layer, position: position)
         position += 1
       } else {
-        add(.kernels(.attention), layer: layer)
+        add(.kernels(.attention), layer: layer, position: position)
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
-        add(.kernels(.denseFeedForward), layer: layer)
+        add(.kernels(.denseFeedForward), layer: layer, position: position)
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
       }
     }
     // An encoder's output is read by the decoder's layers; no token comes of it.
     if layers.upperBound == deployment.model.layers { add(.kernels(.head)) }
+    if deployment.exchange.residence == .transition { add(.contextGather) }
   }
 
   /// One pass through the prediction layer.

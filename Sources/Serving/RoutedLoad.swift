@@ -12,6 +12,8 @@ struct RoutedLoad {
   /// With nodes in place of devices; nil where nobody asks what goes to a node once.
   private(set) var nodeCounts: RoutingCounts?
   private(set) var traffic: LayerTraffic
+  /// Nil where tokens return to their own device in every layer.
+  private(set) var moves: TokenMoves?
   /// Nil where experts are computed where they live.
   private(set) var blocks: BlockDealer?
 
@@ -37,6 +39,7 @@ struct RoutedLoad {
     self.traffic = traffic
     counts = RoutingCounts(slots: slots, keepsMatrix: keepsMatrix || needsMatrix)
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
+    moves = deployment.exchange.residence == .transition ? TokenMoves(slots: slots) : nil
     if let execution = deployment.blocks, let routes {
       blocks = BlockDealer(deployment, execution, positions: positions, routes)
     }
@@ -77,10 +80,11 @@ struct RoutedLoad {
     do {
       try counts.replay(batch, of: trace, threads: threads)
       try nodeCounts?.replay(batch, of: trace, threads: threads)
+      try moves?.replay(batch, of: trace, layers: positions)
     } catch { throw .trace(error) }
     try checkTokens()
     try blocks?.deal(batch, of: trace, &counts)
-    try traffic.count(counts)
+    if moves == nil { try traffic.count(counts) }
   }
 
   /// Tokens in = tokens out: every layer routes each token to k experts, and once to a device of the
@@ -156,9 +160,23 @@ struct RoutedLoad {
         }
       }
       for device in 0..<devices {
-        sum.bytesSent[layer * devices + device] += traffic.bytesSent(
-          layer: position, device: device, dispatch: dispatch, combine: combine)
+        sum.bytesSent[layer * devices + device] +=
+          moves?.bytesSent(layer: position, device: device, dispatch: dispatch, combine: combine)
+          ?? traffic.bytesSent(
+            layer: position, device: device, dispatch: dispatch, combine: combine)
       }
     }
+  }
+}
+
+extension TokenMoves {
+  /// Bytes that a device puts on its ports in a layer's dispatch and combine together.
+  fileprivate func bytesSent(layer: Int, device: Int, dispatch: Bytes, combine: Bytes) -> Int {
+    var (there, back) = (0, 0)
+    for other in 0..<slots.devices {
+      there += dispatched(layer: layer, from: device, to: other)
+      back += combined(layer: layer, from: device, to: other)
+    }
+    return Int((Double(there) * dispatch.value + Double(back) * combine.value).rounded())
   }
 }

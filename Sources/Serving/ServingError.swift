@@ -43,6 +43,7 @@ public enum ServingError: Error, Sendable {
     case blocks, duplicates
     case expertSlices
     case exchangeAlgorithm
+    case tokenResidence
   }
 
   /// Whether what was asked for is at fault (exit code 2) or the run (exit code 1).

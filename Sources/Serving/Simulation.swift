@@ -232,7 +232,11 @@ public struct Simulation: ~Copyable {
     for iteration in 0..<measurement.iterations {
       try plan()
       for load in loads {
-        try pairs?.add(load.counts, load.traffic)
+        if let moves = load.moves {
+          pairs?.add(moves)
+        } else {
+          try pairs?.add(load.counts, load.traffic)
+        }
         if let dealer = load.blocks { duplicates?.add(dealer.work) }
       }
       try observer.iterationBegins(iteration, at: engine.now)

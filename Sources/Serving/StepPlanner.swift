@@ -31,12 +31,15 @@ struct StepPlanner {
   private let streams: Batching.Streams?
   private let parts: [[PlanStep]]
   var chains: [Chain] = []
-  private var traffic: ExchangeTraffic
+  var traffic: ExchangeTraffic
   /// Nil where the network's ports say all, and no device reads weights from another.
   var weightWays: WeightWays?
   /// The last task of each device in each stream, whosever it is.
   private var turns: [[TaskID?]]
   private let rankLayout: RankLayout
+  private let mix: IterationMix
+  /// By tokens, where those of a device are another number in every layer.
+  private var costsOfTokens: [Int: StageCosts] = [:]
 
   /// A microbatch on its way.
   struct Chain {
@@ -56,6 +59,7 @@ struct StepPlanner {
     self.deployment = deployment
     self.resources = resources
     streams = workload.batching.streams
+    mix = workload.mix
     parts = PlanStep.parts(deployment, workload)
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
@@ -115,7 +119,11 @@ struct StepPlanner {
     case .kernels(.attention) where deployment.execution.attention != .device:
       appendAttention(step, of: chain, to: &graph)
     case .kernels(let stage):
-      appendKernels(stage, step, of: chain, to: &graph)
+      if let moves = load.moves, step.layer >= 0 {
+        appendKernels(stage, step, of: chain, moves, to: &graph)
+      } else {
+        appendKernels(stage, step, of: chain, to: &graph)
+      }
     case .tensorExchange(let passes):
       appendTensorExchange(step, passes: passes, of: chain, to: &graph)
     case .dispatch:
@@ -128,6 +136,8 @@ struct StepPlanner {
       appendRoutedExperts(step, of: chain, load, to: &graph)
     case .combine:
       try appendCombine(step, of: chain, load, to: &graph)
+    case .contextGather:
+      if let moves = load.moves { appendContextGather(step, of: chain, moves, to: &graph) }
     }
   }
 
@@ -139,6 +149,15 @@ struct StepPlanner {
       }
       for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
     }
+  }
+
+  /// Of so many tokens that are on a device in one layer.
+  mutating func costs(ofTokens count: Int, of chain: Int) -> StageCosts {
+    if let known = costsOfTokens[count] { return known }
+    var costs = chains[chain].costs[0]
+    costs.update(mix.ofTokens(count))
+    costsOfTokens[count] = costs
+    return costs
   }
 
   /// - Parameter group: The attention group; what is of no group is any group's.
@@ -187,6 +206,10 @@ struct StepPlanner {
   private mutating func appendDispatch(
     _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) throws(ServingError) {
+    if let moves = load.moves {
+      chains[chain].dispatch = (appendMoves(moves, .dispatch, step, of: chain, to: &graph), nil)
+      return
+    }
     var matrix: TrafficMatrix?
     let copy = deployment.dispatchedCopy
     if !deployment.portsSuffice {
@@ -205,6 +228,10 @@ struct StepPlanner {
   private mutating func appendCombine(
     _ step: PlanStep, of chain: Int, _ load: RoutedLoad, to graph: inout TaskGraph
   ) throws(ServingError) {
+    if let moves = load.moves {
+      chains[chain].frontier.close(appendMoves(moves, .combine, step, of: chain, to: &graph))
+      return
+    }
     let copy = deployment.combinedCopy
     let matrix = chains[chain].dispatch.matrix?.returned(scale: copy / deployment.dispatchedCopy)
     if matrix == nil {
@@ -241,10 +268,11 @@ struct StepPlanner {
     chains[chain].frontier.open(dispatch)
   }
 
-  private func collective(of stage: Stage) -> CollectiveProtocol {
+  func collective(of stage: Stage) -> CollectiveProtocol {
     switch stage {
     case .dispatch: deployment.protocols.dispatch
     case .combine: deployment.protocols.combine
+    case .contextGather: deployment.protocols.contextGather
     default: deployment.protocols.tensorExchange
     }
   }
@@ -319,7 +347,7 @@ struct StepPlanner {
   /// leaves any device.
   ///
   /// - Parameter given: The start-up; what the library's cost says of the traffic where nil.
-  private mutating func appendExchange(
+  mutating func appendExchange(
     _ stage: Stage, _ step: PlanStep, of chain: Int, after phase: TaskID? = nil,
     startUp given: SimTime? = nil, to graph: inout TaskGraph
   ) -> TaskID? {
@@ -330,7 +358,8 @@ struct StepPlanner {
     var load = CollectiveLoad(
       wireBytes: traffic.mostSent, messageBytes: traffic.mostSent / Double(peers),
       ranks: peers + 1, nodes: group.nodes)
-    if stage != .tensorExchange, let tokenwise = deployment.protocols.tokenwise {
+    let isRouted = stage == .dispatch || stage == .combine
+    if isRouted, let tokenwise = deployment.protocols.tokenwise {
       load.networkBytes = traffic.mostSentOutside
       load.messageBytes =
         stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
@@ -340,7 +369,7 @@ struct StepPlanner {
       load.multiprocessors = tokenwise.multiprocessors
     }
     let startUp = given ?? collective.startUp(of: load)
-    let occupancy = stage == .tensorExchange ? 0 : deployment.protocols.occupancy
+    let occupancy = isRouted ? deployment.protocols.occupancy : 0
     let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
     let label = TaskLabel(
       stage: stage.rawValue, bound: bound.rawValue, layer: step.labelLayer,

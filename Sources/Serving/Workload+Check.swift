@@ -47,6 +47,7 @@ extension Workload {
       throw .option(
         .microbatches, "several microbatches with work on companions are not possible so far")
     }
+    try checkResidence(deployment.exchange.residence)
     try checkStreams(deployment.cluster.device, deployment.protocols)
     guard let speculation else { return }
     guard phase == .decode else { throw .option(.speculation, ServingError.speculationInPrefill) }
@@ -57,6 +58,19 @@ extension Workload {
     guard (0...1).contains(speculation.acceptance) else {
       throw .option(
         .speculation, "an acceptance of \(speculation.acceptance); it is a share from 0 to 1")
+    }
+  }
+
+  private func checkResidence(_ residence: Deployment.TokenResidence) throws(ServingError) {
+    guard residence == .transition else { return }
+    guard phase == .decode, requests == nil else {
+      throw .option(
+        .tokenResidence,
+        "with 'model: transition' tokens of a prompt would attend to each other on different devices; "
+          + "only decode without requests is possible so far")
+    }
+    guard speculation == nil else {
+      throw .option(.speculation, "speculation with 'model: transition' is not possible so far")
     }
   }
 

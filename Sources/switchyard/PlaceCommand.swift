@@ -184,9 +184,10 @@ struct PlacementOptions: ParsableArguments {
   @Option(
     help: """
       Where tokens are between layers: home (they return to their own device), transition (they stay \
-      where their last expert ran), or both. What is simulated is home.
+      where their last expert ran), or both. As the scenario's policies.communication has it where left \
+      out; that is what is simulated.
       """)
-  var traffic = PlacementProblem.Traffic.home
+  var traffic: PlacementProblem.Traffic?
 
   @Option(
     help: """
@@ -218,7 +219,7 @@ struct PlacementOptions: ParsableArguments {
     guard profileSplit > 0, profileSplit <= 1 else {
       throw ValidationError("--profile-split is \(profileSplit); it must be above 0, up to 1")
     }
-    if objective == .bottleneck, traffic != .transition {
+    if objective == .bottleneck, let traffic, traffic != .transition {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }

@@ -58,8 +58,13 @@ struct PolicyMistakeTests {
       "batching: {kind: static, chunk: 512}",
       "scenario.yaml:12:28: unknown key 'chunk'; known here: kind, microbatches, streams")
     try expect(
-      "communication: {kind: flat, model: transition}",
-      "scenario.yaml:12:38: 'transition' is not a value of 'model'; one of: home")
+      "communication: {kind: flat, model: stay}",
+      "scenario.yaml:12:38: 'stay' is not a value of 'model'; one of: home, transition")
+    try expect("communication: {kind: flat, model: transition}")
+    try expect(
+      "communication: {kind: hierarchical, model: transition}",
+      "scenario.yaml:12:46: with 'model: transition' tokens go from device to device by themselves; use "
+        + "kind 'flat' without chunks")
     try expect(
       "communication: {kind: flat, dispatch: fp9}",
       "scenario.yaml:12:41: 'fp9' is not a value of 'dispatch'; did you mean 'fp8'?")

@@ -30,7 +30,8 @@ public struct PlacementTask: Sendable {
     public var windows = 8
     /// Copies of a layer beyond one for each expert; the scenario's where nil.
     public var redundant: Int?
-    public var traffic = PlacementProblem.Traffic.home
+    /// As the scenario's communication has it where nil.
+    public var traffic: PlacementProblem.Traffic?
     public var objective = PlacementProblem.Objective.sum
     /// Even where nil.
     public var replicaChoice: ReplicaChoice?
@@ -59,7 +60,14 @@ public struct PlacementTask: Sendable {
       throw PlacementProblemError.misfit(
         "there are no redundant experts to choose among: a replica choice has no effect")
     }
-    guard question.replicaChoice != .nearest || question.traffic == .transition else {
+    let traffic =
+      question.traffic ?? (scenario.deployment.exchange.residence == .home ? .home : .transition)
+    guard question.objective == .sum || traffic == .transition else {
+      throw PlacementProblemError.misfit(
+        "the slowest pair of devices is an objective of transition traffic only; the scenario's tokens "
+          + "return home")
+    }
+    guard question.replicaChoice != .nearest || traffic == .transition else {
       throw PlacementProblemError.misfit(
         "the nearest copy depends on a token's own device, which is not known of home traffic: use "
           + "'even' or 'least-loaded', or transition traffic")
@@ -77,7 +85,7 @@ public struct PlacementTask: Sendable {
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
       var problem = try study.problem(
-        of: profile, redundant: redundant, traffic: question.traffic,
+        of: profile, redundant: redundant, traffic: traffic,
         objective: question.objective)
       problem.replicaChoice = question.replicaChoice ?? .even
       return problem

@@ -17,6 +17,7 @@ struct CommunicationPolicy {
   var combine: Precision?
 
   var overlap = Deployment.Overlap.none
+  var residence = Deployment.TokenResidence.home
   var algorithm = CollectiveAlgorithm.flat
   var options = CollectiveOptions()
   var library = Library.nccl
@@ -60,16 +61,10 @@ struct CommunicationPolicy {
     case none
   }
 
-  /// Where tokens are between layers.
-  enum Model: String, CaseIterable {
-    /// Each returns to its own device.
-    case home
-  }
-
   func words(_ exchange: Deployment.Exchange) -> String {
     "\(algorithm.rawValue)"
       + (options.chunks.map { " in \($0) chunks" } ?? "") + " by \(library.rawValue)"
-      + ", tokens return home, dispatch \(exchange.dispatch), combine \(exchange.combine)"
+      + ", tokens \(residence == .home ? "return home" : "stay with an expert"), dispatch \(exchange.dispatch), combine \(exchange.combine)"
       + (exchange.overlap == .none ? "" : ", shared experts beside the dispatch")
   }
 }
@@ -91,13 +86,14 @@ extension ScenarioReader {
     let multiprocessors = mapping.optionalInteger("multiprocessors", in: 1...100_000)
     let takesWidth = reader.kind == .tensorCoordinated
     let width = takesWidth ? mapping.optionalInteger("tensor-width", in: 1...4096) : nil
-    let model = mapping.word("model", CommunicationPolicy.Model.self, default: .home)
+    let residence = mapping.word(
+      "model", Deployment.TokenResidence.self, default: Deployment.TokenResidence.home)
     let dispatch = mapping.optional("dispatch")
     let combine = mapping.optional("combine")
     let overlap = mapping.word("overlap", Deployment.Overlap.self, default: Deployment.Overlap.none)
     var policy = CommunicationPolicy(
       dispatch: dispatch?.word("dispatch", Precision.self, problems),
-      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none,
+      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none, residence: residence ?? .home,
       algorithm: reader.kind.algorithm,
       options: CollectiveOptions(chunks: chunks, tensorWidth: width))
     policy.library = library ?? .nccl
@@ -106,7 +102,7 @@ extension ScenarioReader {
       library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
       && mapping.has("chunks") == (chunks != nil) && chunks != 1
       && (takesWidth && mapping.has("tensor-width")) == (width != nil)
-      && model != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
+      && residence != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)
     return isWhole ? policy : nil
   }
