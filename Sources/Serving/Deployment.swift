@@ -53,7 +53,8 @@ public struct Deployment: Sendable {
 
     public init(
       dispatch: Precision, combine: Precision, overlap: Overlap = .none,
-      residence: TokenResidence = .home, algorithm: CollectiveAlgorithm = .flat, options: CollectiveOptions = CollectiveOptions()
+      residence: TokenResidence = .home, algorithm: CollectiveAlgorithm = .flat,
+      options: CollectiveOptions = CollectiveOptions()
     ) {
       self.residence = residence
       self.dispatch = dispatch

@@ -63,6 +63,9 @@ struct PlaceCommand: ParsableCommand {
   @Flag(help: "List every layer.")
   var layers = false
 
+  @Flag(help: "List what goes over each device's ports.")
+  var ports = false
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -76,6 +79,9 @@ struct PlaceCommand: ParsableCommand {
   func validate() throws {
     if json && layers {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
+    }
+    if json && ports {
+      throw ValidationError("--ports has no effect with --json, which lists every device")
     }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
@@ -108,7 +114,8 @@ struct PlaceCommand: ParsableCommand {
       if let exported, let program {
         try exported.write(pieces: { sink in try program.writeMPS(to: sink) })
       }
-      try printResult(json ? jsonText(report.content) : report.text(allLayers: layers))
+      try printResult(
+        json ? jsonText(report.content) : report.text(allLayers: layers, allPorts: ports))
     }
   }
 
@@ -177,9 +184,12 @@ struct PlacementOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Windows of profiled requests, each balanced for itself, against fitting one day's traffic.",
+      """
+      Windows of profiled requests, each balanced for itself, against fitting one day's traffic. Up to \
+      \(PlacementTask.Question.mostWindows) where left out, each with an iteration's requests or more.
+      """,
       valueName: "number"))
-  var windows = 8
+  var windows: Int?
 
   @Option(
     help: """
@@ -211,7 +221,7 @@ struct PlacementOptions: ParsableArguments {
     }
     for (name, value, range) in [
       ("--chains", chains, 1...1024), ("--threads", threads, 1...1024),
-      ("--windows", windows, 1...4096), ("--replicas", replicas ?? 0, 0...16_384),
+      ("--windows", windows ?? 1, 1...4096), ("--replicas", replicas ?? 0, 0...16_384),
     ] where !range.contains(value) {
       throw ValidationError(
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")

@@ -37,10 +37,19 @@ struct PlacementReport {
     var memoryBytesPerDevice: Double
     var busiestDeviceBytesInNode: Double
     var busiestNodeBytesAcrossNodes: Double
+    /// Of each device and all layers, in an iteration.
+    var devicePorts: [PortBytes]
     var movedCopies: Int?
     var movedBytes: Double?
     var migrationSeconds: Double?
     var notes: [String]
+  }
+
+  struct PortBytes: Encodable {
+    var sentInNode: Double
+    var receivedInNode: Double
+    var sentAcrossNodes: Double
+    var receivedAcrossNodes: Double
   }
 
   struct Bound: Encodable {
@@ -102,9 +111,13 @@ struct PlacementReport {
         unseen: task.unseen.map { Measures(PlacementCost(of: placement, in: $0)) })
     }
     let deployment = task.scenario.deployment
-    let busiest = PlacementFlows(of: answer.placement, in: problem).busiest(
+    let ports = PlacementFlows(of: answer.placement, in: problem).ports(
       forth: deployment.dispatchedCopy.value,
       back: problem.traffic == .transition ? 0 : deployment.combinedCopy.value)
+    let nodes = stride(from: 0, to: problem.groups, by: problem.groupsPerNode).map { first in
+      ports[first..<min(first + problem.groupsPerNode, problem.groups)]
+        .reduce(0) { $0 + $1.sentAcrossNodes }
+    }
     let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
@@ -117,8 +130,13 @@ struct PlacementReport {
       seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
       eplb: method == .eplb ? nil : judge(.eplb(problem)),
       memoryBytesPerDevice: memory.total.value,
-      busiestDeviceBytesInNode: busiest.inNode,
-      busiestNodeBytesAcrossNodes: busiest.acrossNodes, movedCopies: migration?.copies,
+      busiestDeviceBytesInNode: ports.map(\.sentInNode).max() ?? 0,
+      busiestNodeBytesAcrossNodes: nodes.max() ?? 0,
+      devicePorts: ports.map {
+        PortBytes(
+          sentInNode: $0.sentInNode, receivedInNode: $0.receivedInNode,
+          sentAcrossNodes: $0.sentAcrossNodes, receivedAcrossNodes: $0.receivedAcrossNodes)
+      }, movedCopies: migration?.copies,
       movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
       notes: answer.notes)
     addWarnings()
@@ -152,10 +170,11 @@ struct PlacementReport {
       isOfChosenCopies: bound.isOfChosenCopies)
   }
 
-  func text(allLayers: Bool) -> String {
+  func text(allLayers: Bool, allPorts: Bool) -> String {
     var blocks = [head, costTable]
     blocks.append(facts)
     if allLayers { blocks.append(layerTable) }
+    if allPorts { blocks.append(portTable) }
     if !content.notes.isEmpty {
       blocks.append(content.notes.map { "- \($0)" }.joined(separator: "\n"))
     }
@@ -252,6 +271,20 @@ struct PlacementReport {
             + "network to themselves")
     }
     return lines.joined(separator: "\n")
+  }
+
+  private var portTable: String {
+    let crosses = content.groupsPerNode < content.groups
+    var table = TextTable(
+      [.right("device"), .right("sends in node"), .right("receives")]
+        + (crosses ? [.right("sends across nodes"), .right("receives")] : []))
+    for (device, ports) in content.devicePorts.enumerated() {
+      let inside = [ports.sentInNode, ports.receivedInNode]
+      let across = [ports.sentAcrossNodes, ports.receivedAcrossNodes]
+      table.add(
+        ["\(device)"] + (inside + (crosses ? across : [])).map { "\(Bytes($0))" })
+    }
+    return "what goes over devices' ports in an iteration\n" + table.lines.joined(separator: "\n")
   }
 
   private var layerTable: String {

@@ -110,3 +110,15 @@ private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max
   let table = sentence { () throws(PlacementProblemError) in try wrong.check() }
   #expect(table == "transitions has 1 entries; 4 (or a multiple) are needed")
 }
+
+@Test func portsCarryWhatMovesAndWhatComesBack() throws {
+  // Expert 0 on group 0 and 1 on group 1 in both layers: 1 token goes from group 0 to 1, 2 the other way.
+  let straight = ExpertPlacement(groups: 2, hosts: [[[0], [1]], [[0], [1]]])
+  let near = PlacementFlows(of: straight, in: try pair()).ports(forth: 10, back: 1)
+  #expect(near.map(\.sentInNode) == [10 + 2, 20 + 1])
+  #expect(near.map(\.receivedInNode) == [20 + 1, 10 + 2])
+  #expect(near.allSatisfy { $0.sentAcrossNodes == 0 && $0.receivedAcrossNodes == 0 })
+  let far = PlacementFlows(of: straight, in: try pair(nodes: 2)).ports(forth: 10, back: 0)
+  #expect(far.map(\.sentAcrossNodes) == [10, 20] && far.map(\.receivedAcrossNodes) == [20, 10])
+  #expect(far.allSatisfy { $0.sentInNode == 0 })
+}

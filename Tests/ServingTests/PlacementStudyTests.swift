@@ -51,7 +51,7 @@ struct PlacementStudyTests {
     #expect(abs(sliced.secondsInNode / (4096 / port / 2) - 1) < 1e-12)
   }
 
-  @Test("an expert's seconds are what it adds to a run's call, spread over likely numbers of rows")
+  @Test("an expert's seconds are what its rows and its weights add to a run's calls")
   func secondsOfExperts() throws {
     let study = try study()
     let seconds = ExpertSeconds(study.deployment, study.workload.mix, groups: 4, tokens: 32)
@@ -63,15 +63,18 @@ struct PlacementStudyTests {
       #expect(seconds[rows] >= last)
       last = seconds[rows]
     }
-    // A number of rows that is not spread: the difference between two calls of a run.
+    // Two copies of half the rows read the weights twice, whatever their number.
+    #expect(seconds.perCopy(300) > 0)
+    #expect(abs(seconds.perCopy(300) / seconds.perCopy(200) - 1) < 1e-12)
+    // Where arithmetic binds, rows cost what they add to a call, and an expert next to nothing.
+    let many = ExpertSeconds(study.deployment, study.workload.mix, groups: 4, tokens: 40_000)
     let costs = StageCosts(study.deployment, study.workload.mix)
-    let (alone, both) = (
-      costs.routedExperts(GroupedLoad(counts: [8]), of: 2).duration.seconds,
-      costs.routedExperts(GroupedLoad(counts: [8, 300]), of: 2).duration.seconds
-    )
-    #expect(abs(seconds[300] / (both - alone) - 1) < 1e-12)
-    // Where numbers are no longer spread the seconds go on without a jump.
-    #expect(abs(seconds[256.4] / seconds[255.9] - 1) < 0.05)
+    func call(_ rows: Int) -> Double {
+      costs.routedExperts(GroupedLoad(counts: [rows, rows]), of: 3).duration.seconds
+    }
+    let added = (call(12_000) - call(8_000)) / 2
+    #expect(abs((many[12_000] - many[8_000]) / added - 1) < 0.05)
+    #expect(many.perCopy(10_000) < 0.05 * many[10_000])
   }
 
   @Test("a swap moves two experts each way, over the slower of two ways")

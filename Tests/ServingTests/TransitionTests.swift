@@ -84,8 +84,12 @@ private func log(
     #expect(devices(.attention, layer: 3) == [7])
     #expect(devices(.head, layer: -1) == Array(0..<8))
     // One device with eight times the tokens is no faster than with its own.
-    let own = moved.tasks.first { $0.label.stage == Stage.attention.rawValue && $0.label.layer == 1 }
-    let all = moved.tasks.first { $0.label.stage == Stage.attention.rawValue && $0.label.layer == 2 }
+    let own = moved.tasks.first {
+      $0.label.stage == Stage.attention.rawValue && $0.label.layer == 1
+    }
+    let all = moved.tasks.first {
+      $0.label.stage == Stage.attention.rawValue && $0.label.layer == 2
+    }
     let (few, many) = (try #require(own), try #require(all))
     #expect(many.end - many.start > few.end - few.start)
   }
@@ -152,9 +156,10 @@ private func log(
     let pairs = try #require(kept)
     for device in 0..<8 {
       let sent = log.loads.reduce(0) { sum, load in
-        sum + stride(from: device, to: load.bytesSent.count, by: 8).reduce(0) {
-          $0 + load.bytesSent[$1]
-        }
+        sum
+          + stride(from: device, to: load.bytesSent.count, by: 8).reduce(0) {
+            $0 + load.bytesSent[$1]
+          }
       }
       #expect(pairs[device * 8..<(device + 1) * 8].reduce(0, +) == sent)
     }

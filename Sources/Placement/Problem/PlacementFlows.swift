@@ -34,27 +34,34 @@ public struct PlacementFlows: Sendable, Hashable {
     for group in 0..<groups { tokens[group * groups + group] = 0 }
   }
 
-  /// What the busiest group sends to others of its node, and what the busiest node sends to others.
+  /// What goes over a group's ports in an iteration, in the unit of what a token brings.
+  public struct Ports: Sendable, Hashable {
+    public var sentInNode = 0.0
+    public var receivedInNode = 0.0
+    public var sentAcrossNodes = 0.0
+    public var receivedAcrossNodes = 0.0
+  }
+
+  /// By group. O(groups^2).
   ///
   /// - Parameters:
   ///   - forth: Of each token on its way, in any unit.
   ///   - back: Of what comes back.
-  public func busiest(forth: Double, back: Double) -> (inNode: Double, acrossNodes: Double) {
-    let nodes = (groups + groupsPerNode - 1) / groupsPerNode
-    var (inside, across) = (
-      [Double](repeating: 0, count: groups), [Double](repeating: 0, count: nodes)
-    )
+  public func ports(forth: Double, back: Double) -> [Ports] {
+    var ports = [Ports](repeating: Ports(), count: groups)
     for from in 0..<groups {
       for to in 0..<groups {
         let sent = forth * tokens[from * groups + to] + back * tokens[to * groups + from]
         if from / groupsPerNode == to / groupsPerNode {
-          inside[from] += sent
+          ports[from].sentInNode += sent
+          ports[to].receivedInNode += sent
         } else {
-          across[from / groupsPerNode] += sent
+          ports[from].sentAcrossNodes += sent
+          ports[to].receivedAcrossNodes += sent
         }
       }
     }
-    return (inside.max() ?? 0, across.max() ?? 0)
+    return ports
   }
 }
 

@@ -26,8 +26,11 @@ public struct PlacementTask: Sendable {
   public struct Question: Sendable {
     /// The share of the tokens whose requests are profiled, above 0; 1 for all.
     public var split = 0.5
-    /// Of profiled requests, each balanced for itself.
-    public var windows = 8
+    /// Of profiled requests, each balanced for itself. Nil for up to ``mostWindows``, each with at least as
+    /// many requests as an iteration has: in a smaller one experts are uneven by chance that an iteration
+    /// averages out, and balancing that costs what it should save.
+    public var windows: Int?
+    public static let mostWindows = 8
     /// Copies of a layer beyond one for each expert; the scenario's where nil.
     public var redundant: Int?
     /// As the scenario's communication has it where nil.
@@ -78,10 +81,15 @@ public struct PlacementTask: Sendable {
       (sequences, others) = try RoutingProfile.split(
         trace, share: question.split, seed: scenario.seed)
     }
+    let requests = sequences?.count ?? trace.sequences.count
+    let perIteration =
+      scenario.workload.batch * scenario.deployment.parallelism.attention.data
+    let windows =
+      question.windows ?? max(1, min(Question.mostWindows, requests / max(1, perIteration)))
     profile = try RoutingProfile(
-      of: trace, sequences: sequences, phase: phase, windows: question.windows)
+      of: trace, sequences: sequences, phase: phase, windows: windows)
     unseenProfile = try others.map {
-      try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: question.windows)
+      try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: windows)
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
       var problem = try study.problem(

@@ -93,7 +93,8 @@ extension ScenarioReader {
     let overlap = mapping.word("overlap", Deployment.Overlap.self, default: Deployment.Overlap.none)
     var policy = CommunicationPolicy(
       dispatch: dispatch?.word("dispatch", Precision.self, problems),
-      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none, residence: residence ?? .home,
+      combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none,
+      residence: residence ?? .home,
       algorithm: reader.kind.algorithm,
       options: CollectiveOptions(chunks: chunks, tensorWidth: width))
     policy.library = library ?? .nccl

@@ -51,7 +51,8 @@ enum PlacementPolicy {
     var sharedRanks = 0
     /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
     var profile: Double?
-    var windows = 8
+    /// Nil for as many as iterations allow.
+    var windows: Int?
     /// Of search.
     var trials = 2_000_000
     /// Iterations after which experts are placed anew; nil where they stay.
