@@ -53,13 +53,14 @@ public struct PlacementBound: Sendable, Hashable {
     let table = CopyTable(problem, copies)
     let loads = (0..<problem.layers).map { table.load($0) }
     var terms = TrafficTerm.all(problem, table)
+    let dearest = terms.map(\.secondsPerToken).max() ?? 0
     let balanced = cache.answers(
-      to: terms.map { $0.question(effort, isBalanced: true) }, threads: threads)
+      to: terms.map { $0.question(effort.of($0, dearest), isBalanced: true) }, threads: threads)
     for index in terms.indices { terms[index].bound = balanced[index] }
     // A bound without slopes is better where imbalance cannot be avoided and slopes are steep.
     let doubtful = terms.indices.filter { terms[$0].isDoubtful(loads) }
     let plain = cache.answers(
-      to: doubtful.map { terms[$0].question(effort, isBalanced: false) }, threads: threads)
+      to: doubtful.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) }, threads: threads)
     for (index, bound) in zip(doubtful, plain) { terms[index].plain = bound }
     Self.choose(&terms, loads)
     layerWork = Self.work(terms, loads)

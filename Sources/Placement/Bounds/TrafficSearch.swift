@@ -54,7 +54,7 @@ final class TrafficSearch {
 
   /// How many singular triplets to follow: more than can be left over, because the projection spreads
   /// what it keeps over more than it may keep whole. Fewer prove less, in less time.
-  private static func triplets(rank: Int, size: Int) -> Int { min(size, max(64, 6 * rank)) }
+  private static func triplets(rank: Int, size: Int) -> Int { min(size, max(96, 2 * rank)) }
 
   /// The constant direction and that of balance.
   private static func directions(_ balance: BalanceDirection, size: Int) -> FloatMatrix {

@@ -51,6 +51,18 @@ struct TrafficTerm {
   }
 }
 
+extension TrafficBound.Effort {
+  /// For a term whose tokens cost less than the dearest term's: a token that it misses costs less too.
+  func of(_ term: TrafficTerm, _ secondsPerDearestToken: Double) -> TrafficBound.Effort {
+    let ratio = secondsPerDearestToken / term.secondsPerToken
+    var effort = self
+    effort.tolerance = min(max(tolerance, 5e-3), tolerance * ratio)
+    effort.mostIterations = max(
+      min(mostIterations, 10), Int(Double(mostIterations) / ratio.squareRoot()))
+    return effort
+  }
+}
+
 extension TrafficTerm {
   /// All terms of a problem, those of zero seconds left out.
   static func all(_ problem: PlacementProblem, _ table: CopyTable) -> [TrafficTerm] {

@@ -105,9 +105,18 @@ private struct FakeSolver {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let file = folder.appendingPathComponent("cbc").path
     // The answer's file is the last word of CBC's command line.
-    try "#!/bin/sh\nfor answer; do :; done\n\(script)\n"
+    try "#!/bin/sh\n[ \"$1\" = --ready ] && exit 0\nfor answer; do :; done\n\(script)\n"
       .write(toFile: file, atomically: true, encoding: .utf8)
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file)
+    // A process that another test forked meanwhile may have the file open still, and nobody can run it.
+    for _ in 0..<1000 {
+      let trial = Process()
+      trial.executableURL = URL(fileURLWithPath: "/bin/sh")
+      trial.arguments = ["-c", "exec \"$0\" --ready 2>/dev/null", file]
+      try trial.run()
+      trial.waitUntilExit()
+      if trial.terminationStatus == 0 { break }
+    }
     var solver = try IntegerSolver.installed(path: "/nowhere:\(folder.path)")
     solver.graceSeconds = graceSeconds
     self.solver = solver
