@@ -65,7 +65,11 @@ public struct LeastWork: Sendable {
 extension LeastWork {
   /// One iteration, as the trace's own selections (or the scenario's law) let expect it: see
   /// ``DistinctExperts``. Of requests the mean one.
-  public func iteration(expecting sample: RoutingSample) -> IterationWork {
+  ///
+  /// - Returns: Beside it the copies of experts with tokens, by place among the layers with experts.
+  public func iteration(
+    expecting sample: RoutingSample
+  ) -> (work: IterationWork, activeCopies: [Double]) {
     var work = IterationWork(layers: deployment.model.layers)
     var routed = Routed(
       activeCopies: sample.probabilities.map { _ in 0 }, copiesWithinNode: 0, copiesBetweenNodes: 0)
@@ -87,7 +91,7 @@ extension LeastWork {
       addGuesses(model, guesses, to: &work)
     }
     add(routed, to: &work)
-    return work
+    return (work, routed.activeCopies)
   }
 
   /// Iterations that a simulation has run.
