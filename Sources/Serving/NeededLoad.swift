@@ -7,11 +7,11 @@ public struct NeededLoad: Hashable, Sendable {
   /// Copies of experts that had tokens, by place among the layers with experts: each is read once in
   /// every microbatch and every guess, so these add up. One that is cut over devices counts once.
   public var activeCopies: [Int] = []
-  /// Copies of tokens that had to leave their device for another of its node, dispatch alone; 0 where
-  /// the algorithm spares some of them.
-  public var copiesWithinNode = 0
+  /// The same of copies of tokens that had to leave their device for another of its node, in dispatch
+  /// alone; none where the algorithm spares some of them.
+  public var copiesWithinNode: [Int] = []
   /// Copies that had to leave their node; once for each other node where the algorithm knows how.
-  public var copiesBetweenNodes = 0
+  public var copiesBetweenNodes: [Int] = []
   /// What each attention group had to do; empty where all iterations are alike.
   public var mixes: [IterationMix] = []
 
@@ -26,6 +26,8 @@ public struct NeededLoad: Hashable, Sendable {
   ) {
     self.mixes = mixes
     activeCopies = [Int](repeating: 0, count: deployment.placement.layers)
+    copiesWithinNode = activeCopies
+    copiesBetweenNodes = activeCopies
     let positions = deployment.model.expertPositions(of: workload.phase)
     for load in loads {
       for position in positions { add(load, position, deployment) }
@@ -56,12 +58,12 @@ public struct NeededLoad: Hashable, Sendable {
       let cell = position * devices + device
       // Rows that a whole attention group has are not sent within it.
       if deployment.exchange.algorithm != .tensorCoordinated {
-        copiesWithinNode += load.traffic.innerOut[cell]
+        copiesWithinNode[position] += load.traffic.innerOut[cell]
       }
       if let counts = load.nodeCounts {
-        copiesBetweenNodes += Int(counts.sent[device * counts.slots.layers + position])
+        copiesBetweenNodes[position] += Int(counts.sent[device * counts.slots.layers + position])
       } else {
-        copiesBetweenNodes += load.traffic.outerOut[cell]
+        copiesBetweenNodes[position] += load.traffic.outerOut[cell]
       }
     }
   }

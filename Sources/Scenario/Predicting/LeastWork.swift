@@ -54,9 +54,9 @@ public struct LeastWork: Sendable {
   struct Routed {
     /// Expert copies to read, by place among the layers with experts.
     var activeCopies: [Double]
-    /// Copies of tokens in all passes, dispatch alone.
-    var copiesWithinNode: Double
-    var copiesBetweenNodes: Double
+    /// The same of copies of tokens, in dispatch alone.
+    var copiesWithinNode: [Double]
+    var copiesBetweenNodes: [Double]
   }
 }
 
@@ -71,8 +71,9 @@ extension LeastWork {
     expecting sample: RoutingSample
   ) -> (work: IterationWork, activeCopies: [Double]) {
     var work = IterationWork(layers: deployment.model.layers)
+    let nothing = [Double](repeating: 0, count: sample.probabilities.count)
     var routed = Routed(
-      activeCopies: sample.probabilities.map { _ in 0 }, copiesWithinNode: 0, copiesBetweenNodes: 0)
+      activeCopies: nothing, copiesWithinNode: nothing, copiesBetweenNodes: nothing)
     let positions = deployment.model.expertPositions(of: workload.phase)
     let last = max(0, routed.activeCopies.count - 1)
     func expect(_ tokens: Double, at position: Int) {
@@ -80,8 +81,8 @@ extension LeastWork {
         probabilities: sample.probabilities[position], tokens: tokens,
         copies: deployment.placement.hasReplicas
           ? deployment.placement.hosts[position].map(\.count) : nil)
-      routed.copiesWithinNode += sample.copiesWithinNode[position] * tokens
-      routed.copiesBetweenNodes += sample.copiesBetweenNodes[position] * tokens
+      routed.copiesWithinNode[position] += sample.copiesWithinNode[position] * tokens
+      routed.copiesBetweenNodes[position] += sample.copiesBetweenNodes[position] * tokens
     }
     for (model, guesses) in shares() {
       for position in positions { expect(tokens(of: model), at: position) }
@@ -116,8 +117,8 @@ extension LeastWork {
     add(
       Routed(
         activeCopies: load.activeCopies.map(Double.init),
-        copiesWithinNode: Double(load.copiesWithinNode),
-        copiesBetweenNodes: Double(load.copiesBetweenNodes)),
+        copiesWithinNode: load.copiesWithinNode.map(Double.init),
+        copiesBetweenNodes: load.copiesBetweenNodes.map(Double.init)),
       to: &work,
       rows: load.mixes.isEmpty ? nil : Double(load.mixes.reduce(0) { $0 + $1.tokens }))
   }
@@ -340,16 +341,16 @@ extension LeastWork {
       }
     }
     for (position, layer) in model.expertLayers.enumerated() {
+      func move(_ each: Bytes, _ stage: Stage) {
+        var links = Work(each * routed.copiesWithinNode[position], of: .scaleUp)
+        links.add(Work(each * routed.copiesBetweenNodes[position], of: .network))
+        addLinks(links, stage, layer: layer, to: &work)
+      }
+      move(deployment.dispatchedCopy, .dispatch)
       addExperts(
         rows: tokens[position] * Double(model.experts.topK),
         activeCopies: routed.activeCopies[position], layer: layer, to: &work)
-    }
-    for (stage, each) in [
-      (Stage.dispatch, deployment.dispatchedCopy), (.combine, deployment.combinedCopy),
-    ] {
-      var links = Work(each * routed.copiesWithinNode, of: .scaleUp)
-      links.add(Work(each * routed.copiesBetweenNodes, of: .network))
-      addLinks(links, stage, layer: nil, to: &work)
+      move(deployment.combinedCopy, .combine)
     }
   }
 
