@@ -68,6 +68,7 @@ struct RandomRuns {
     )
     do {
       let groups = parallelism.experts.expert - sharedGroups
+      guard groups > 0 else { return nil }
       let layers = model.expertLayers.count
       let placement =
         try isRound
@@ -131,7 +132,10 @@ struct RandomRuns {
     node.device.peakRates = node.device.peakRates.mapValues { $0 * compute }
     node.device.memory.bandwidth = node.device.memory.bandwidth * memory
     node.scaleUp.port.bandwidth = node.scaleUp.port.bandwidth * inner
-    node.network?.port.bandwidth = (node.network?.port.bandwidth ?? .zero) * outer
+    if var network = node.network {
+      network.port.bandwidth = network.port.bandwidth * outer
+      node.network = network
+    }
     if var companion = node.companion {
       let (there, faster) = (factor(), factor())
       companion.processor.memory.bandwidth = companion.processor.memory.bandwidth * there
