@@ -1,7 +1,7 @@
 import Fabric
 import Models
 
-/// What the tokens of an iteration made necessary by the experts that they chose, however it is
+/// What the tokens of iterations made necessary by the experts that they chose, however these are
 /// scheduled.
 public struct NeededLoad: Hashable, Sendable {
   /// Copies of experts that had tokens, by place among the layers with experts: each is read once in
@@ -14,8 +14,20 @@ public struct NeededLoad: Hashable, Sendable {
   public var copiesBetweenNodes: [Int] = []
   /// What each attention group had to do; empty where all iterations are alike.
   public var mixes: [IterationMix] = []
+  public private(set) var iterations = 0
 
+  /// Of no iteration.
   public init() {}
+
+  /// Adds further iterations of the same deployment.
+  public mutating func add(_ other: NeededLoad) {
+    func sum(_ a: [Int], _ b: [Int]) -> [Int] { a.isEmpty ? b : zip(a, b).map { $0 + $1 } }
+    activeCopies = sum(activeCopies, other.activeCopies)
+    copiesWithinNode = sum(copiesWithinNode, other.copiesWithinNode)
+    copiesBetweenNodes = sum(copiesBetweenNodes, other.copiesBetweenNodes)
+    mixes += other.mixes
+    iterations += other.iterations
+  }
 
   /// - Parameters:
   ///   - loads: Of each microbatch.
@@ -25,6 +37,7 @@ public struct NeededLoad: Hashable, Sendable {
     mixes: [IterationMix]
   ) {
     self.mixes = mixes
+    iterations = 1
     activeCopies = [Int](repeating: 0, count: deployment.placement.layers)
     copiesWithinNode = activeCopies
     copiesBetweenNodes = activeCopies

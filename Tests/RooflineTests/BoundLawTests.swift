@@ -7,24 +7,16 @@ import Testing
 import Traces
 import Units
 
-/// Adds up what a run's measured iterations needed, and what they gave.
+/// Adds up what a run's measured iterations needed.
 struct NeededTally: IterationObserver {
-  let least: LeastWork
-  var work: IterationWork
-  var tokens = 0
-
-  init(_ deployment: Deployment, _ workload: Workload) {
-    least = LeastWork(deployment, workload)
-    work = IterationWork(layers: deployment.model.layers)
-  }
+  var needed = NeededLoad()
 
   mutating func taskFinished(
     _ task: TaskID, _ label: TaskLabel, from start: SimTime, to end: SimTime, energy: Joules
   ) {}
   mutating func iterationBegins(_ iteration: Int, at time: SimTime) {}
   mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) {
-    least.add(load.needed, to: &work)
-    self.tokens += tokens
+    needed.add(load.needed)
   }
 }
 
@@ -33,9 +25,10 @@ func fractionOfBound(
   _ deployment: Deployment, _ workload: Workload, _ measurement: Serving.Measurement, seed: UInt64
 ) throws -> (fraction: Double, binding: Resource?) {
   var simulation = try Simulation(deployment, workload, measurement, seed: seed)
-  var tally = NeededTally(deployment, workload)
+  var tally = NeededTally()
   try simulation.run(observer: &tally)
-  let times = tally.least.machine.times(of: tally.work.total)
+  let least = LeastWork(deployment, workload)
+  let times = least.machine.times(of: least.iterations(tally.needed).total)
   return (times.bound.value / simulation.measuredTime.seconds, times.binding)
 }
 

@@ -9,7 +9,7 @@ import Units
 ///
 ///     let least = LeastWork(deployment, workload)
 ///     let iteration = least.iteration(expecting: sample)         // before a run
-///     let realised = least.iterations([load.needed])             // of a run
+///     let realised = least.iterations(needed)                    // of a run
 ///     least.machine.times(of: iteration.total).bound
 ///
 /// Operators are the model's own, on as many devices as the parallelism says, and whatever a schedule
@@ -48,6 +48,13 @@ public struct LeastWork: Sendable {
     var times = 1.0
     /// Of reading the weights.
     var weights = 1.0
+
+    func repeated(_ count: Double) -> Share {
+      var share = self
+      share.times *= count
+      share.weights *= count
+      return share
+    }
   }
 
   /// What a pass through the experts of the layers asks, beside the shares.
@@ -95,32 +102,28 @@ extension LeastWork {
     return (work, routed.activeCopies)
   }
 
-  /// Iterations that a simulation has run.
-  ///
-  /// - Parameter needed: One for each of them.
-  public func iterations(_ needed: [NeededLoad]) -> IterationWork {
+  /// Iterations that a simulation has run. O(mixes x kinds of layers x operators + layers).
+  public func iterations(_ needed: NeededLoad) -> IterationWork {
     var work = IterationWork(layers: deployment.model.layers)
-    for load in needed { add(load, to: &work) }
-    return work
-  }
-
-  /// Adds an iteration that a simulation has run. O(kinds of layers x operators + layers).
-  public func add(_ load: NeededLoad, to work: inout IterationWork) {
-    if load.mixes.isEmpty {
+    let count = Double(needed.iterations)
+    if needed.mixes.isEmpty {
       for (model, guesses) in shares() {
-        addModel(model, to: &work)
-        addGuesses(model, guesses, to: &work)
+        addModel(model.map { $0.repeated(count) }, to: &work)
+        addGuesses(
+          model.map { $0.repeated(count) }, guesses.map { $0.map { $0.repeated(count) } }, to: &work
+        )
       }
     } else {
-      addModel(load.mixes.map { Share(mix: $0, groups: 1) }, to: &work)
+      addModel(needed.mixes.map { Share(mix: $0, groups: 1) }, to: &work)
     }
+    let tokens = needed.mixes.isEmpty ? nil : Double(needed.mixes.reduce(0) { $0 + $1.tokens })
     add(
       Routed(
-        activeCopies: load.activeCopies.map(Double.init),
-        copiesWithinNode: load.copiesWithinNode.map(Double.init),
-        copiesBetweenNodes: load.copiesBetweenNodes.map(Double.init)),
-      to: &work,
-      rows: load.mixes.isEmpty ? nil : Double(load.mixes.reduce(0) { $0 + $1.tokens }))
+        activeCopies: needed.activeCopies.map(Double.init),
+        copiesWithinNode: needed.copiesWithinNode.map(Double.init),
+        copiesBetweenNodes: needed.copiesBetweenNodes.map(Double.init)),
+      to: &work, tokens: tokens, times: needed.mixes.isEmpty ? count : 1)
+    return work
   }
 
   /// Tokens that an iteration is paid for: those it gives, or takes in of prompts.
@@ -203,37 +206,60 @@ extension LeastWork {
     }
   }
 
-  private func addModel(_ shares: [Share], to work: inout IterationWork) {
-    let (model, precisions) = (deployment.model, deployment.precisions)
-    let layers = model.layers(of: workload.phase)
-    for share in shares where share.mix.tokens > 0 {
-      let tokens = share.mix.tokens
-      let wide = Double(width)
-      add(
-        cells(share, devices: wide) { model.embedding(newTokens: tokens, precisions, $0) },
-        .embedding, layer: nil, to: &work)
-      var attention: [AttentionKind: [Cell]] = [:]
-      let dense = cells(share, devices: wide) {
-        model.denseFeedForward(newTokens: tokens, precisions, tensorParallel: width, $0)
-      }
-      let own = expertLayer(share)
-      let exchange = tensorExchange(share, passes: 2)
-      for layer in layers {
-        let kind = model.attentionKind(layer: layer)
-        let known = attention[kind] ?? self.attention(share, layer: layer)
-        attention[kind] = known
-        add(known, .attention, layer: layer, to: &work)
-        if model.hasExperts(layer: layer) {
-          for (stage, cells) in own { add(cells, stage, layer: layer, to: &work) }
-          addLinks(exchange, .tensorExchange, layer: layer, to: &work)
+  /// The operators of all shares, those of one role together.
+  private func cells(_ shares: [Share], _ each: (Share) -> [Cell]) -> [Cell] {
+    guard shares.count > 1 else { return shares.flatMap(each) }
+    var places: [Operator.Role: Int] = [:]
+    var sum: [Cell] = []
+    for share in shares {
+      for cell in each(share) {
+        if let place = places[cell.role] {
+          sum[place].work.add(cell.work)
         } else {
-          add(dense, .denseFeedForward, layer: layer, to: &work)
-          addLinks(exchange * 2, .tensorExchange, layer: layer, to: &work)
+          places[cell.role] = sum.count
+          sum.append(cell)
         }
       }
-      guard layers.upperBound == model.layers else { continue }
-      addHead(share, positions: share.mix.outputs, to: &work)
     }
+    return sum
+  }
+
+  private func addModel(_ all: [Share], to work: inout IterationWork) {
+    let (model, precisions) = (deployment.model, deployment.precisions)
+    let layers = model.layers(of: workload.phase)
+    let shares = all.filter { $0.mix.tokens > 0 }
+    guard !shares.isEmpty else { return }
+    let wide = Double(width)
+    let embedding = cells(shares) { share in
+      cells(share, devices: wide) {
+        model.embedding(newTokens: share.mix.tokens, precisions, $0)
+      }
+    }
+    add(embedding, .embedding, layer: nil, to: &work)
+    var attention: [AttentionKind: [Cell]] = [:]
+    let dense = cells(shares) { share in
+      cells(share, devices: wide) {
+        model.denseFeedForward(
+          newTokens: share.mix.tokens, precisions, tensorParallel: width, $0)
+      }
+    }
+    let own = expertLayer(shares)
+    let exchange = tensorExchange(shares, passes: 2)
+    for layer in layers {
+      let kind = model.attentionKind(layer: layer)
+      let known = attention[kind] ?? cells(shares) { self.attention($0, layer: layer) }
+      attention[kind] = known
+      add(known, .attention, layer: layer, to: &work)
+      if model.hasExperts(layer: layer) {
+        for (stage, cells) in own { add(cells, stage, layer: layer, to: &work) }
+        addLinks(exchange, .tensorExchange, layer: layer, to: &work)
+      } else {
+        add(dense, .denseFeedForward, layer: layer, to: &work)
+        addLinks(exchange * 2, .tensorExchange, layer: layer, to: &work)
+      }
+    }
+    guard layers.upperBound == model.layers else { return }
+    addHead(shares, positions: { $0.outputs }, to: &work)
   }
 
   private func attention(_ share: Share, layer: Int) -> [Cell] {
@@ -246,39 +272,52 @@ extension LeastWork {
     }
   }
 
-  private func addHead(_ share: Share, positions: Int, to work: inout IterationWork) {
-    let head = cells(share, devices: Double(width)) {
-      deployment.model.head(
-        sequences: positions, deployment.precisions, tensorParallel: width, $0)
+  private func addHead(
+    _ shares: [Share], positions: (IterationMix) -> Int, to work: inout IterationWork
+  ) {
+    let head = cells(shares) { share in
+      cells(share, devices: Double(width)) {
+        deployment.model.head(
+          sequences: positions(share.mix), deployment.precisions, tensorParallel: width, $0)
+      }
     }
     add(head, .head, layer: nil, to: &work)
   }
 
   /// What a layer with experts has besides attention and routed experts. Devices of a group have each
   /// their own tokens.
-  private func expertLayer(_ share: Share) -> [(Stage, [Cell])] {
+  private func expertLayer(_ shares: [Share]) -> [(Stage, [Cell])] {
     let (model, precisions) = (deployment.model, deployment.precisions)
-    var stages: [(Stage, [Cell])] = []
     let isApart = deployment.placement.sharedGroups > 0
-    for position in 0..<width {
-      let tokens = share.mix.tokens
-      let own = tokens * (position + 1) / width - tokens * position / width
-      guard own > 0 else { continue }
-      stages.append(
-        (.gate, cells(share, devices: 1) { model.gate(newTokens: own, precisions, $0) }))
-      if !isApart {
-        stages.append(
-          (
-            .sharedExperts,
-            cells(share, devices: 1) { model.sharedExperts(newTokens: own, precisions, $0) }
-          ))
+    func all(_ body: @escaping (Int, (Operator) -> Void) -> Void) -> [Cell] {
+      let positions = shares.flatMap { share in (0..<width).map { (share, $0) } }
+      var parts: [Share] = []
+      for (share, position) in positions {
+        let tokens = share.mix.tokens
+        var part = share
+        part.mix = IterationMix(
+          parts: [
+            TokenBatch(
+              decoding: tokens * (position + 1) / width - tokens * position / width, context: 1)
+          ], outputs: 0)
+        parts.append(part)
       }
-      stages.append(
-        (.weightedSum, cells(share, devices: 1) { model.combination(newTokens: own, precisions, $0) })
-      )
+      return cells(parts) { part in
+        cells(part, devices: 1) { each in
+          if part.mix.tokens > 0 { body(part.mix.tokens, each) }
+        }
+      }
     }
-    if isApart { stages.append((.sharedExperts, sharedExpertsApart(share))) }
-    return stages
+    return [
+      (.gate, all { model.gate(newTokens: $0, precisions, $1) }),
+      (
+        .sharedExperts,
+        isApart
+          ? cells(shares) { sharedExpertsApart($0) }
+          : all { model.sharedExperts(newTokens: $0, precisions, $1) }
+      ),
+      (.weightedSum, all { model.combination(newTokens: $0, precisions, $1) }),
+    ]
   }
 
   /// Shared experts of groups of their own: weights are read by as many of these as must have tokens.
@@ -309,16 +348,16 @@ extension LeastWork {
   ) {
     guard workload.speculation != nil, let last = deployment.model.expertLayers.last else { return }
     for shares in [model] + further {
-      for share in shares where share.mix.tokens > 0 {
-        let input = cells(share, devices: Double(width)) {
+      let input = cells(shares) { share in
+        cells(share, devices: Double(width)) {
           deployment.model.predictionInput(newTokens: share.mix.tokens, deployment.precisions, $0)
         }
-        add(input, .embedding, layer: nil, to: &work)
-        add(attention(share, layer: last), .attention, layer: nil, to: &work)
-        for (stage, cells) in expertLayer(share) { add(cells, stage, layer: nil, to: &work) }
-        addLinks(tensorExchange(share, passes: 2), .tensorExchange, layer: nil, to: &work)
-        addHead(share, positions: share.mix.sequences, to: &work)
       }
+      add(input, .embedding, layer: nil, to: &work)
+      add(cells(shares) { attention($0, layer: last) }, .attention, layer: nil, to: &work)
+      for (stage, cells) in expertLayer(shares) { add(cells, stage, layer: nil, to: &work) }
+      addLinks(tensorExchange(shares, passes: 2), .tensorExchange, layer: nil, to: &work)
+      addHead(shares, positions: { $0.sequences }, to: &work)
     }
   }
 }
@@ -326,9 +365,13 @@ extension LeastWork {
 // MARK: - Experts and links
 
 extension LeastWork {
-  /// - Parameter rows: Tokens of all groups that go through the model; those of the workload's
-  ///   iterations where nil.
-  private func add(_ routed: Routed, to work: inout IterationWork, rows given: Double? = nil) {
+  /// - Parameters:
+  ///   - given: Tokens of all groups that go through the model; those of the workload's iterations
+  ///     where nil.
+  ///   - times: How many of these there are.
+  private func add(
+    _ routed: Routed, to work: inout IterationWork, tokens given: Double? = nil, times: Double = 1
+  ) {
     let model = deployment.model
     let positions = deployment.model.expertPositions(of: workload.phase)
     var tokens = [Double](repeating: 0, count: routed.activeCopies.count)
@@ -348,7 +391,7 @@ extension LeastWork {
       }
       move(deployment.dispatchedCopy, .dispatch)
       addExperts(
-        rows: tokens[position] * Double(model.experts.topK),
+        rows: tokens[position] * times * Double(model.experts.topK),
         activeCopies: routed.activeCopies[position], layer: layer, to: &work)
       move(deployment.combinedCopy, .combine)
     }
@@ -394,8 +437,12 @@ extension LeastWork {
 
   /// What one pass of reducing and gathering a share's tokens within its groups puts on links, times
   /// `passes`: each device has its share of the tokens for every other of its group.
-  private func tensorExchange(_ share: Share, passes: Int) -> Work {
+  private func tensorExchange(_ shares: [Share], passes: Int) -> Work {
     guard width > 1 else { return Work() }
+    return shares.reduce(into: Work()) { $0.add(tensorExchange($1, passes: passes)) }
+  }
+
+  private func tensorExchange(_ share: Share, passes: Int) -> Work {
     let cluster = deployment.cluster
     let vector = deployment.precisions.outputs.bytes * Double(deployment.model.hidden)
     var (within, between) = (0.0, 0.0)
