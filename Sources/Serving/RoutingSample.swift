@@ -75,6 +75,33 @@ public struct RoutingSample: Sendable {
     }
   }
 
+  /// What a sample depends on: equal keys, equal samples.
+  public struct Key: Hashable, Sendable {
+    private var trace: String
+    private var phase: Phase
+    private var routing: RoutingPolicy
+    private var hosts: [[[Int]]]
+    private var sharedGroups: Int
+    private var model: ModelArchitecture
+    private var devices: [Int]
+    private var exchange: Deployment.Exchange
+
+    public init(_ deployment: Deployment, _ workload: Workload) {
+      trace = workload.trace.file
+      phase = workload.phase
+      routing = workload.routing
+      hosts = deployment.placement.hosts
+      sharedGroups = deployment.placement.sharedGroups
+      model = deployment.model
+      let cluster = deployment.cluster
+      devices = [
+        cluster.nodeCount, cluster.devicesPerNode, deployment.parallelism.experts.tensor,
+        deployment.parallelism.attention.tensor,
+      ]
+      exchange = deployment.exchange
+    }
+  }
+
   private static func tokens(of trace: RoutingTrace, in phase: Phase) -> [Int] {
     let ranges = trace.sequences.map { sequence in
       let decode = sequence.firstToken + sequence.prefillTokens

@@ -224,13 +224,37 @@ extension PredictAnswer.Layer {
   }
 }
 
+extension PredictAnswer {
+  /// What a file begins with that may be replaced.
+  static let csvStart = "stage,"
+
+  var csv: String {
+    parts.reduce(into: "stage,part,layers,flop,memory_bytes,link_bytes,seconds,bound_by\n") {
+      $0 +=
+        "\($1.stage),\($1.part),\($1.layers),\($1.flops),\($1.memoryBytes),\($1.linkBytes),"
+        + "\($1.seconds),\($1.boundBy)\n"
+    }
+  }
+
+  /// The roofline with a point for each operator.
+  func picture(on machine: Machine) -> RooflinePicture {
+    RooflinePicture(
+      title: name, machine: machine,
+      points: parts.filter { $0.seconds > 0 }.map {
+        RooflinePicture.Point(
+          label: $0.part, flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),
+          rate: ComputeRate($0.flops / $0.seconds))
+      })
+  }
+}
+
 extension Work {
   /// Of whichever memories.
-  fileprivate var memoryBytes: Bytes {
+  var memoryBytes: Bytes {
     bytes(of: .memory) + bytes(of: .companionMemory) + bytes(of: .sharedMemory)
   }
 
-  fileprivate var linkBytes: Bytes {
+  var linkBytes: Bytes {
     bytes(of: .scaleUp) + bytes(of: .network) + bytes(of: .companionLink)
   }
 }
