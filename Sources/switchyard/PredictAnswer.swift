@@ -58,6 +58,8 @@ struct PredictAnswer: Encodable {
   var roofs: [Roof]
   var parts: [Part]
   var layers: [Layer]
+  /// Absent where no requests begin and end, or the host cannot hold the weights.
+  var streamed: PredictStreamed?
   var remarks: [String]
   private let work: String
   private let arithmeticPrecision: String
@@ -65,7 +67,7 @@ struct PredictAnswer: Encodable {
   private enum CodingKeys: CodingKey {
     case name, model, cluster, devices, tokensPerIteration, flops, boundTokensPerSecond
     case boundTokensPerSecondPerDevice, boundSeconds, boundBy, inTurnTokensPerSecond, inTurnSeconds
-    case expectedActiveCopies, roofs, parts, layers, remarks
+    case expectedActiveCopies, roofs, parts, layers, streamed, remarks
   }
 
   init(_ prediction: ScenarioPrediction) {
@@ -117,6 +119,7 @@ struct PredictAnswer: Encodable {
         memoryBytes: work.memoryBytes.value, linkBytes: work.linkBytes.value,
         seconds: times.bound.value, boundBy: times.binding?.name ?? "")
     }
+    streamed = prediction.streamed.map(PredictStreamed.init)
     remarks = prediction.remarks
     let workload = scenario.workload
     let what =
@@ -130,11 +133,13 @@ struct PredictAnswer: Encodable {
 
 extension PredictAnswer {
   var text: String {
-    [
+    var sections = [
       "\(name)\n\(model), \(cluster), \(devices) device\(devices == 1 ? "" : "s")\n\(work)\n",
       boundText, roofText, partText, layerText,
-      "remarks\n" + remarks.map { "  - \($0)\n" }.joined(),
-    ].joined(separator: "\n")
+    ]
+    if let streamed { sections.append(streamed.text) }
+    sections.append("remarks\n" + remarks.map { "  - \($0)\n" }.joined())
+    return sections.joined(separator: "\n")
   }
 
   private var boundText: String {

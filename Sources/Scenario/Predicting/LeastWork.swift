@@ -474,8 +474,10 @@ extension LeastWork {
 
 extension Operator.Role {
   /// `query key value`.
-  var words: String {
-    "\(self)".reduce(into: "") { words, letter in
+  var words: String { Self.allWords[Int(rawValue)] }
+
+  private static let allWords = allCases.map { role in
+    "\(role)".reduce(into: "") { words, letter in
       words += letter.isUppercase ? " " + letter.lowercased() : String(letter)
     }
   }
