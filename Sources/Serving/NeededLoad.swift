@@ -14,7 +14,7 @@ public struct NeededLoad: Hashable, Sendable {
   public var copiesBetweenNodes: [Int] = []
   /// What each attention group had to do; empty where all iterations are alike.
   public var mixes: [IterationMix] = []
-  public private(set) var iterations = 0
+  public var iterations = 0
 
   /// Of no iteration.
   public init() {}
