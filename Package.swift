@@ -53,6 +53,7 @@ let package = Package(
     room(
       "Calibration",
       sees: ["Units", "StrictYAML", "Statistics", "Models", "Hardware", "CLZMA"]),
+    room("Roofline", sees: ["Units", "Models", "Hardware"]),
     room("Placement", sees: ["Units", "Threading", "StrictYAML", "Statistics", "Traces"]),
     room(
       "Serving",
@@ -63,7 +64,8 @@ let package = Package(
     room(
       "Scenario",
       sees: [
-        "Units", "StrictYAML", "Hardware", "Fabric", "Models", "Traces", "Placement", "Serving",
+        "Units", "StrictYAML", "Hardware", "Fabric", "Models", "Traces", "Placement", "Roofline",
+        "Serving",
       ]),
     room("Results", sees: ["Units", "Engine", grdb]),
     // Floor 5
@@ -74,7 +76,7 @@ let package = Package(
       name: "switchyard",
       dependencies: [
         "Units", "StrictYAML", "Engine", "Hardware", "Fabric", "Models", "Traces", "Placement",
-        "Serving", "Scenario", "Results", "Validation", "Calibration", argumentParser,
+        "Roofline", "Serving", "Scenario", "Results", "Validation", "Calibration", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -95,6 +97,10 @@ let package = Package(
     tests("Traces"),
     tests("Calibration", sees: ["Hardware", "Models", "Statistics", "Units"]),
     tests("Placement", sees: ["Statistics", "Traces"]),
+    tests(
+      "Roofline",
+      sees: ["Engine", "Fabric", "Hardware", "Models", "Placement", "Scenario", "Serving", "Traces"]
+    ),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(
       "Scenario",

@@ -40,6 +40,41 @@ public struct HardwareCatalogue: Sendable {
     return catalogue
   }
 
+  /// The same with those entries only that some names need, and those of `extraFiles`: several times
+  /// as fast. What libraries add to collectives is left out.
+  ///
+  /// - Parameters:
+  ///   - names: Of nodes, devices or links, among whatever other words.
+  ///   - kernels: Whether there are numbers of kernels, all of them.
+  /// - Throws: ``Problems``. Where anything is wrong, ``load(extraFiles:)`` says so with suggestions.
+  public static func load(
+    naming names: Set<String>, kernels: Bool, extraFiles: [String] = []
+  ) throws(Problems) -> HardwareCatalogue {
+    let problems = ProblemCollector()
+    var seeds = names
+    var extra: [Value] = []
+    for path in extraFiles {
+      let file = try Value.contents(ofFile: path)
+      file.words(into: &seeds)
+      extra.append(file)
+    }
+    let isNeeded = { (path: String) in
+      ["links", "devices", "nodes"].contains { path.hasSuffix("/\($0).yaml") }
+    }
+    let whole = kernels ? shippedFiles.filter { $0.hasSuffix("/kernels.yaml") } : []
+    for path in whole { extra.insert(try Value.contents(ofFile: path), at: 0) }
+    if kernels { for file in extra { file.words(into: &seeds) } }
+    var document = CatalogueDocument()
+    for (path, text) in Excerpt(ofFiles: shippedFiles.filter(isNeeded), naming: seeds).files {
+      guard let text else { continue }
+      document.add(try Value(parsing: text, file: path), problems)
+    }
+    for file in extra { document.add(file, problems) }
+    let catalogue = HardwareCatalogue(document, problems)
+    try problems.throwIfAny()
+    return catalogue
+  }
+
   private static var shippedFiles: [String] {
     let folder = (Bundle.module.resourceURL ?? Bundle.module.bundleURL)
       .appendingPathComponent("Catalogue")

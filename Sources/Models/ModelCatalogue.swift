@@ -62,6 +62,31 @@ public struct ModelCatalogue: Sendable {
     return ModelCatalogue(entries: entries.sorted { $0.name < $1.name })
   }
 
+  /// The same with those entries only that some names need, and those of `extraFiles`.
+  ///
+  /// - Throws: ``Problems``. Where anything is wrong, ``load(extraFiles:)`` says so with suggestions.
+  public static func load(
+    naming names: Set<String>, extraFiles: [String] = []
+  ) throws(Problems) -> ModelCatalogue {
+    let problems = ProblemCollector()
+    var seeds = names
+    var values: [Value] = []
+    for path in extraFiles {
+      let file = try Value.contents(ofFile: path)
+      file.words(into: &seeds)
+      values.append(file)
+    }
+    for (path, text) in Excerpt(ofFiles: shippedFiles(), naming: seeds).files {
+      if let text { values.insert(try Value(parsing: text, file: path), at: 0) }
+    }
+    var entries: [Entry] = []
+    for value in values {
+      entries += CatalogueFile(reading: value, problems).entries.map(\.0)
+    }
+    try problems.throwIfAny()
+    return ModelCatalogue(entries: entries.sorted { $0.name < $1.name })
+  }
+
   /// The entry of this name.
   ///
   /// - Throws: ``UnknownModel``.

@@ -40,6 +40,21 @@ public struct ScenarioDocument: Sendable {
     text = parts.map { $0.hasSuffix("\n") ? $0 : $0 + "\n" }.joined()
   }
 
+  /// The same with one more setting, which comes from another option than `--set`.
+  ///
+  /// - Throws: ``Problems`` where it cannot be applied.
+  func setting(_ argument: String, by option: String) throws(Problems) -> ScenarioDocument {
+    let setting = try Setting.parse([argument], givenSeed: false, option: option)
+    return ScenarioDocument(self, try Setting.apply(setting, to: value), setting.map(\.name))
+  }
+
+  private init(_ other: ScenarioDocument, _ value: Value, _ names: [String]) {
+    path = other.path
+    text = other.text
+    settingNames = other.settingNames.union(names)
+    self.value = value
+  }
+
   /// A document that stands in no file.
   ///
   /// - Parameter file: What locations call it.

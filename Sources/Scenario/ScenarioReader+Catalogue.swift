@@ -12,6 +12,18 @@ extension ScenarioReader {
     guard let (hardwareFiles, modelFiles) = catalogueFiles() else { return (nil, nil) }
     var hardware: HardwareCatalogue?
     var models: ModelCatalogue?
+    if let library {
+      var names: Set<String> = []
+      for key in ["model", "cluster", "fabric"] { document.value[key]?.words(into: &names) }
+      let hasRequests = document.value["workload"]?["prompt"] != nil
+      do {
+        hardware = try library.hardware(naming: names, kernels: hasRequests, files: hardwareFiles)
+        if namesModel || !modelFiles.isEmpty {
+          models = try library.models(naming: names, files: modelFiles)
+        }
+      } catch { problems.add(error) }
+      return (hardware, models)
+    }
     do { hardware = try HardwareCatalogue.load(extraFiles: hardwareFiles) } catch {
       problems.add(error)
     }

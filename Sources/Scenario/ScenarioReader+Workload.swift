@@ -205,12 +205,13 @@ extension ScenarioReader {
     switch draft?.selections {
     case nil: return nil
     case .recorded(let path, let place)?:
-      return draft?.openedTrace(path, place, for: model, problems)
+      return draft?.openedTrace(path, place, for: model, problems, library)
     case .drawn(let law, let place)?:
       guard problems.isEmpty, let model, let groups, let measurement, let seed,
         let phase = draft?.phase, let batch = draft?.batch, let tokens = draft?.tokensEach
       else { return nil }
       do {
+        if let library { return try library.trace(drawing: law, for: model, phase: phase) }
         return try RoutingTrace(
           drawing: law, for: model, phase: phase, sequences: batch * groups,
           tokensEach: tokens, measurement: measurement, seed: seed)
@@ -230,11 +231,16 @@ extension WorkloadDraft {
   }
 
   fileprivate func openedTrace(
-    _ path: String, _ place: Location, for model: ModelArchitecture?, _ problems: ProblemCollector
+    _ path: String, _ place: Location, for model: ModelArchitecture?, _ problems: ProblemCollector,
+    _ library: ScenarioLibrary?
   ) -> RoutingTrace? {
     let found: RoutingTrace
     do {
-      found = try RoutingTrace(reading: path)
+      if let library {
+        found = try library.trace(path)
+      } else {
+        found = try RoutingTrace(reading: path)
+      }
     } catch {
       problems.add(error.sentence, at: place)
       return nil

@@ -29,10 +29,16 @@ struct ScenarioReader {
   let document: ScenarioDocument
   let problems: ProblemCollector
   let root: MappingReader
+  /// What is read once for many scenarios, and only as far as closed forms need it; nil where a
+  /// scenario is to be run.
+  let library: ScenarioLibrary?
 
-  init(_ document: ScenarioDocument, _ problems: ProblemCollector) {
+  init(
+    _ document: ScenarioDocument, _ problems: ProblemCollector, _ library: ScenarioLibrary? = nil
+  ) {
     self.document = document
     self.problems = problems
+    self.library = library
     root = MappingReader(document.value, problems, context: "a scenario")
   }
 
@@ -81,6 +87,8 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange), remarks: [])
+    // Closed forms take experts as they begin.
+    guard library == nil else { return scenario }
     guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
     else { return nil }
     return placed.remarking(

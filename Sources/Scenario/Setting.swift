@@ -2,23 +2,27 @@ import StrictYAML
 
 /// One `--set PATH=VALUE`: a path of keys joined by dots, and a YAML value for it.
 struct Setting {
+  /// The option that it came with.
+  var option = "--set"
   var argument: String
   var path: [String]
   var value: Value
 
   /// The file name that the value's location carries: `--set workload.batch=64`.
-  var name: String { Self.name(argument) }
+  var name: String { Self.name(argument, option) }
   var key: String { path.joined(separator: ".") }
 
-  private static func name(_ argument: String) -> String {
+  private static func name(_ argument: String, _ option: String) -> String {
     let line = argument.prefix { !$0.isNewline }
-    return "--set " + (line.count > 80 ? line.prefix(80) + "..." : line)
+    return "\(option) " + (line.count > 80 ? line.prefix(80) + "..." : line)
   }
 
   /// All settings, in order, or everything that is wrong with any of them.
-  static func parse(_ arguments: [String], givenSeed: Bool) throws(Problems) -> [Setting] {
+  static func parse(
+    _ arguments: [String], givenSeed: Bool, option: String = "--set"
+  ) throws(Problems) -> [Setting] {
     let problems = ProblemCollector()
-    let settings = arguments.compactMap { Setting($0, problems) }
+    let settings = arguments.compactMap { Setting($0, option, problems) }
     for (index, setting) in settings.enumerated() {
       if let later = settings[(index + 1)...].first(where: { setting.path.starts(with: $0.path) }) {
         problems.add(
@@ -33,10 +37,10 @@ struct Setting {
     return settings
   }
 
-  private init?(_ argument: String, _ problems: ProblemCollector) {
-    let start = Location(file: Self.name(argument), line: 1, column: 1)
+  private init?(_ argument: String, _ option: String, _ problems: ProblemCollector) {
+    let start = Location(file: Self.name(argument, option), line: 1, column: 1)
     guard let equals = argument.firstIndex(of: "=") else {
-      problems.add("a setting has no '='; write '--set workload.batch=64'", at: start)
+      problems.add("a setting has no '='; write '\(option) workload.batch=64'", at: start)
       return nil
     }
     let written = argument[argument.index(after: equals)...]
@@ -44,7 +48,7 @@ struct Setting {
     guard path.allSatisfy({ !$0.isEmpty && !$0.contains(" ") }) else {
       problems.add(
         "'\(argument[..<equals])' is not a path of keys joined by dots; "
-          + "write '--set workload.batch=64'", at: start)
+          + "write '\(option) workload.batch=64'", at: start)
       return nil
     }
     guard path[0] != "extends" else {
@@ -56,11 +60,12 @@ struct Setting {
       return nil
     }
     do {
-      value = try Value(parsing: String(written), file: Self.name(argument))
+      value = try Value(parsing: String(written), file: Self.name(argument, option))
     } catch {
       problems.add(error)
       return nil
     }
+    self.option = option
     self.argument = argument
     self.path = path.map(String.init)
   }

@@ -254,7 +254,7 @@ public struct Deployment: Sendable {
   }
 
   /// Whether the algorithm sends a token once to a node that several of its experts live in.
-  var sendsOnceToNode: Bool {
+  public var sendsOnceToNode: Bool {
     exchange.algorithm == .twoHop || exchange.algorithm == .biLevel
   }
 
@@ -269,7 +269,7 @@ extension ModelArchitecture {
   public var expertLayers: [Int] { (0..<layers).filter { hasExperts(layer: $0) } }
 
   /// Those that tokens of a phase go through, by their places among all of them.
-  func expertPositions(of phase: Phase) -> Range<Int> {
+  public func expertPositions(of phase: Phase) -> Range<Int> {
     let range = layers(of: phase)
     let all = expertLayers
     return all.count { $0 < range.lowerBound }..<all.count { $0 < range.upperBound }

@@ -2,15 +2,20 @@ import Models
 
 /// The new tokens of an attention group in one iteration, as attention tells them apart. All groups
 /// of an iteration have the same mix, but where requests begin and end.
-struct IterationMix: Hashable, Sendable {
+public struct IterationMix: Hashable, Sendable {
   /// Each of another phase or context.
-  var parts: [TokenBatch]
+  public var parts: [TokenBatch]
   /// Positions of which the iteration asks the next token: of each sequence that gets one, and of its
   /// guesses.
-  var outputs: Int
+  public var outputs: Int
 
-  var sequences: Int { parts.reduce(0) { $0 + $1.sequences } }
-  var tokens: Int { parts.reduce(0) { $0 + $1.newTokens } }
+  public init(parts: [TokenBatch], outputs: Int) {
+    self.parts = parts
+    self.outputs = outputs
+  }
+
+  public var sequences: Int { parts.reduce(0) { $0 + $1.sequences } }
+  public var tokens: Int { parts.reduce(0) { $0 + $1.newTokens } }
 
   /// The same of as many sequences as tokens, where each sequence brings one.
   func ofTokens(_ count: Int) -> IterationMix {
@@ -26,7 +31,7 @@ struct IterationMix: Hashable, Sendable {
 
 extension Workload {
   /// Of every iteration.
-  var mix: IterationMix {
+  public var mix: IterationMix {
     IterationMix(
       parts: [
         TokenBatch(

@@ -19,6 +19,8 @@ public struct IterationLoad: Sendable {
   public var tokens: [Int]
   /// Bytes that a device sent in dispatch and combine.
   public var bytesSent: [Int]
+  /// What no schedule of the iteration could do without.
+  public var needed = NeededLoad()
 }
 
 /// A deployment at work: plans iterations from the trace and runs them.
@@ -191,7 +193,7 @@ public struct Simulation: ~Copyable {
     } catch { throw .trace(error) }
   }
 
-  private static func slots(_ deployment: Deployment) throws(ServingError) -> ExpertSlots {
+  static func slots(_ deployment: Deployment) throws(ServingError) -> ExpertSlots {
     do {
       return try ExpertSlots(
         devices: deployment.placement.groups,
@@ -203,7 +205,7 @@ public struct Simulation: ~Copyable {
   }
 
   /// Slots by node in place of device.
-  private static func nodeSlots(
+  static func nodeSlots(
     _ deployment: Deployment
   ) throws(ServingError) -> ExpertSlots? {
     guard deployment.sendsOnceToNode else { return nil }
@@ -241,9 +243,11 @@ public struct Simulation: ~Copyable {
       }
       try observer.iterationBegins(iteration, at: engine.now)
       try step(&observer)
+      var load = Self.load(loads, deployment)
+      load.needed = NeededLoad(
+        loads, guesses: guesses, workload, deployment, mixes: requests?.mixes ?? [])
       try observer.iterationEnded(
-        at: engine.now, tokens: requests?.outputs ?? meter.next(),
-        load: Self.load(loads, deployment))
+        at: engine.now, tokens: requests?.outputs ?? meter.next(), load: load)
     }
   }
 

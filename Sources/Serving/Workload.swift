@@ -66,7 +66,7 @@ extension Workload {
   }
 
   /// What one microbatch is given to do, alone.
-  func microbatch(_ index: Int) -> Workload {
+  public func microbatch(_ index: Int) -> Workload {
     var part = self
     part.batch = places(ofMicrobatch: index).count
     part.batching.microbatches = 1
@@ -75,7 +75,7 @@ extension Workload {
 
   /// One new token for each sequence, as a guess after the first takes it through the prediction
   /// layer.
-  var withoutSpeculation: Workload {
+  public var withoutSpeculation: Workload {
     var plain = self
     plain.speculation = nil
     return plain

@@ -60,7 +60,8 @@ extension Value {
     }
     let root: Node?
     do {
-      root = try Parser(yaml: text).singleRoot()
+      // Scalars stay text, so that nobody needs to guess their types, which takes longer than the rest.
+      root = try Parser(yaml: text, resolver: .basic).singleRoot()
     } catch let error as YamlError {
       throw Problems([Problem(error, file: file)])
     } catch {

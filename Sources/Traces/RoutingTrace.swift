@@ -37,8 +37,12 @@ public struct RoutingTrace: Sendable {
   /// - Throws: ``TraceError`` for whatever the file is instead of a whole trace.
   public init(opening file: String) throws(TraceError) { try self.init(mapping: file, named: file) }
 
-  /// - Parameter file: what messages call it.
-  init(mapping path: String, named file: String) throws(TraceError) {
+  /// - Parameters:
+  ///   - file: what messages call it.
+  ///   - most: Bytes of selections up to which they are checked.
+  init(
+    mapping path: String, named file: String, verifyingUpTo most: Int = verifiedAtOpening
+  ) throws(TraceError) {
     let storage = try FileBytes(mapping: path)
     let (header, index) = try storage.withBytes { bytes throws(TraceError) in
       let header = try TraceHeader(bytes, file: file)
@@ -64,7 +68,7 @@ public struct RoutingTrace: Sendable {
     self.storage = storage
     selectionsOffset = header.selections.lowerBound
     gatesOffset = header.gates.lowerBound
-    if header.selections.count <= Self.verifiedAtOpening { try verify(against: header) }
+    if header.selections.count <= most { try verify(against: header) }
   }
 
   /// A trace in memory, of `selections` in the order `[token][layer][k]`.

@@ -1,6 +1,7 @@
 import Engine
 import Fabric
 import Results
+import Roofline
 import Scenario
 import Serving
 import Units
@@ -12,6 +13,7 @@ struct RecordedRun: IterationObserver {
   private var recorder: Recorder
   /// Nil where nobody is told.
   private var progress: Progress?
+  private var needed = NeededLoad()
 
   /// Runs a scenario to its end.
   ///
@@ -40,6 +42,7 @@ struct RecordedRun: IterationObserver {
     result.duplicates = simulation.duplicates.map {
       DuplicateUse(needed: $0.needed, found: $0.found)
     }
+    result.bound = bound(of: scenario, run.needed, tokens: result.tokens)
     if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
@@ -47,6 +50,23 @@ struct RecordedRun: IterationObserver {
           + "network come after the run's end")
     }
     return result
+  }
+
+  /// Nil where the work takes no time or gives no token.
+  private static func bound(
+    of scenario: Scenario, _ needed: NeededLoad, tokens: Int
+  ) -> RunBound? {
+    let least = LeastWork(scenario.deployment, scenario.workload)
+    let run = Prediction(least.iterations(needed), on: least.machine, tokens: Tokens(tokens))
+    guard let binding = run.times.binding, tokens > 0 else { return nil }
+    return RunBound(
+      throughput: run.throughput, boundBy: binding.name,
+      roofs: Elasticity.all(of: run.work, on: run.machine).map {
+        RunBound.Roof(
+          resource: $0.resource.name, taskBounds: $0.resource.taskBounds.map(\.name),
+          shareOfBound: run.times[$0.resource] / run.times.bound, elasticityOfBound: $0.ofBound,
+          elasticityInTurn: $0.inTurn)
+      })
   }
 
   private static func words(of moved: ReplacementTally) -> String {
@@ -133,8 +153,25 @@ struct RecordedRun: IterationObserver {
   }
 
   mutating func iterationEnded(at time: SimTime, tokens: Int, load: IterationLoad) throws {
+    needed.add(load.needed)
     recorder.recordLoad(tokens: load.tokens, bytesSent: load.bytesSent)
     try recorder.endIteration(at: time, tokens: tokens)
     progress?.advance()
+  }
+}
+
+extension Resource {
+  /// What tasks that it binds say.
+  fileprivate var taskBounds: [TaskBound] {
+    switch self {
+    case .arithmetic: [.compute]
+    case .memory: [.memory]
+    case .scaleUp: [.scaleUp]
+    case .network: [.network, .switchLinks, .hostLinks]
+    case .companionLink: [.companionLink]
+    // Tasks of companions do not say whose arithmetic or memory binds.
+    case .companionArithmetic, .companionMemory, .sharedArithmetic, .sharedMemory: []
+    case .hostLink, .hostMemory: []
+    }
   }
 }

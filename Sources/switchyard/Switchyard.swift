@@ -26,7 +26,7 @@ struct Switchyard: ParsableCommand {
     subcommands: [
       RunCommand.self, CheckCommand.self, PlaceCommand.self, CompareCommand.self, TraceCommand.self,
       CatalogueCommand.self, NetworkCommand.self, CalibrateCommand.self, ValidateCommand.self,
-      CostCommand.self,
+      CostCommand.self, PredictCommand.self,
     ])
 
   static func main() {

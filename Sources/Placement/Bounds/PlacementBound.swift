@@ -60,7 +60,8 @@ public struct PlacementBound: Sendable, Hashable {
     // A bound without slopes is better where imbalance cannot be avoided and slopes are steep.
     let doubtful = terms.indices.filter { terms[$0].isDoubtful(loads) }
     let plain = cache.answers(
-      to: doubtful.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) }, threads: threads)
+      to: doubtful.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) },
+      threads: threads)
     for (index, bound) in zip(doubtful, plain) { terms[index].plain = bound }
     Self.choose(&terms, loads)
     layerWork = Self.work(terms, loads)

@@ -24,6 +24,8 @@ public struct RunResult: Hashable, Sendable {
   public var pairs: PairTraffic?
   /// Nil where no copies of others' experts were kept.
   public var duplicates: DuplicateUse?
+  /// Nil where nobody worked it out.
+  public var bound: RunBound?
   /// Drawn by all devices because they are on, whatever they do.
   public var idleEnergy: Joules
   /// In the order in which tasks ended; empty unless asked for.

@@ -15,6 +15,7 @@ extension RunSummary {
       measuredSeconds: result.measuredTime.seconds, tokens: result.tokens,
       tokensPerSecond: result.throughput.value,
       tokensPerSecondPerDevice: result.throughputPerDevice.value,
+      bound: result.bound.map { Limit($0, of: result) },
       iteration: Iteration(result.iterationTimes),
       stages: result.stages.map { Stage($0, of: result) }, meanImbalance: imbalance?.mean,
       worstImbalance: imbalance?.worstMoment.worstImbalance, layers: result.loads.map(Layer.init),
@@ -63,6 +64,22 @@ extension RunSummary.Layer {
     worstIteration = load.worstIteration
     tokenExpertPairs = load.tokens.reduce(0, +)
     bytesSent = load.bytesSent.reduce(0, +)
+  }
+}
+
+extension RunSummary.Limit {
+  init(_ bound: RunBound, of result: RunResult) {
+    tokensPerSecond = bound.throughput.value
+    boundBy = bound.boundBy
+    fractionReached = result.throughput / bound.throughput
+    resources = bound.roofs.map {
+      Roof(
+        resource: $0.resource, shareOfBound: $0.shareOfBound,
+        elasticityOfBound: $0.elasticityOfBound, elasticityInTurn: $0.elasticityInTurn,
+        elasticitySimulated: $0.taskBounds.isEmpty
+          ? nil : result.simulatedElasticity(of: $0.taskBounds))
+    }
+    remarks = result.boundRemarks
   }
 }
 

@@ -57,6 +57,25 @@ public struct RunSummary: Codable, Hashable, Sendable {
     public var expertsFound: Int
   }
 
+  /// ``RunBound``, with what was reached.
+  public struct Limit: Codable, Hashable, Sendable {
+    public struct Roof: Codable, Hashable, Sendable {
+      public var resource: String
+      public var shareOfBound: Double
+      /// Per cent of throughput for one per cent of the resource.
+      public var elasticityOfBound: Double
+      public var elasticityInTurn: Double
+      /// Absent where no task is told to be bound by it.
+      public var elasticitySimulated: Double?
+    }
+
+    public var tokensPerSecond: Double
+    public var boundBy: String
+    public var fractionReached: Double
+    public var resources: [Roof]
+    public var remarks: [String]
+  }
+
   public struct Link: Codable, Hashable, Sendable {
     public var link: String
     public var kind: String
@@ -85,6 +104,8 @@ public struct RunSummary: Codable, Hashable, Sendable {
   public var tokens: Int
   public var tokensPerSecond: Double
   public var tokensPerSecondPerDevice: Double
+  /// The closed-form bound; absent where nobody worked it out.
+  public var bound: Limit?
   public var iteration: Iteration
   /// The last stage is waiting; shares add up to 1.
   public var stages: [Stage]

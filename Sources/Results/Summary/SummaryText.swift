@@ -11,6 +11,7 @@ extension RunResult {
     if !resources.isEmpty { sections.append(utilisationText) }
     if !linksByUtilisation.isEmpty { sections.append(linksText) }
     sections.append(energyText)
+    if let bound { sections.append(text(of: bound)) }
     if !notes.isEmpty { sections.append(notesText) }
     return sections.joined(separator: "\n")
   }
@@ -51,6 +52,10 @@ extension RunResult {
     let times = iterationTimes
     var table = TextTable([.left(""), .left("")])
     table.add("throughput", "\(throughput), \(throughputPerDevice) per device")
+    if let bound, let fraction = fractionOfBound {
+      table.add(
+        "bound", "\(bound.throughput) by \(bound.boundBy); \(percent(fraction)) of it reached")
+    }
     table.add(
       "iteration",
       "mean \(times.mean), median \(times.median), p99 \(times.percentile99),"
@@ -146,6 +151,20 @@ extension RunResult {
     let others = links.count - table.rows.count
     guard others > 0 else { return table.description }
     return table.description + "  and \(count(others, "other link")) in use\n"
+  }
+
+  private func text(of bound: RunBound) -> String {
+    var table = TextTable([
+      .left("one per cent more would give"), .right("at the bound"), .right("operators in turn"),
+      .right("simulated"),
+    ])
+    func gain(_ value: Double) -> String { fixed(value, decimals: 2) + " %" }
+    for roof in bound.roofs {
+      table.add(
+        "  " + roof.resource, gain(roof.elasticityOfBound), gain(roof.elasticityInTurn),
+        roof.taskBounds.isEmpty ? "" : gain(simulatedElasticity(of: roof.taskBounds)))
+    }
+    return table.description + boundRemarks.map { "  \($0)\n" }.joined()
   }
 
   private var energyText: String {

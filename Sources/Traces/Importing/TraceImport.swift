@@ -125,6 +125,20 @@ extension RoutingTrace {
   }
 }
 
+extension RoutingTrace {
+  /// Opens a file as ``init(reading:)`` does, but does not read the selections of a `*.routing` file
+  /// through: for one look at some of them. ``verify()`` does it later.
+  ///
+  /// - Throws: ``TraceError`` for what is wrong with the header or the index.
+  public init(glancingAt file: String) throws(TraceError) {
+    if file.hasSuffix(".routing") {
+      try self.init(mapping: file, named: file, verifyingUpTo: -1)
+    } else {
+      try self.init(reading: file)
+    }
+  }
+}
+
 /// Recognises a format by the input's name, and where that leaves a choice by its first bytes.
 func detectFormat(of input: String) throws(TraceError) -> ImportFormat {
   let unknown = TraceError.unknownFormat(

@@ -1,0 +1,159 @@
+import Hardware
+import Models
+import Units
+
+/// A cluster as the capacities of its resources, all of one kind together, at data-sheet peaks.
+///
+///     let machine = Machine(cluster, scaleUp: outOfDevices, network: outOfNodes)
+///     let times = machine.times(of: work)
+///     times.binding                            // .memory
+///
+/// S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for
+/// multicore architectures", CACM 52(4), 2009, with as many roofs as there are resources.
+public struct Machine: Hashable, Sendable {
+  public let device: Device
+  public let devices: Int
+  public let companion: Node.Companion?
+  /// By ``Resource``: bytes a second, or devices that compute; 0 where the machine has none.
+  private var capacities = SIMD16<Double>.zero
+  /// By ``Precision``: seconds of a device, of a companion for each operation; infinite where it
+  /// cannot.
+  private let deviceSeconds: [Precision: Double]
+  private let companionSeconds: [Precision: Double]
+
+  /// - Parameters:
+  ///   - scaleUp: Of all links together that lead out of devices to others of their nodes; nil where
+  ///     nothing limits, or nobody asks.
+  ///   - network: Of all links together that lead out of nodes.
+  public init(_ cluster: Cluster, scaleUp: Bandwidth? = nil, network: Bandwidth? = nil) {
+    device = cluster.device
+    devices = cluster.deviceCount
+    companion = cluster.node.companion
+    let count = Double(devices)
+    let own = cluster.device.secondsPerOperation
+    let beside = cluster.node.companion?.processor.secondsPerOperation ?? [:]
+    deviceSeconds = own
+    companionSeconds = beside
+    self[.arithmetic] = count
+    self[.memory] = cluster.device.memory.bandwidth.value * count
+    self[.scaleUp] = scaleUp?.value ?? 0
+    self[.network] = network?.value ?? 0
+    self[.hostLink] = cluster.node.hostLink.effectiveBandwidth.value * count
+    self[.hostMemory] = cluster.node.host.memoryBandwidth.value * Double(cluster.nodeCount)
+    guard let companion = cluster.node.companion else { return }
+    let memory = companion.processor.memory.bandwidth.value * count
+    self[.companionArithmetic] = count
+    self[.companionMemory] = memory
+    self[.companionLink] = (companion.port?.effectiveBandwidth.value ?? 0) * count
+    self[.sharedMemory] = self[.memory] + memory
+    // Of work that takes a device s seconds a companion does no more than `fastest` s in each second.
+    let fastest = Precision.allCases.compactMap { precision -> Double? in
+      guard let slow = own[precision], let fast = beside[precision] else { return nil }
+      return slow / fast
+    }
+    self[.sharedArithmetic] = count * (1 + (fastest.max() ?? 0))
+  }
+
+  private subscript(resource: Resource) -> Double {
+    get { capacities[resource.rawValue] }
+    set { capacities[resource.rawValue] = newValue }
+  }
+
+  /// Whether the machine has such a resource, and it limits anything.
+  public func has(_ resource: Resource) -> Bool { self[resource] > 0 }
+
+  /// Of all resources of a kind that carries bytes; zero for the others.
+  public func bandwidth(of resource: Resource) -> Bandwidth {
+    resource.carriesBytes ? Bandwidth(self[resource]) : .zero
+  }
+
+  /// Of all devices, at the rate that `precision` really runs at; zero where they cannot.
+  public func peakRate(for precision: Precision) -> ComputeRate {
+    guard let seconds = deviceSeconds[precision] else { return .zero }
+    return ComputeRate(Double(devices) / seconds)
+  }
+
+  /// Operations for each byte of the devices' memory above which arithmetic binds: peak rate over
+  /// bandwidth.
+  public func ridgePoint(for precision: Precision, over resource: Resource = .memory) -> Double {
+    let bandwidth = bandwidth(of: resource)
+    return bandwidth > .zero ? peakRate(for: precision).value / bandwidth.value : .infinity
+  }
+
+  /// The same with more or less of one resource.
+  public func scaling(_ resource: Resource, by factor: Double) -> Machine {
+    var machine = self
+    machine[resource] = self[resource] * factor
+    return machine
+  }
+}
+
+/// Which processor does some work.
+public enum Processor: Hashable, Sendable {
+  case device
+  case companion
+  /// Either, or both with parts of it.
+  case shared
+}
+
+extension Machine {
+  /// What an operator asks of the processor that runs it, of its memory: weights once for each
+  /// launch, activations in and out, cache.
+  ///
+  /// - Parameters:
+  ///   - times: Launches, on as many devices or one after the other.
+  ///   - weights: In how many of them the weights are read; in each where nil.
+  public func work(
+    of kernel: Operator, on processor: Processor = .device, times: Double = 1, weights: Double? = nil
+  ) -> Work {
+    let flops = kernel.flops * times
+    let moved = (kernel.activationBytes + kernel.cacheBytes) * times
+    let bytes = moved + kernel.weightBytes * (weights ?? times)
+    let precision = kernel.precision
+    func seconds(_ each: [Precision: Double]) -> Seconds {
+      flops > .zero ? Seconds(flops.value * (each[precision] ?? .infinity)) : .zero
+    }
+    switch processor {
+    case .device: return Work(flops, seconds(deviceSeconds), .arithmetic, bytes, .memory)
+    case .companion:
+      return Work(
+        flops, seconds(companionSeconds), .companionArithmetic, bytes, .companionMemory)
+    case .shared:
+      return Work(flops, seconds(deviceSeconds), .sharedArithmetic, bytes, .sharedMemory)
+    }
+  }
+
+  /// What `work` takes of each resource with everything divided perfectly over the resources of a
+  /// kind: amount over capacity.
+  public func times(of work: Work) -> ResourceTimes {
+    var times = ResourceTimes()
+    for resource in Resource.allCases {
+      let amount = amount(of: resource, in: work)
+      if amount > 0, has(resource) { times[resource] = Seconds(amount / self[resource]) }
+    }
+    return times
+  }
+
+  /// What devices do alone is done by devices and companions, too.
+  private func amount(of resource: Resource, in work: Work) -> Double {
+    let own = work.amount(of: resource)
+    guard own > 0 else { return 0 }
+    switch resource {
+    case .sharedArithmetic: return own + work.amount(of: .arithmetic)
+    case .sharedMemory: return own + work.amount(of: .memory)
+    default: return own
+    }
+  }
+}
+
+extension Device {
+  /// By the precision of the work, of whichever rate it runs at; none where the device cannot.
+  fileprivate var secondsPerOperation: [Precision: Double] {
+    var seconds: [Precision: Double] = [:]
+    for precision in Precision.allCases {
+      let rate = arithmeticPrecision(for: precision).flatMap { peakRates[$0] }
+      if let rate, rate > .zero { seconds[precision] = 1 / rate.value }
+    }
+    return seconds
+  }
+}

@@ -1,0 +1,280 @@
+import Foundation
+import Models
+import Units
+
+/// MoE-Lens' closed forms for a model whose weights stay in host memory and stream to one GPU, with
+/// the KV cache in host memory, too (arXiv 2504.09345).
+///
+///     let lens = MoELens(model, .init(.bf16), prompt: 98, output: 32, machine)
+///     lens.firstStage.throughput            // tokens/s, prompts' and generated ones together
+///
+/// What stands here as (1) to (4) is the paper's; (5) to (8) are from notes on it, with the numerator of
+/// (5) put so that it gives the paper's example; ``secondStage(_:)`` is a reconstruction.
+public struct MoELens: Hashable, Sendable {
+  /// What streams and what it streams over.
+  public struct Host: Hashable, Sendable {
+    /// From host memory to the GPU: B_IO.
+    public var link: Bandwidth
+    /// Room for the KV cache.
+    public var cache: Bytes
+    /// What the GPU would do of prompts' and generated tokens with all weights in its own memory and
+    /// decode attention elsewhere: T_GPU. From a kernel model: ``StreamingGPU``.
+    public var gpu: TokenRate
+    /// The GPU's arithmetic: C_GPU.
+    public var arithmetic: ComputeRate
+
+    public init(link: Bandwidth, cache: Bytes, gpu: TokenRate, arithmetic: ComputeRate) {
+      self.link = link
+      self.cache = cache
+      self.gpu = gpu
+      self.arithmetic = arithmetic
+    }
+  }
+
+  public var host: Host
+  /// Tokens of a prompt (p), and tokens that are generated after it (g); at least 1.
+  public var prompt: Double
+  public var output: Double
+  /// All weights.
+  public var model: Bytes
+  /// Of one token, in all layers.
+  public var cacheBytesPerToken: Bytes
+  public var weights: Weights
+
+  /// What a layer's weights and a token's work in it are made of.
+  public struct Weights: Hashable, Sendable {
+    /// h.
+    public var hidden: Double
+    /// h_i.
+    public var intermediate: Double
+    /// N_e and N_k.
+    public var experts: Double
+    public var topK: Double
+    /// s: query heads for each key-value head.
+    public var headsPerKeyValueHead: Double
+
+    public init(
+      hidden: Double, intermediate: Double, experts: Double, topK: Double,
+      headsPerKeyValueHead: Double
+    ) {
+      self.hidden = hidden
+      self.intermediate = intermediate
+      self.experts = experts
+      self.topK = topK
+      self.headsPerKeyValueHead = headsPerKeyValueHead
+    }
+
+    /// Latent attention counts as heads that share one key-value head.
+    public init(_ model: ModelArchitecture) {
+      let shared =
+        switch model.attention {
+        case .grouped(let grouped): Double(grouped.heads) / Double(grouped.keyValueHeads)
+        case .latent(let latent): Double(latent.heads)
+        }
+      self.init(
+        hidden: Double(model.hidden), intermediate: Double(model.experts.intermediate),
+        experts: Double(model.experts.count), topK: Double(model.experts.topK),
+        headsPerKeyValueHead: shared)
+    }
+  }
+
+  public init(
+    weights: Weights, model: Bytes, cacheBytesPerToken: Bytes, prompt: Double, output: Double,
+    host: Host
+  ) {
+    self.weights = weights
+    self.model = model
+    self.cacheBytesPerToken = cacheBytesPerToken
+    self.prompt = prompt
+    self.output = output
+    self.host = host
+  }
+
+  public init(
+    _ model: ModelArchitecture, _ precisions: Precisions, prompt: Double, output: Double,
+    host: Host
+  ) {
+    self.init(
+      weights: Weights(model), model: model.weightBytes(precisions),
+      cacheBytesPerToken: model.keyValueBytesPerToken(precisions.kvCache), prompt: prompt,
+      output: output, host: host)
+  }
+}
+
+// MARK: - What saturates the GPU
+
+extension MoELens {
+  /// FLOPs for each byte of weights that n tokens side by side do in a layer, weights of two bytes
+  /// (the paper's equation 1):
+  ///
+  ///     I(n) = n (6 N_k h h_i + 4 h^2 + 4 h^2/s) / (6 N_e h h_i + 4 h^2 + 4 h^2/s)
+  ///
+  /// about n N_k / N_e. Gated experts of three matrices; query and output, keys and values.
+  public func intensity(ofTokens count: Double) -> Double {
+    let (h, s) = (weights.hidden, weights.headsPerKeyValueHead)
+    let attention = 4 * h * h + 4 * h * h / s
+    let expert = 6 * h * weights.intermediate
+    return count * (weights.topK * expert + attention) / (weights.experts * expert + attention)
+  }
+
+  /// Tokens side by side above which arithmetic binds and not the link (the paper's equation 2):
+  ///
+  ///     n >= C_GPU / B_IO x N_e / N_k
+  public var saturatingTokens: Tokens {
+    Tokens(host.arithmetic.value / host.link.value * weights.experts / weights.topK)
+  }
+
+  /// KV cache of as many sequences of `length` tokens each (the paper's table 2).
+  public func cacheSaturating(sequencesOf length: Double) -> Bytes {
+    cacheBytesPerToken * (saturatingTokens.value * length)
+  }
+}
+
+// MARK: - Stage 1
+
+extension MoELens {
+  /// Tokens of prompt and answer that one token-slot of the cache is worth in each pass over the
+  /// weights, "parallelism-memory efficiency" (the paper's equation 3):
+  ///
+  ///     PME = (p + g) / sum over j of (p + j) = 2 (p + g) / ((2p + g) g)
+  public var parallelismMemoryEfficiency: Double {
+    2 * (prompt + output) / ((2 * prompt + output) * output)
+  }
+
+  /// One pass over the weights: model over link.
+  public var pass: Seconds { model / host.link }
+
+  /// Token-slots of the cache: M.
+  public var slots: Tokens { Tokens(host.cache / cacheBytesPerToken) }
+
+  public struct FirstStage: Hashable, Sendable {
+    /// Tokens a second, prompts' and generated ones together.
+    public var throughput: TokenRate
+    /// The generated ones of these: g/(p + g).
+    public var generated: TokenRate
+    /// PME M / delta: what the cache allows.
+    public var byCache: TokenRate
+    /// Whether the GPU binds and not the cache with the link.
+    public var isBoundByGPU: Bool
+  }
+
+  /// The paper's equation 4:
+  ///
+  ///     T = min(PME x M / delta, T_GPU)
+  public var firstStage: FirstStage {
+    let byCache = Tokens(parallelismMemoryEfficiency * slots.value) / pass
+    let throughput = min(byCache, host.gpu)
+    return FirstStage(
+      throughput: throughput, generated: throughput * (output / (prompt + output)),
+      byCache: byCache, isBoundByGPU: host.gpu <= byCache)
+  }
+
+  /// Host memory bandwidth that a full cache needs, read once in a pass, beside the weights (from
+  /// notes, equation 5):
+  ///
+  ///     B_Mem = B_KV + B_IO = (M_KV + M_weights) / (M_weights / B_IO)
+  public var hostBandwidth: Bandwidth { (host.cache + model) / pass }
+
+  /// Arithmetic that attention over that cache needs of the CPU (from notes, equation 6):
+  ///
+  ///     T_CPU = 2 s I B_KV
+  ///
+  /// a multiplication and an addition for each of the s query heads that share an element, I elements
+  /// for each byte. What the paper means by I was not found.
+  ///
+  /// - Parameter bytes: Of an element of the cache.
+  public func cpuArithmetic(elementBytes bytes: Double) -> ComputeRate {
+    let cacheRate = host.cache / pass
+    return ComputeRate(2 * weights.headsPerKeyValueHead / bytes * cacheRate.value)
+  }
+
+  /// How much more cache it takes for as much throughput where prompts and answers do not overlap:
+  /// sequences of all ages need p + g/2 slots on average, sequences in step p + g (from notes, equation
+  /// 7):
+  ///
+  ///     C_eff / C_KV = (p + g) / (p + g/2)
+  public var gainOfOverlap: Double { (prompt + output) / (prompt + output / 2) }
+
+  /// Tokens side by side where q sequences begin in each pass (from notes, equation 8): q (p + g).
+  public func parallelTokens(beginning sequences: Double) -> Tokens {
+    Tokens(sequences * (prompt + output))
+  }
+}
+
+// MARK: - Stage 2
+
+extension MoELens {
+  /// A batch of requests, and the cache as pages.
+  public struct Batch: Hashable, Sendable {
+    /// K.
+    public var requests: Double
+    /// Tokens of a page of the cache.
+    public var block: Double
+
+    public init(requests: Double, block: Double = 16) {
+      self.requests = requests
+      self.block = block
+    }
+  }
+
+  public struct SecondStage: Hashable, Sendable {
+    /// Token-slots that a sequence takes over its life, summed over its passes, in whole pages.
+    public var slotsPerSequence: Tokens
+    /// Sequences that begin in each pass.
+    public var beginning: Double
+    /// Passes over the weights, with those that fill and drain the pipeline.
+    public var passes: Double
+    /// T1: each pass takes what the link takes.
+    public var timeByLink: Seconds
+    /// T2: all tokens at the GPU's rate.
+    public var timeByGPU: Seconds
+    /// Generated tokens over the longer of the two.
+    public var generated: TokenRate
+    /// Of the GPU's rate.
+    public var utilisation: Double
+  }
+
+  /// Requests with paged cache, and with the passes in which the pipeline fills and drains. **A
+  /// reconstruction**: of the paper's equations 9 to 14 only the structure is known (T is the smaller of
+  /// an IO-bound and a GPU-bound throughput, equation 12 gives the number of iterations).
+  ///
+  ///     slots = b x sum for j = 0 ... g of ceil((p + j) / b)
+  ///     q = min(M / slots, T_GPU delta / (p + g))
+  ///     passes = K/q + g
+  ///     throughput = K g / max(passes x delta, K (p + g) / T_GPU)
+  public func secondStage(_ batch: Batch) -> SecondStage {
+    var used = 0.0
+    var age = 0.0
+    while age <= output {
+      used += ((prompt + age) / batch.block).rounded(.up) * batch.block
+      age += 1
+    }
+    let tokens = prompt + output
+    let beginning = min(slots.value / used, host.gpu.value * pass.value / tokens)
+    let passes = batch.requests / beginning + output
+    let byLink = pass * passes
+    let byGPU = Tokens(batch.requests * tokens) / host.gpu
+    let time = max(byLink, byGPU)
+    return SecondStage(
+      slotsPerSequence: Tokens(used), beginning: beginning, passes: passes, timeByLink: byLink,
+      timeByGPU: byGPU, generated: Tokens(batch.requests * output) / time,
+      utilisation: byGPU / time)
+  }
+}
+
+extension ModelArchitecture {
+  /// All weights in memory; embedding, router and head are not quantised.
+  public func weightBytes(_ precisions: Precisions) -> Bytes {
+    var sum = embeddingBytes(precisions) + headBytes(precisions)
+    for layer in 0..<layers {
+      sum = sum + attentionBytes(layer: layer, precisions)
+      guard hasExperts(layer: layer) else {
+        sum = sum + denseFeedForwardBytes(precisions)
+        continue
+      }
+      sum = sum + expertBytes(precisions) * Double(experts.count)
+      sum = sum + gateBytes(precisions) + sharedExpertBytes(precisions)
+    }
+    return sum
+  }
+}

@@ -1,0 +1,45 @@
+import Roofline
+import Serving
+import Units
+
+/// What closed forms say of a scenario before it is run.
+public struct ScenarioPrediction: Sendable {
+  public let scenario: Scenario
+  public let sample: RoutingSample
+  /// Of one iteration.
+  public let iteration: Prediction
+
+  /// - Throws: ``ServingError`` where the trace does not fit the deployment.
+  public init(_ scenario: Scenario, sample: RoutingSample? = nil) throws(ServingError) {
+    self.scenario = scenario
+    let found: RoutingSample
+    if let sample {
+      found = sample
+    } else {
+      found = try RoutingSample(scenario.deployment, scenario.workload)
+    }
+    self.sample = found
+    let least = LeastWork(scenario.deployment, scenario.workload)
+    let (work, copies) = least.iteration(expecting: found)
+    iteration = Prediction(work, on: least.machine, tokens: least.tokensPerIteration)
+    let some = copies.filter { $0 > 0 }
+    expectedActiveCopies = some.reduce(0, +) / Double(max(1, some.count))
+  }
+
+  /// Experts' copies with tokens in a layer, the mean over layers that have any.
+  public let expectedActiveCopies: Double
+
+  /// What a reader must know before trusting the numbers.
+  public var remarks: [String] {
+    var remarks = [
+      "expected, not realised: which experts have tokens, and how many copies of tokens leave their "
+        + "devices, by \(sample.tokens) tokens of the "
+        + (scenario.workload.trace.origin == .synthetic ? "drawn selections" : "trace")
+        + ", each by itself"
+    ]
+    if scenario.workload.requests != nil {
+      remarks.append("requests begin and end evenly: the mean iteration")
+    }
+    return remarks
+  }
+}

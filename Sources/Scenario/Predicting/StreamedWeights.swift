@@ -1,0 +1,55 @@
+import Hardware
+import Models
+import Roofline
+import Serving
+import Units
+
+/// MoE-Lens' closed forms for one device of a scenario and its part of the host, were the weights and
+/// the KV cache in host memory.
+///
+/// Everything comes from the scenario: the link is the node's host link, as measured where it was; the
+/// room for the cache is what the weights leave of the device's part of the host's memory; T_GPU is what
+/// the kernels' costs say of the device.
+public struct StreamedWeights: Sendable {
+  public let lens: MoELens
+  /// Tokens of a pass in which GPU and link take as long: MoE-Lens' n_real.
+  public let saturation: Tokens
+  /// The device's part of what the host's memory can do.
+  public let hostBandwidth: Bandwidth
+  /// And of what it holds.
+  public let hostMemory: Bytes
+  /// Of an element of the cache.
+  public let cacheElementBytes: Double
+
+  /// Nil where no requests begin and end, and where the host cannot hold the weights.
+  init?(_ scenario: Scenario) {
+    let deployment = scenario.deployment
+    guard let lengths = scenario.workload.requests else { return nil }
+    let (cluster, model, precisions) = (
+      deployment.cluster, deployment.model, deployment.precisions
+    )
+    let share = 1 / Double(cluster.devicesPerNode)
+    hostMemory = cluster.node.host.memoryCapacity * share
+    hostBandwidth = cluster.node.host.memoryBandwidth * share
+    cacheElementBytes = precisions.kvCache.bytes
+    let link = cluster.node.hostLink.effectiveBandwidth
+    let weights = model.weightBytes(precisions)
+    guard hostMemory > weights, link > .zero else { return nil }
+    let gpu = StreamingGPU(
+      cluster.device, model, precisions, prompt: lengths.prompt, output: lengths.output)
+    let (tokens, rate) = gpu.saturation(pass: weights / link)
+    saturation = tokens
+    let machine = LeastWork(deployment, scenario.workload).machine
+    let precision = precisions.activations.multiplied(by: precisions.weights)
+    lens = MoELens(
+      model, precisions, prompt: Double(lengths.prompt), output: Double(lengths.output),
+      host: MoELens.Host(
+        link: link, cache: hostMemory - weights, gpu: rate,
+        arithmetic: machine.peakRate(for: precision) / Double(machine.devices)))
+  }
+}
+
+extension ScenarioPrediction {
+  /// What streaming the weights from host memory would give; nil where it cannot be said.
+  public var streamed: StreamedWeights? { StreamedWeights(scenario) }
+}

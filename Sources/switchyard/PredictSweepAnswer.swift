@@ -1,0 +1,114 @@
+import Results
+import Roofline
+import Scenario
+import Units
+
+/// What `predict --sweep` says: a row for each value.
+struct PredictSweepAnswer: Encodable {
+  struct Point: Encodable {
+    var value: Double
+    var tokensPerIteration: Double
+    var boundTokensPerSecond: Double
+    var inTurnTokensPerSecond: Double
+    var boundBy: String
+    var flops: Double
+    var memoryBytes: Double
+    /// Of arithmetic and of each resource that binds nowhere else: time over the bound's.
+    var sharesOfBound: [String: Double]
+    var expectedActiveCopies: Double
+  }
+
+  var name: String
+  var path: String
+  var points: [Point] = []
+  /// Of the machine, the same in all points unless the path is one of its own.
+  private var machines: [Machine] = []
+  private let sweep: PredictSweep
+
+  private enum CodingKeys: CodingKey { case name, path, points }
+
+  /// - Throws: `Problems` of the first value that cannot be, `CommandFailure` where nothing depends on
+  ///   the path.
+  init(_ sweep: PredictSweep, of scenarios: inout PredictableScenarios) throws {
+    self.sweep = sweep
+    path = sweep.path
+    name = ""
+    for value in sweep.values {
+      let prediction = try scenarios.prediction(setting: sweep.setting(value))
+      name = prediction.scenario.name
+      points.append(Point(value, prediction))
+      machines.append(prediction.iteration.machine)
+    }
+    guard points.count > 1, let first = points.first else { return }
+    let isIdle = points.allSatisfy {
+      $0.boundTokensPerSecond == first.boundTokensPerSecond
+        && $0.inTurnTokensPerSecond == first.inTurnTokensPerSecond
+        && $0.tokensPerIteration == first.tokensPerIteration
+    }
+    guard !isIdle else {
+      throw CommandFailure(
+        "--sweep \(sweep.argument) has no effect: '\(sweep.path)' changes nothing that is predicted")
+    }
+  }
+
+  func json() throws -> String { try jsonText(self) }
+
+  var text: String {
+    var table = TextTable([
+      .right(path), .right("bound"), .right("one thing at a time"), .left("bound by"),
+      .right("FLOP/B"), .right("experts read"),
+    ])
+    for point in points {
+      table.add(
+        sweep.words(point.value), "\(TokenRate(point.boundTokensPerSecond))",
+        "\(TokenRate(point.inTurnTokensPerSecond))", point.boundBy,
+        point.memoryBytes > 0 ? fourDigits(point.flops / point.memoryBytes) : "",
+        fixed(point.expectedActiveCopies, decimals: 1))
+    }
+    return name + "\n\n" + table.description
+  }
+
+  /// What a file begins with that may be replaced.
+  static let csvStart = "value,"
+
+  var csv: String {
+    var text =
+      "value,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,flop,memory_bytes,"
+      + "expected_active_copies\n"
+    for point in points {
+      text +=
+        "\(point.value),\(point.tokensPerIteration),\(point.boundTokensPerSecond),"
+        + "\(point.inTurnTokensPerSecond),\(point.boundBy),\(point.flops),\(point.memoryBytes),"
+        + "\(point.expectedActiveCopies)\n"
+    }
+    return text
+  }
+
+  /// The roofline with a point for each value.
+  func picture() -> RooflinePicture {
+    RooflinePicture(
+      title: name, machine: machines[machines.count - 1],
+      points: points.map {
+        RooflinePicture.Point(
+          label: sweep.words($0.value), flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),
+          // What the bound's time makes of the operations.
+          rate: ComputeRate($0.flops * $0.boundTokensPerSecond / $0.tokensPerIteration))
+      })
+  }
+}
+
+extension PredictSweepAnswer.Point {
+  init(_ value: Double, _ prediction: ScenarioPrediction) {
+    let iteration = prediction.iteration
+    self.value = value
+    tokensPerIteration = iteration.tokens.value
+    boundTokensPerSecond = iteration.throughput.value
+    inTurnTokensPerSecond = iteration.throughputInTurn.value
+    boundBy = iteration.times.binding?.name ?? ""
+    flops = iteration.work.total.flops.value
+    memoryBytes = iteration.work.total.memoryBytes.value
+    sharesOfBound = Dictionary(
+      uniqueKeysWithValues: iteration.times.shares.map { ($0.resource.name, $0.share) })
+    expectedActiveCopies = prediction.expectedActiveCopies
+  }
+}

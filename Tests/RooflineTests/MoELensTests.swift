@@ -1,0 +1,144 @@
+import Hardware
+import Models
+import Roofline
+import Testing
+import Units
+
+/// MoE-Lens on Mixtral-8x7B with the paper's own machine: 94 GB of weights, 19.5 GB/s, 128 KiB of KV
+/// cache a token, and the GPU's rate that its measured 18,236 tokens a pass imply.
+private func mixtral(
+  prompt: Double = 98, output: Double, cache: Double = 70e9, link: Double = 19.5e9,
+  model: Double = 94e9, gpu: Double = 3783
+) -> MoELens {
+  MoELens(
+    weights: .init(
+      hidden: 4096, intermediate: 14336, experts: 8, topK: 2, headsPerKeyValueHead: 4),
+    model: Bytes(model), cacheBytesPerToken: Bytes(131_072), prompt: prompt, output: output,
+    host: .init(
+      link: Bandwidth(link), cache: Bytes(cache), gpu: TokenRate(gpu),
+      arithmetic: ComputeRate(150e12)))
+}
+
+@Suite("MoE-Lens, stage 1")
+struct MoELensFirstStageTests {
+  @Test("n tokens do about n N_k/N_e operations for each byte")
+  func intensity() {
+    // Experts: 6 x 4096 x 14336 = 352.32e6 each; attention: 4 x 4096^2 (1 + 1/4) = 83.89e6.
+    // (2 x 352.32 + 83.89) / (8 x 352.32 + 83.89) = 788.53 / 2902.46.
+    let lens = mixtral(output: 32)
+    #expect(abs(lens.intensity(ofTokens: 1) - 0.27168) < 1e-5)
+    #expect(abs(lens.intensity(ofTokens: 1000) - 271.68) < 0.01)
+  }
+
+  /// The paper's table 2, which a link of 31.25 GB/s and 0.125 MB a token reproduce: tokens that saturate
+  /// the GPU, and the cache of as many sequences of 256 and 512 tokens.
+  @Test(
+    "saturates GPUs as the paper's table 2 says",
+    arguments: [
+      (150.0, 19.2e3, 614.0, 1228.0), (181, 23.2e3, 741, 1482), (312, 40.0e3, 1277, 2554),
+    ])
+  func table2(teraflops: Double, tokens: Double, short: Double, long: Double) {
+    var lens = mixtral(output: 32, link: 31.25e9)
+    lens.host.arithmetic = ComputeRate(teraflops * 1e12)
+    lens.cacheBytesPerToken = Bytes(0.125e6)
+    // The paper prints three digits.
+    #expect(abs(lens.saturatingTokens.value / tokens - 1) < 0.002)
+    #expect(abs(lens.cacheSaturating(sequencesOf: 256).value / 1e9 - short) < 1)
+    #expect(abs(lens.cacheSaturating(sequencesOf: 512).value / 1e9 - long) < 2)
+  }
+
+  @Test("a token-slot is worth 2(p + g)/((2p + g) g) tokens a pass")
+  func efficiency() {
+    // p = 98, g = 64: 324 / (260 x 64).
+    #expect(abs(mixtral(output: 64).parallelismMemoryEfficiency - 0.0194712) < 1e-7)
+  }
+
+  /// By hand from equations 3 and 4 with a pass of 94/19.5 = 4.8205 s: all tokens a second, and the
+  /// generated ones.
+  @Test(
+    "predicts Mixtral-8x7B on an A40, prompts of MTBench, RAG and AIME",
+    arguments: [
+      (98.0, 32.0, 70e9, 3783.0, 931.0), (98, 64, 70e9, 2157, 852), (98, 128, 70e9, 1207, 684),
+      (98, 256, 70e9, 678, 490), (926, 128, 70e9, 921, 112), (128, 512, 70e9, 361, 289),
+      (98, 32, 210e9, 3783, 931), (98, 64, 210e9, 3783, 1495), (98, 128, 210e9, 3622, 2052),
+      (98, 256, 210e9, 2034, 1471), (926, 128, 210e9, 2764, 336), (128, 512, 210e9, 1082, 866),
+    ])
+  func cells(prompt: Double, output: Double, cache: Double, all: Double, generated: Double) {
+    let found = mixtral(prompt: prompt, output: output, cache: cache).firstStage
+    #expect(abs(found.throughput.value - all) < 1)
+    #expect(abs(found.generated.value - generated) < 1)
+    #expect(found.isBoundByGPU == (all == 3783))
+  }
+
+  @Test("a cache twice the model's size at 20 GB/s needs 60 GB/s of host memory")
+  func hostMemory() {
+    let lens = mixtral(output: 32, cache: 188e9, link: 20e9)
+    #expect(abs(lens.hostBandwidth.value - 60e9) < 1)
+    // Four heads share an element of two bytes: 2 x 4 / 2 operations for each of 40 GB/s.
+    #expect(abs(lens.cpuArithmetic(elementBytes: 2).value - 160e9) < 1)
+  }
+
+  @Test("overlapping prompts with answers is worth (p + g)/(p + g/2) times the cache")
+  func overlap() {
+    #expect(abs(mixtral(output: 32).gainOfOverlap - 130.0 / 114) < 1e-12)
+    #expect(mixtral(output: 32).parallelTokens(beginning: 140).value == 18_200)
+  }
+}
+
+@Suite("MoE-Lens, stage 2 as reconstructed")
+struct MoELensSecondStageTests {
+  @Test("MTBench with 32 tokens and 25,000 requests uses 0.85 of the GPU")
+  func mtBench() {
+    // One token a page: slots 33 x 98 + 528 = 3762. The GPU's 18,236 tokens of a pass begin 140.3
+    // sequences of 130, the cache's 534,058 slots 142.0. 25,000/140.3 + 32 = 210.2 passes, of which
+    // 178.2 are full.
+    let found = mixtral(output: 32).secondStage(.init(requests: 25_000, block: 1))
+    #expect(found.slotsPerSequence.value == 3762)
+    #expect(abs(found.beginning - 140.3) < 0.05)
+    #expect(abs(found.passes - 210.2) < 0.1)
+    #expect(abs(found.utilisation - 0.848) < 0.001)
+    #expect(abs(found.generated.value - 0.848 * 931) < 2)
+  }
+
+  @Test("pages round every age up")
+  func pages() {
+    // p = 3, g = 2, b = 4: ages 3, 4, 5 take 4, 4, 8.
+    let found = mixtral(prompt: 3, output: 2).secondStage(.init(requests: 10, block: 4))
+    #expect(found.slotsPerSequence.value == 16)
+  }
+
+  @Test("is never more than stage 1, and comes near it with many requests")
+  func limits() {
+    for (prompt, output, cache) in [(98.0, 32.0, 70e9), (98, 256, 70e9), (926, 128, 210e9)] {
+      let lens = mixtral(prompt: prompt, output: output, cache: cache)
+      let first = lens.firstStage.generated
+      let few = lens.secondStage(.init(requests: 2000, block: 1)).generated
+      let many = lens.secondStage(.init(requests: 1e9, block: 1)).generated
+      #expect(few < many && many <= first)
+      #expect(many.value > 0.97 * first.value)
+    }
+  }
+}
+
+@Suite("A GPU with weights in place")
+struct StreamingGPUTests {
+  @Test("an A40 saturates with Mixtral-8x7B near the 18,236 tokens that MoE-Lens measured")
+  func a40() throws {
+    let model = try ModelCatalogue.load().named("mixtral-8x7b").architecture
+    let device = try HardwareCatalogue.load().device(named: "a40")
+    let gpu = StreamingGPU(device, model, Precisions(.bf16), prompt: 98, output: 32)
+    let found = gpu.saturation(pass: Seconds(94e9 / 19.5e9))
+    #expect(abs(found.tokens.value / 18_236 - 1) < 0.2, "\(found)")
+    #expect(abs(found.rate.value / 3783 - 1) < 0.2, "\(found)")
+    // A longer pass has more of them.
+    #expect(gpu.saturation(pass: Seconds(10)).tokens > found.tokens)
+  }
+
+  @Test("weights in memory are as many bytes as parameters say")
+  func weights() throws {
+    // 46.7e9 parameters in two bytes.
+    let model = try ModelCatalogue.load().named("mixtral-8x7b").architecture
+    let bytes = model.weightBytes(Precisions(.bf16)).value
+    #expect(abs(bytes - 2 * Double(model.parameters.total)) < 1)
+  }
+}
