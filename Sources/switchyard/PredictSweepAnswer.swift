@@ -47,7 +47,8 @@ struct PredictSweepAnswer: Encodable {
     }
     guard !isIdle else {
       throw CommandFailure(
-        "--sweep \(sweep.argument) has no effect: '\(sweep.path)' changes nothing that is predicted")
+        "--sweep \(sweep.argument) has no effect: '\(sweep.path)' changes nothing that is predicted"
+      )
     }
   }
 
