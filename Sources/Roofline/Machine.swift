@@ -104,7 +104,8 @@ extension Machine {
   ///   - times: Launches, on as many devices or one after the other.
   ///   - weights: In how many of them the weights are read; in each where nil.
   public func work(
-    of kernel: Operator, on processor: Processor = .device, times: Double = 1, weights: Double? = nil
+    of kernel: Operator, on processor: Processor = .device, times: Double = 1,
+    weights: Double? = nil
   ) -> Work {
     let flops = kernel.flops * times
     let moved = (kernel.activationBytes + kernel.cacheBytes) * times

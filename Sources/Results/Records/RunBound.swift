@@ -75,7 +75,8 @@ extension RunResult {
     }
     if waitingShare >= least {
       remarks.append(
-        "imbalance and turns: the mean device waits \(percent(waitingShare)) of the time for others")
+        "imbalance and turns: the mean device waits \(percent(waitingShare)) of the time for others"
+      )
     }
     for roof in bound.roofs {
       let more = simulatedElasticity(of: roof.taskBounds) - roof.elasticityInTurn
