@@ -99,7 +99,9 @@ let package = Package(
     tests("Placement", sees: ["Statistics", "Traces"]),
     tests(
       "Roofline",
-      sees: ["Engine", "Fabric", "Hardware", "Models", "Placement", "Scenario", "Serving", "Traces"]
+      sees: [
+        "Engine", "Fabric", "Hardware", "Models", "Placement", "Scenario", "Serving", "Traces",
+      ]
     ),
     tests("Serving", sees: ["Engine", "Hardware", "Fabric", "Models", "Traces", "Placement"]),
     tests(

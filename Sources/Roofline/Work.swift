@@ -20,7 +20,9 @@ public struct Work: Hashable, Sendable {
   }
 
   /// - Parameter seconds: Of one device (or companion) at its peak.
-  init(_ flops: FLOPs, _ seconds: Seconds, _ arithmetic: Resource, _ bytes: Bytes, _ memory: Resource) {
+  init(
+    _ flops: FLOPs, _ seconds: Seconds, _ arithmetic: Resource, _ bytes: Bytes, _ memory: Resource
+  ) {
     self.flops = flops
     amounts[arithmetic.rawValue] = seconds.value
     amounts[memory.rawValue] = bytes.value

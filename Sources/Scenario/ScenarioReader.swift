@@ -88,13 +88,21 @@ struct ScenarioReader {
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange), remarks: [])
     // Closed forms take experts as they begin.
-    guard library == nil else { return scenario }
+    guard library == nil else { return predictable(scenario, policies.placement?.value) }
     guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
     else { return nil }
     return placed.remarking(
       remarks(
         model, placed.deployment, placed.workload, measurement,
         isDrawn: workload?.isDrawn ?? false))
+  }
+
+  private func predictable(_ scenario: Scenario, _ placement: PlacementPolicy?) -> Scenario {
+    guard case .chosen = placement else { return scenario }
+    return scenario.remarking([
+      "the placement that is asked for is chosen when the scenario runs: predicted with experts in a "
+        + "row"
+    ])
   }
 
   private func remarks(

@@ -62,7 +62,6 @@ struct PredictAnswer: Encodable {
   var streamed: PredictStreamed?
   var remarks: [String]
   private let work: String
-  private let arithmeticPrecision: String
 
   private enum CodingKeys: CodingKey {
     case name, model, cluster, devices, tokensPerIteration, flops, boundTokensPerSecond
@@ -88,8 +87,7 @@ struct PredictAnswer: Encodable {
     inTurnTokensPerSecond = iteration.throughputInTurn.value
     inTurnSeconds = iteration.work.timeInTurn(on: machine).value
     expectedActiveCopies = prediction.expectedActiveCopies
-    let precision = deployment.precisions.activations.multiplied(by: deployment.precisions.weights)
-    arithmeticPrecision = precision.rawValue
+    let precision = prediction.precision
     let elasticities = Elasticity.all(of: iteration.work, on: machine)
     roofs = elasticities.map { elasticity in
       let resource = elasticity.resource
@@ -241,11 +239,11 @@ extension PredictAnswer {
     }
   }
 
-  /// The roofline with a point for each operator.
-  func picture(on machine: Machine) -> RooflinePicture {
+  /// The roofline with a point for each operator, those that take longest labelled first.
+  func picture(of prediction: ScenarioPrediction) -> RooflinePicture {
     RooflinePicture(
-      title: name, machine: machine,
-      points: parts.filter { $0.seconds > 0 }.map {
+      title: name, machine: prediction.iteration.machine, precision: prediction.precision,
+      points: parts.filter { $0.seconds > 0 }.sorted { $0.seconds > $1.seconds }.map {
         RooflinePicture.Point(
           label: $0.part, flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),
           rate: ComputeRate($0.flops / $0.seconds))

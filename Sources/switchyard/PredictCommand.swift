@@ -58,13 +58,13 @@ struct PredictCommand: ParsableCommand {
       if let range {
         let answer = try PredictSweepAnswer(range, of: &scenarios)
         try table?.write(answer.csv)
-        try picture?.write(answer.picture().svg)
+        try picture?.write(answer.picture?.svg ?? "")
         return try printResult(json ? try answer.json() : answer.text)
       }
       let prediction = try scenarios.prediction()
       let answer = PredictAnswer(prediction)
       try table?.write(answer.csv)
-      try picture?.write(answer.picture(on: prediction.iteration.machine).svg)
+      try picture?.write(answer.picture(of: prediction).svg)
       try printResult(json ? try answer.json() : answer.text)
     }
   }

@@ -13,7 +13,7 @@ struct PredictSweepAnswer: Encodable {
     var boundBy: String
     var flops: Double
     var memoryBytes: Double
-    /// Of arithmetic and of each resource that binds nowhere else: time over the bound's.
+    /// By resource: its time over the bound's.
     var sharesOfBound: [String: Double]
     var expectedActiveCopies: Double
   }
@@ -21,8 +21,8 @@ struct PredictSweepAnswer: Encodable {
   var name: String
   var path: String
   var points: [Point] = []
-  /// Of the machine, the same in all points unless the path is one of its own.
-  private var machines: [Machine] = []
+  /// Of the last point; the same in all unless the path is one of the machine's.
+  private var last: ScenarioPrediction?
   private let sweep: PredictSweep
 
   private enum CodingKeys: CodingKey { case name, path, points }
@@ -37,7 +37,7 @@ struct PredictSweepAnswer: Encodable {
       let prediction = try scenarios.prediction(setting: sweep.setting(value))
       name = prediction.scenario.name
       points.append(Point(value, prediction))
-      machines.append(prediction.iteration.machine)
+      last = prediction
     }
     guard points.count > 1, let first = points.first else { return }
     let isIdle = points.allSatisfy {
@@ -85,10 +85,11 @@ struct PredictSweepAnswer: Encodable {
     return text
   }
 
-  /// The roofline with a point for each value.
-  func picture() -> RooflinePicture {
-    RooflinePicture(
-      title: name, machine: machines[machines.count - 1],
+  /// The roofline with a point for each value; nil where there is none.
+  var picture: RooflinePicture? {
+    guard let last else { return nil }
+    return RooflinePicture(
+      title: name, machine: last.iteration.machine, precision: last.precision,
       points: points.map {
         RooflinePicture.Point(
           label: sweep.words($0.value), flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),

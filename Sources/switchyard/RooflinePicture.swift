@@ -24,10 +24,13 @@ struct RooflinePicture {
 
   private static let size = 640.0
   private static let margin = 70.0
-  /// More labels would cover each other.
-  private static let mostLabels = 12
+  /// About what a label takes.
+  private static let label = (width: 110.0, height: 14.0)
 
-  init(title: String, machine: Machine, points: [Point], precision: Precision = .bf16) {
+  /// - Parameters:
+  ///   - precision: Of the roof's arithmetic.
+  ///   - points: Labelled in this order where there is room.
+  init(title: String, machine: Machine, precision: Precision, points: [Point]) {
     let points = points.filter { $0.memory > .zero && $0.flops > .zero }
     let peak = machine.peakRate(for: precision).value
     let bandwidth = machine.bandwidth(of: .memory).value
@@ -51,12 +54,16 @@ struct RooflinePicture {
         + "text-anchor=\"end\">\(ComputeRate(peak)) \(precision.rawValue), "
         + "\(Bandwidth(bandwidth))</text>",
     ]
-    let step = max(1, (points.count + Self.mostLabels - 1) / Self.mostLabels)
-    for (index, point) in points.enumerated() {
+    var labelled: [(x: Double, y: Double)] = []
+    for point in points {
       let (x, y) = (axes.x(point.intensity), axes.y(point.rate.value))
       lines.append(
         "<circle cx=\"\(axes.number(x))\" cy=\"\(axes.number(y))\" r=\"3\" fill=\"#4477aa\"/>")
-      guard index % step == 0 || index == points.count - 1 else { continue }
+      let isFree = !labelled.contains {
+        abs($0.x - x) < Self.label.width && abs($0.y - y) < Self.label.height
+      }
+      guard isFree else { continue }
+      labelled.append((x, y))
       lines.append(
         "<text x=\"\(axes.number(x + 6))\" y=\"\(axes.number(y + 14))\" fill=\"#4477aa\">"
           + "\(Self.escaped(point.label))</text>")

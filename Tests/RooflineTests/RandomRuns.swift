@@ -21,6 +21,38 @@ struct RandomRun {
   var words: String
 }
 
+extension RandomRun {
+  /// What must occur for the law to say something of it.
+  static let allKinds = [
+    "prefill", "requests", "speculation", "microbatches", "streams", "blocks", "companion",
+    "shared groups", "several nodes", "sliced attention", "sliced experts", "replicas", "flows",
+    "encoder", "uniform", "other than flat", "measured kernels",
+  ]
+
+  var kinds: [String] {
+    let (execution, parallelism) = (deployment.execution, deployment.parallelism)
+    var isBlocks = false
+    if case .blocks = execution.experts { isBlocks = true }
+    let found: [(String, Bool)] = [
+      ("prefill", workload.phase == .prefill), ("requests", workload.requests != nil),
+      ("speculation", workload.speculation != nil),
+      ("microbatches", workload.batching.microbatches > 1),
+      ("streams", workload.batching.streams != nil), ("blocks", isBlocks),
+      ("companion", execution.usesCompanion),
+      ("shared groups", deployment.placement.sharedGroups > 0),
+      ("several nodes", deployment.cluster.nodeCount > 1),
+      ("sliced attention", parallelism.attention.tensor > 1),
+      ("sliced experts", parallelism.experts.tensor > 1),
+      ("replicas", deployment.placement.hasReplicas),
+      ("flows", deployment.fabric.fidelity == .flows),
+      ("encoder", deployment.model.encoderLayers > 0), ("uniform", workload.routing == .uniform),
+      ("other than flat", deployment.exchange.algorithm != .flat),
+      ("measured kernels", !deployment.cluster.device.kernels.isEmpty),
+    ]
+    return found.filter(\.1).map(\.0)
+  }
+}
+
 struct RandomRuns {
   private var random: RandomStream
   private let nodes: [Node]

@@ -1,3 +1,4 @@
+import Models
 import Roofline
 import Serving
 import Units
@@ -29,6 +30,12 @@ public struct ScenarioPrediction: Sendable {
   /// Experts' copies with tokens in a layer, the mean over layers that have any.
   public let expectedActiveCopies: Double
 
+  /// What multiplications by weights are computed in.
+  public var precision: Precision {
+    let precisions = scenario.deployment.precisions
+    return precisions.activations.multiplied(by: precisions.weights)
+  }
+
   /// What a reader must know before trusting the numbers.
   public var remarks: [String] {
     var remarks = [
@@ -40,6 +47,6 @@ public struct ScenarioPrediction: Sendable {
     if scenario.workload.requests != nil {
       remarks.append("requests begin and end evenly: the mean iteration")
     }
-    return remarks
+    return remarks + scenario.remarks
   }
 }
