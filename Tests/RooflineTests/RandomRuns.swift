@@ -26,7 +26,7 @@ extension RandomRun {
   static let allKinds = [
     "prefill", "requests", "speculation", "microbatches", "streams", "blocks", "companion",
     "shared groups", "several nodes", "sliced attention", "sliced experts", "replicas", "flows",
-    "encoder", "uniform", "other than flat", "measured kernels",
+    "encoder", "uniform", "other than flat", "measured kernels", "transition",
   ]
 
   var kinds: [String] {
@@ -47,6 +47,7 @@ extension RandomRun {
       ("flows", deployment.fabric.fidelity == .flows),
       ("encoder", deployment.model.encoderLayers > 0), ("uniform", workload.routing == .uniform),
       ("other than flat", deployment.exchange.algorithm != .flat),
+      ("transition", deployment.exchange.residence == .transition),
       ("measured kernels", !deployment.cluster.device.kernels.isEmpty),
     ]
     return found.filter(\.1).map(\.0)
@@ -98,6 +99,10 @@ struct RandomRuns {
       pick([Deployment.Overlap.none, .none, .sharedExperts]), pick([Precision.bf16, .fp8]),
       fabric(cluster), chance(0.1) ? 1 : 0, chance(0.5), pick([0, 0, 2]), chance(0.5)
     )
+    let mayStay =
+      algorithm == .flat && attention == 1 && slices == 1 && sharedGroups == 0
+      && execution == .resident
+    let stays = chance(0.5) && mayStay
     do {
       let groups = parallelism.experts.expert - sharedGroups
       guard groups > 0 else { return nil }
@@ -112,7 +117,8 @@ struct RandomRuns {
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
         placement: placement.behind(sharedGroups: sharedGroups),
         exchange: .init(
-          dispatch: copy, combine: .bf16, overlap: overlap, algorithm: algorithm,
+          dispatch: copy, combine: .bf16, overlap: overlap,
+          residence: stays ? .transition : .home, algorithm: algorithm,
           options: CollectiveOptions(
             tensorWidth: algorithm == .tensorCoordinated ? max(2, attention) : nil)),
         protocols: startUp ? ExchangeProtocols(startUp: .zero) : nil, fabric: fabric,

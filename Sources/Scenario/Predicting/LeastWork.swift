@@ -88,6 +88,8 @@ extension LeastWork {
         probabilities: sample.probabilities[position], tokens: tokens,
         copies: deployment.placement.hasReplicas
           ? deployment.placement.hosts[position].map(\.count) : nil)
+      // Where else tokens are depends on each.
+      guard returnsHome else { return }
       routed.copiesWithinNode[position] += sample.copiesWithinNode[position] * tokens
       routed.copiesBetweenNodes[position] += sample.copiesBetweenNodes[position] * tokens
     }
@@ -140,11 +142,17 @@ extension LeastWork {
       let further = max(0, (workload.speculation?.tokens ?? 0) - 1)
       let guess = Share(mix: own.withoutSpeculation.mix, groups: groups)
       return (
-        model: [Share(mix: own.mix, groups: groups)],
+        model: [Share(mix: own.mix, groups: groups, weights: leastReads)],
         guesses: Array(repeating: [guess], count: further)
       )
     }
   }
+
+  /// How many of the groups read a layer's weights at least, over all: one has tokens, where these need not
+  /// be on their own devices.
+  private var leastReads: Double { returnsHome ? 1 : 1 / groups }
+
+  private var returnsHome: Bool { deployment.exchange.residence == .home }
 
   /// The mean iteration of requests: in each, a request of n output tokens is decoded with
   /// probability (n - 1)/n, at any of its n - 1 ages, and begins with probability 1/n.
@@ -395,6 +403,19 @@ extension LeastWork {
         activeCopies: routed.activeCopies[position], layer: layer, to: &work)
       move(deployment.combinedCopy, .combine)
     }
+    if !returnsHome { addContextGather(tokens: all * times, to: &work) }
+  }
+
+  /// Every device but one gets a token's keys and values of all layers.
+  private func addContextGather(tokens: Double, to work: inout IterationWork) {
+    let model = deployment.model
+    let each = model.layers(of: workload.phase).reduce(Bytes.zero) {
+      $0 + model.keyValueBytesPerToken(layer: $1, deployment.precisions.kvCache)
+    }
+    let neighbours = Double(deployment.cluster.devicesPerNode)
+    var links = Work(each * (tokens * (neighbours - 1)), of: .scaleUp)
+    links.add(Work(each * (tokens * (devices - neighbours)), of: .network))
+    addLinks(links, .contextGather, layer: nil, to: &work)
   }
 
   private func addExperts(
