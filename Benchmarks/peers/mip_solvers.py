@@ -55,7 +55,9 @@ def highs(file):
     print("ready", flush=True)
     solver = highspy.Highs()
     for option, value in {
-        "output_flag": False,
+        # Without output there is nothing to be told of but better placements.
+        "output_flag": True,
+        "log_to_console": False,
         "threads": 1,
         "parallel": "off",
         "random_seed": 1,
