@@ -208,7 +208,7 @@ def place(switchyard, scenario, *options):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     bound = report.get("bound") or {}
-    return seconds, report["found"]["profiled"]["costSeconds"], bound.get("seconds"), report
+    return seconds, report["found"]["profiled"]["costSeconds"], bound.get("seconds")
 
 
 def ours(switchyard, scenario, *methods):
@@ -218,13 +218,13 @@ def ours(switchyard, scenario, *methods):
         return Rows(problem, "", name, 1e3)
 
     if "exact" in methods:
-        seconds, cost, bound, _ = place(switchyard, scenario, "--method", "exact")
+        seconds, cost, bound = place(switchyard, scenario, "--method", "exact")
         rows("exact").add(seconds, cost, bound)
-    without = place(switchyard, scenario, "--time", "0s", "--no-bound")[0]
-    seconds, _, bound, _ = place(switchyard, scenario, "--time", "0s")
-    rows("bound").add(seconds - without, None, bound)
+    # The bound itself takes what this takes longer than the search of 0s.
+    seconds, _, bound = place(switchyard, scenario, "--time", "0s")
+    rows("bound").add(seconds, None, bound)
     for limit in ("0s", "0.5s", "1s", "2s", "5s", "10s", "30s", "60s"):
-        seconds, cost, _, _ = place(switchyard, scenario, "--time", limit, "--no-bound")
+        seconds, cost, _ = place(switchyard, scenario, "--time", limit, "--no-bound")
         rows("search").add(seconds, cost, None)
 
 
