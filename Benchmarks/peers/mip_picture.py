@@ -147,7 +147,7 @@ def legend(left, top):
 
 
 def draw(panel, runs, problem, form):
-    silent = {"placement": [], "bound": []}
+    silent, below = {"placement": [], "bound": []}, []
     for solver, (name, colour) in SOLVERS.items():
         rows = runs.get((problem, form, solver))
         if not rows:
@@ -156,6 +156,8 @@ def draw(panel, runs, problem, form):
             panel.path([(r[0], r[column]) for r in rows], colour, kind == "bound")
             if rows[-1][column] is None:
                 silent[kind].append(name)
+            elif rows[-1][column] < panel.low:
+                below.append(f"{name} {rows[-1][column]:.3g} ms")
         seconds, incumbent, bound = rows[-1]
         if None not in (incumbent, bound) and incumbent - bound <= 1e-6 * incumbent:
             panel.dot(seconds, incumbent, colour, 5)
@@ -169,6 +171,8 @@ def draw(panel, runs, problem, form):
     for seconds, value, _ in runs.get((problem, "", "exact"), []):
         panel.dot(seconds, value, OURS["exact"][1], 5)
     notes = [f"no {kind}: {', '.join(names)}" for kind, names in silent.items() if names]
+    if below:
+        notes.append(f"bound below the panel: {', '.join(below)}")
     for position, note in enumerate(reversed(notes)):
         y = panel.top + HEIGHT - 8 - 15 * position
         panel.text(panel.left + 8, y, note, "start", ' fill="#444"')
