@@ -40,6 +40,8 @@ def read(file):
     runs = {}
     with open(file, newline="") as text:
         for row in csv.DictReader(text):
+            if row["problem"] == "problem":
+                continue  # files put together
             key = row["problem"], row["form"], row["solver"]
             values = float(row["seconds"]), number(row["incumbent"]), number(row["bound"])
             runs.setdefault(key, []).append(values)
