@@ -73,7 +73,8 @@ class Panel:
         return self.top + HEIGHT * (self.high - cost) / (self.high - self.low)
 
     def text(self, x, y, words, anchor="middle", more=""):
-        self.svg.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{words}</text>')
+        place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+        self.svg.append(f"<text {place}{more}>{words}</text>")
 
     def line(self, x1, y1, x2, y2, colour="#ddd", more=""):
         ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'

@@ -5,9 +5,9 @@ mip_solvers.py ours SWITCHYARD SCENARIO.yaml [exact]     the same problem, given
 
 prints CSV: problem, form, solver, seconds, incumbent, bound. FILE is called PROBLEM-FORM.mps. An
 empty field is a value that is not known (yet). Costs are milliseconds of an iteration, by the unit
-that the file's first line says. Seconds are processor time of the solver's process, from when it begins to
-read the file (Linux's /proc says it; elsewhere wall time), so that a busy machine does not stretch
-them; at SECONDS it is killed.
+that the file's first line says. Seconds are processor time of the solver's process, from when it
+begins to read the file (Linux's /proc says it; elsewhere wall time), so that a busy machine does
+not stretch them; at SECONDS it is killed. Place's are those of its whole process.
 
 Needs highspy for HiGHS and ortools for CP-SAT, from PyPI, and an executable `cbc`; one thread each.
 CP-SAT takes whole numbers only: its objective and rows are scaled by ortools, which is told to keep
@@ -35,7 +35,8 @@ class Rows:
 
     def add(self, seconds, incumbent, bound):
         fields = tuple(
-            "" if v is None or abs(v) >= 1e30 else f"{v * self.unit:.6f}" for v in (incumbent, bound)
+            "" if v is None or abs(v) >= 1e30 else f"{v * self.unit:.6f}"
+            for v in (incumbent, bound)
         )
         if fields != self.last:
             self.last = fields
@@ -100,8 +101,8 @@ def cp_sat(file):
 def cbc_command(file):
     # Its output would come in blocks where it is not a terminal's.
     lines = [shutil.which("stdbuf"), "-oL"] if shutil.which("stdbuf") else []
-    options = "-threads 1 -randomSeed 1 -randomCbcSeed 1 -ratioGap 0 -allowableGap 1e-9 -solve -quit"
-    return [*lines, "cbc", file, *options.split()]
+    options = "-threads 1 -randomSeed 1 -randomCbcSeed 1 -ratioGap 0 -allowableGap 1e-9"
+    return [*lines, "cbc", file, *options.split(), "-solve", "-quit"]
 
 
 def alone(name):
@@ -124,7 +125,8 @@ def of_cp_sat(line):
         if not found or found[2] == "NA":
             return None, None
         return (float(found[2]), None) if found[1] == "objective" else (None, float(found[2]))
-    best, bound = (re.search(p, line) for p in (r" best:([-+.\de]+)", r" next:\[([-+.\de]+)[,\]]"))
+    best = re.search(r" best:([-+.\de]+)", line)
+    bound = re.search(r" next:\[([-+.\de]+)[,\]]", line)
     return float(best[1]) if best else None, float(bound[1]) if bound else None
 
 
