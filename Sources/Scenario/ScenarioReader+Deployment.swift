@@ -105,6 +105,8 @@ extension ScenarioReader {
     case .companionAttention: place("policies", "execution", "attention")
     case .memorySpaces: place("policies", "execution", "spaces")
     case .hotExperts: place("policies", "execution", "hot")
+    case .cacheRoom: place("policies", "execution", "kv-cache")
+    case .budget: place("policies", "batching", "budget")
     case .blocks: place("policies", "execution", "kind")
     case .duplicates: place("policies", "execution", "duplicates")
     case .expertSlices: place("parallelism", "experts", "tensor")

@@ -117,7 +117,8 @@ public struct Simulation: ~Copyable {
   ) throws(ServingError) -> RequestBatches? {
     guard let lengths = workload.requests else { return nil }
     return try RequestBatches(
-      lengths, workload, groups: deployment.parallelism.attention.data, seed: seed)
+      lengths, workload, groups: deployment.parallelism.attention.data,
+      cacheTokens: deployment.cacheTokens, seed: seed)
   }
 
   private static func placer(
@@ -273,14 +274,17 @@ public struct Simulation: ~Copyable {
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 
-  /// The same of requests that begin and end, in one microbatch.
+  /// The same of requests that begin and end.
   private mutating func planRequests() throws(ServingError) {
     guard var batches = requests else { return }
     // So that nothing is copied.
     requests = nil
     defer { requests = batches }
-    try loads[0].replay(&batches, of: trace, threads: threads)
-    planner.cost(batches.mixes)
+    batches.beginIteration()
+    for index in loads.indices {
+      try loads[index].replay(&batches, microbatch: index, of: trace, threads: threads)
+      planner.cost(batches.mixes, of: index)
+    }
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 

@@ -23,6 +23,8 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case head
   /// Weights of experts that a device computes and another one holds.
   case weightReads
+  /// Weights of whole layers on their way from host memory to the device.
+  case weightStream
 
   public var name: String {
     switch self {
@@ -40,13 +42,16 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .denseFeedForward: "dense feed-forward"
     case .head: "head"
     case .weightReads: "weight reads"
+    case .weightStream: "weight stream"
     }
   }
 
   /// Whether something is moved, so that a device's own kernels hide it.
   public var isCommunication: Bool {
     switch self {
-    case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer, .weightReads: true
+    case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer, .weightReads,
+      .weightStream:
+      true
     default: false
     }
   }
