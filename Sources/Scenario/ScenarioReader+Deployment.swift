@@ -128,8 +128,11 @@ extension ScenarioReader {
       problems.add(
         "\(sentence); there is room for \(Int(most)) \(sequences)", at: place("workload", "batch"))
     } else {
-      problems.add(
-        "\(sentence); use more devices or a narrower precision", at: place("cluster", "nodes"))
+      let key = document.value["cluster"]?["device-memory"] == nil ? "nodes" : "device-memory"
+      let advice =
+        deployment.execution.streamed == nil
+        ? "use more devices or a narrower precision" : "use more microbatches or a smaller budget"
+      problems.add("\(sentence); \(advice)", at: place("cluster", key))
     }
     return false
   }

@@ -97,7 +97,8 @@ extension ExpertExecution {
     if streamed != nil {
       guard !companion.sharesMemory else {
         throw .execution(
-          "'streamed' has no effect: '\(name)' works on the device's own memory, where weights live")
+          "'streamed' has no effect: '\(name)' works on the device's own memory, where weights live"
+        )
       }
       guard attention != .fastest else {
         throw .option(

@@ -339,6 +339,9 @@ extension Simulation {
   /// What placing experts anew has moved; nil where they stay where they are.
   public var replacements: ReplacementTally? { placer?.tally }
 
+  /// Requests whose keys and values had to give way to others', warm-up among it.
+  public var preemptions: Int { requests?.preemptions ?? 0 }
+
   /// Changes of the network that the run did not reach.
   public var changesToCome: Int { deployment.fabric.changes.count { $0.time > engine.now } }
 

@@ -49,7 +49,8 @@ extension Workload {
         .microbatches, "several microbatches with work on companions are not possible so far")
     }
     guard batching.streams == nil || !isStreamed else {
-      throw .option(.streams, "streams of compute units with streamed weights are not possible so far")
+      throw .option(
+        .streams, "streams of compute units with streamed weights are not possible so far")
     }
     try checkStreaming(deployment)
     try checkStreams(deployment.cluster.device, deployment.protocols)

@@ -41,6 +41,11 @@ struct RecordedRun: IterationObserver {
       DuplicateUse(needed: $0.needed, found: $0.found)
     }
     if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
+    if simulation.preemptions > 0 {
+      result.description.remarks.append(
+        "\(simulation.preemptions) times, warm-up among it, a request lost its keys and values to "
+          + "others and went through anew")
+    }
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
         "\(simulation.changesToCome) of \(scenario.deployment.fabric.changes.count) changes of the "

@@ -31,7 +31,8 @@ extension Deployment {
     if streamed.cache != nil, execution.attention == .device {
       throw .option(
         .cacheRoom,
-        "'kv-cache' has no effect with the attention of the device, in whose memory the cache lives")
+        "'kv-cache' has no effect with the attention of the device, in whose memory the cache lives"
+      )
     }
     let (weights, capacity) = (streamedModelBytes, companion.processor.memory.capacity)
     guard weights + (streamed.cache ?? .zero) <= capacity else {
@@ -47,7 +48,9 @@ extension Workload {
   /// Holds requests to the KV cache in host memory and to the budget of an iteration.
   func checkStreaming(_ deployment: Deployment) throws(ServingError) {
     let parts = batching.microbatches
-    if let requests, let budget = batching.budget, budget / parts < requests.prompt + requests.output {
+    if let requests, let budget = batching.budget,
+      budget / parts < requests.prompt + requests.output
+    {
       throw .option(
         .budget,
         "a budget of \(budget) tokens leaves \(budget / parts) for each microbatch; a request of "
@@ -59,8 +62,8 @@ extension Workload {
       guard phase == .decode, batch * context > room else { return }
       throw .option(
         .cacheRoom,
-        "\(batch) sequences of \(context) tokens need the keys and values of \(batch * context) tokens; "
-          + "\(cache) of host memory have room for \(room), or \(room / context) sequences")
+        "\(batch) sequences of \(context) tokens need the keys and values of \(batch * context) "
+          + "tokens; \(cache) of host memory have room for \(room), or \(room / context) sequences")
     }
     let most = requests.prompt + requests.output
     guard most <= room / parts else {
@@ -74,7 +77,8 @@ extension Workload {
     let mean = Double(requests.prompt) + Double(requests.output) * (isTogether ? 1 : 0.5)
     guard mean * Double(batch) <= Double(room) else {
       let each =
-        isTogether ? "\(requests.prompt) + \(requests.output)"
+        isTogether
+        ? "\(requests.prompt) + \(requests.output)"
         : "\(requests.prompt) + \(requests.output)/2"
       throw .option(
         .cacheRoom,

@@ -76,7 +76,7 @@ extension StepPlanner {
       if cost.companion.kernels > 0 {
         let there = appendMove(cost.toCompanion, place, companion, isBack: false, to: &graph)
         if let before { graph.add(there, after: before) }
-        place.stage = .attention
+        place.stage = .companionAttention
         let task = graph.add(cost.companion, place, on: companion.processor)
         graph.add(task, after: there)
         place.stage = .vectorTransfer
