@@ -108,7 +108,7 @@ struct ScenarioReader {
     }
     for remark in others ?? [] where !remarks.contains(remark) { remarks.append(remark) }
     if deployment.execution.streamed != nil, deployment.execution.attention == .companion,
-      let companion, companion.processor.kernels.isEmpty
+      let companion
     {
       remarks.append(
         "uncalibrated: attention on \(companion.processor.name) is a roofline; its kernels were not "

@@ -64,21 +64,21 @@ struct StreamedPolicyTests {
   func full() throws {
     try expect(
       streamed("{kind: streamed, attention: companion, kv-cache: 375 GB}"),
-      "scenario.yaml:12:14: the memory of 'xeon-8380' has 375 GB; needed are weights 1.068 MB + KV "
+      "scenario.yaml:12:14: the memory of 'xeon-8380' has 375 GB; needed are weights 1.701 MB + KV "
         + "cache 375 GB = 375 GB")
     // 64 x 8 bytes for each of four layers: 512 bytes a token.
     try expect(
       streamed("{kind: streamed, attention: companion, kv-cache: 20 kB}"),
-      "scenario.yaml:12:59: 4 sequences of 16 tokens need the keys and values of 64 tokens; 20 kB of "
+      "scenario.yaml:12:63: 4 sequences of 16 tokens need the keys and values of 64 tokens; 20 kB of "
         + "host memory have room for 39, or 2 sequences")
     try expect(
       streamed(cluster: "1 x a40-xeon-8380, device-memory: 1 kB"),
-      "scenario.yaml:4:54: device 0 would need 746.5 kB of its 1 kB of memory: weight buffers 738.3 kB "
-        + "(2 x 369.2 kB of a layer) + activations 8.192 kB (4 tokens of a microbatch x 2.048 kB); use "
+      "scenario.yaml:4:52: device 0 would need 1.392 MB of its 1 kB of memory: weight buffers 1.382 MB "
+        + "(2 x 691.2 kB of a layer) + activations 9.216 kB (4 tokens of a microbatch x 2.304 kB); use "
         + "more microbatches or a smaller budget")
     try expect(
       streamed(batching: "{kind: continuous, budget: 10 tokens}", workload: requests),
-      "scenario.yaml:13:40: a budget of 10 tokens leaves 10 for each microbatch; a request of 9 + 3 "
+      "scenario.yaml:14:40: a budget of 10 tokens leaves 10 for each microbatch; a request of 9 + 3 "
         + "tokens, which begins anew where it lost its cache, would never go through")
   }
 
@@ -94,11 +94,11 @@ struct StreamedPolicyTests {
         + "memory, where weights live")
     try expect(
       streamed("{kind: streamed, attention: fastest}"),
-      "scenario.yaml:12:41: the KV cache lives in one memory: with 'streamed' attention is the "
+      "scenario.yaml:12:42: the KV cache lives in one memory: with 'streamed' attention is the "
         + "device's or the companion's")
     try expect(
       streamed("{kind: streamed, kv-cache: 1 MB}"),
-      "scenario.yaml:12:40: 'kv-cache' has no effect with the attention of the device, in whose memory "
+      "scenario.yaml:12:41: 'kv-cache' has no effect with the attention of the device, in whose memory "
         + "the cache lives")
     try expect(
       streamed("{kind: resident, kv-cache: 1 MB}"),
@@ -106,7 +106,7 @@ struct StreamedPolicyTests {
     )
     try expect(
       streamed(cluster: "1 x a40-xeon-8380, device-memory: 48 GB"),
-      "scenario.yaml:4:54: 'device-memory' limits what a device has; 'a40' has 48 GB")
+      "scenario.yaml:4:52: 'device-memory' limits what a device has; 'a40' has 48 GB")
     try expect(
       streamed(batching: "{kind: static, budget: 100 tokens}"),
       "scenario.yaml:13:28: 'budget' has no effect with kind 'static'; it is for kind 'continuous', "

@@ -156,11 +156,13 @@ struct HostAttentionTests {
         TokenBatch(prefilling: 980, of: 10, context: 98), TokenBatch(decoding: 100, context: 114),
       ], outputs: 110)
     let cost = StageCosts(deployment, mix).attention[0]
-    #expect(cost.toCompanion == Bytes(100 * 2 * (4096 + 2 * 1024)))
+    let sent: Double = 2 * (4096 + 2 * 1024)
+    #expect(cost.toCompanion == Bytes(100 * sent))
     #expect(cost.fromCompanion == Bytes(100 * 2 * 4096))
     #expect(cost.promptCache == Bytes(980 * 2 * 2 * 1024))
     // 100 x 114 tokens of 4 KiB at 150 GB/s, and the tokens' own queries, outputs and new keys.
-    let bytes = 100.0 * (114 * 4096 + 2 * 2 * 4096 + 4096)
+    let (cached, own): (Double, Double) = (114 * 4096, 5 * 4096)
+    let bytes = 100 * (cached + own)
     #expect(abs(cost.companion.busy.value / (bytes / 150e9) - 1) < 1e-9)
     #expect(cost.beside.kernels == 1)
   }
@@ -234,7 +236,8 @@ struct StreamingMemoryTests {
     #expect(budget.parts.map(\.name) == ["weight buffers", "activations"])
     // Residual and normalised form, and twice two vectors and three intermediate ones; the dense layer's
     // three of 4096 are more.
-    #expect(budget.parts[1].bytes == Bytes(8.0 * 2 * (2 * 1024 + 2 * 1024 + 3 * 4096)))
+    let each: Double = 2 * (4 * 1024 + 3 * 4096)
+    #expect(budget.parts[1].bytes == Bytes(8 * each))
     let own = MemoryBudget(
       try streamed(host(), attention: .device), try workload(nil, batch: 16, Batching()))
     #expect(own.parts.map(\.name).contains("KV cache"))
@@ -243,7 +246,7 @@ struct StreamingMemoryTests {
   @Test func whatDoesNotFitIsRefusedWithTheArithmetic() throws {
     #expect(
       refusal { _ = try streamed(host(), cache: Bytes(374.9e9)) }
-        == "the memory of 'xeon-8380' has 375 GB; needed are weights 164.8 MB + KV cache 374.9 GB = "
+        == "the memory of 'xeon-8380' has 375 GB; needed are weights 164.7 MB + KV cache 374.9 GB = "
         + "375.1 GB")
     // A token has 2 x 4 x 64 x 2 bytes in four layers: 4 KiB; 1 MiB is 256 tokens.
     let deployment = try streamed(host(), cache: Bytes(1_048_576))

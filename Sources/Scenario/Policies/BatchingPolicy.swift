@@ -55,7 +55,7 @@ extension ScenarioReader {
       }
       batching.microbatches = count
     }
-    if let written = mapping.optional("budget") {
+    if reader.kind.keys.contains("budget"), let written = mapping.optional("budget") {
       guard let budget = wholeTokens("budget", written) else { return nil }
       batching.budget = budget
     }
