@@ -141,7 +141,7 @@ struct MistakePlaceTests {
         replacing: [
           "placement: contiguous":
             "execution: {kind: blocks, tokens: 5, choice: everywhere, attention: device}"
-        ]).map { 
+        ]).map {
           $0.hasSuffix("it is for kind 'resident', 'companion', 'fastest', 'split' or 'streamed'")
         } == [true])
   }

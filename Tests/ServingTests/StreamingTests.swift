@@ -63,7 +63,8 @@ struct WeightStreamTests {
   }
 
   /// 164.7 MB and two groups' outputs of 8 x 1024 x 2 bytes in four layers over 19.5 GB/s, and a
-  /// microsecond before each of the four units and the one that two iterations share.
+  /// microsecond before each of the four units and the one that two iterations share. How much of that one
+  /// comes early depends on the last layer's experts that happen to have tokens: some microseconds of 8,456.
   @Test(arguments: [1, 2])
   func anIterationOfFewTokensTakesTheModelsWay(groups: Int) throws {
     let log = try run(
@@ -71,8 +72,10 @@ struct WeightStreamTests {
     let outputs = 4.0 * 16 * 1024 * 2
     let expected = (modelWeights + outputs) / 19.5e9 + 5e-6
     for (start, end) in zip(log.starts, log.ends) {
-      #expect(abs((end - start).seconds / expected - 1) < 1e-3)
+      #expect(abs((end - start).seconds / expected - 1) < 4e-3)
     }
+    let all = (log.ends[2] - log.starts[0]).seconds
+    #expect(abs(all / (3 * expected) - 1) < 2e-3)
     // The device has nothing to do for most of it.
     let kernels = log.tasks.filter { !(Stage(rawValue: $0.label.stage)?.isCommunication ?? true) }
     let busy = kernels.reduce(0) { $0 + ($1.end - $1.start).seconds } / 3
@@ -82,7 +85,7 @@ struct WeightStreamTests {
   @Test func attentionOfTheDeviceNeedsNoWayButTheModels() throws {
     let log = try run(streamed(host(), attention: .device), iterations: 3)
     for (start, end) in zip(log.starts, log.ends) {
-      #expect(abs((end - start).seconds / (modelWeights / 19.5e9 + 5e-6) - 1) < 1e-3)
+      #expect(abs((end - start).seconds / (modelWeights / 19.5e9 + 5e-6) - 1) < 4e-3)
     }
     #expect(tasks(log, .vectorTransfer).isEmpty)
   }
@@ -188,15 +191,20 @@ struct HostAttentionTests {
   }
 
   @Test func contentionLengthensTheStreamToo() throws {
-    // A link as fast as the memory: beside attention a copy has half of it.
-    func iteration(context: Int) throws -> [Double] {
+    // A link as fast as the memory: alone a layer takes 224 us on it, beside attention it has half.
+    func copy(context: Int) throws -> Double {
       let log = try run(
         streamed(host(link: Bandwidth(150e9)), cache: Bytes(20e9)), batch: 600, context: context,
         iterations: 1)
-      return tasks(log, .weightStream).map { ($0.end - $0.start).seconds }
+      let copy = try #require(tasks(log, .weightStream, layer: 2).first)
+      return (copy.end - copy.start).seconds
     }
-    let (short, long) = (try iteration(context: 8), try iteration(context: 4096))
-    #expect(try #require(long.max()) > 1.5 * (try #require(short.max())))
+    let alone = (attentionWeights + expertLayerWeights) / 150e9
+    let (short, long) = (try copy(context: 8), try copy(context: 4096))
+    #expect(long > 1.9 * alone)
+    #expect(long < 2 * alone + 2e-6)
+    // Of eight tokens attention is done before the copy is.
+    #expect(short < 1.5 * alone)
   }
 
   @Test func groupsHideEachOthersAttention() throws {
