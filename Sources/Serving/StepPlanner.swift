@@ -107,9 +107,14 @@ struct StepPlanner {
     for (index, part) in parts.enumerated() {
       beginStreamedPart(index, to: &graph)
       for chain in chains.indices {
+        // Held once for all steps: a load is many arrays, and each copy counts references to them.
+        let load = loads[chain]
         for step in part {
-          let load = step.pass == .furtherGuess ? guesses[chain] : loads[chain]
-          try append(step, of: chain, load, to: &graph)
+          if step.pass == .furtherGuess {
+            try append(step, of: chain, guesses[chain], to: &graph)
+          } else {
+            try append(step, of: chain, load, to: &graph)
+          }
         }
       }
       weightStream?.endPart()
