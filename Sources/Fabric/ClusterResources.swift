@@ -20,13 +20,20 @@ public struct CompanionResources: Sendable {
   /// As of a device.
   public var cores: ResourceID
   public var tensor: ResourceID
-  /// What it streams from itself.
+  /// What it streams from itself; where it is behind a link, all that kernels and copies together
+  /// reach of it.
   public var memory: ResourceID
   /// The way to its memory and the way from there; nil where it works on the device's.
   public var way: (to: ResourceID, from: ResourceID)?
 }
 
 extension Node.Companion {
+  /// What users of its memory have together.
+  fileprivate var memoryRate: Bandwidth {
+    let memory = processor.memory.bandwidth
+    return sharesMemory ? memory : memory * processor.efficiency.memoryFraction
+  }
+
   /// What results call the way to the companion of a device, and the way from it.
   public func linkNames(ofDevice number: Int) -> (to: String, from: String) {
     ("device \(number) to \(processor.name)", "\(processor.name) to device \(number)")
@@ -116,8 +123,7 @@ public struct ClusterResources: Sendable {
     var resources = CompanionResources(
       cores: add(.companionCores, of: number, "\(name) cores", whole),
       tensor: add(.companionTensor, of: number, "\(name) tensor units", whole),
-      memory: add(
-        .companionMemory, of: number, "\(name) memory", companion.processor.memory.bandwidth))
+      memory: add(.companionMemory, of: number, "\(name) memory", companion.memoryRate))
     if let port = companion.port {
       let rate = port.effectiveBandwidth
       let names = companion.linkNames(ofDevice: number)

@@ -37,14 +37,17 @@ struct NodeReader {
     return node
   }
 
-  /// `{device: logic-pim, memory: shared}` or `{device: ndp, link: cxl-..., bandwidth: ...}`.
+  /// `{device: logic-pim, memory: shared}` or `{device: ndp, link: cxl-..., bandwidth: ...}`, the latter
+  /// with the `capacity` of its memory where that is not the device's own entry's.
   private func companion(_ entry: SourcedReader) -> Node.Companion? {
     guard let own = entry.optionalMapping("companion", context: "'companion'") else { return nil }
     defer { own.finish() }
-    let processor = device("device", of: own.reader)
+    let named = device("device", of: own.reader)
     let sharing = own.reader.word("memory", Sharing.self, default: .own)
-    guard let processor, let sharing else { return nil }
+    guard var processor = named, let sharing else { return nil }
     guard sharing == .own else { return Node.Companion(processor: processor) }
+    let capacity: Bytes? = own.optionalQuantity("capacity")
+    if let capacity { processor.memory.capacity = capacity }
     return port(own, "companion", standard: processor.hostLink).map {
       Node.Companion(processor: processor, port: $0)
     }

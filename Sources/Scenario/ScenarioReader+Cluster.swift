@@ -2,8 +2,10 @@ import Fabric
 import Hardware
 import Models
 import StrictYAML
+import Units
 
-/// `cluster: {nodes: 2 x dgx-h100, devices-per-node: 4, network: ndr400}` and `precision`.
+/// `cluster: {nodes: 2 x dgx-h100, devices-per-node: 4, network: ndr400, device-memory: 40 GB}` and
+/// `precision`.
 extension ScenarioReader {
   /// More devices than this are refused: replay numbers them in 16 bits.
   static let mostDevices = 65_535
@@ -15,6 +17,7 @@ extension ScenarioReader {
     let nodes = reader.required("nodes", example: "1 x dgx-h100").flatMap(nodeGroups)
     let devicesPerNode = reader.optionalInteger("devices-per-node", in: 1...Int.max)
     let cards = reader.optional("network")
+    let memory = reader.optional("device-memory")
     reader.finish()
     if reader.has("devices-per-node"), devicesPerNode == nil { return nil }
     guard let groups = nodes, let nodes = groups.first, let catalogue else { return nil }
@@ -26,7 +29,11 @@ extension ScenarioReader {
       return nil
     }
     do {
-      guard let node = node(named: nodes.name, cards, catalogue) else { return nil }
+      guard var node = node(named: nodes.name, cards, catalogue) else { return nil }
+      if let memory {
+        guard let capacity = deviceMemory(memory, of: node.device) else { return nil }
+        node.device.memory.capacity = capacity
+      }
       if nodes.count > 1, node.network == nil, node.scaleUp.kind != .planes {
         problems.add(
           "'\(node.name)' has no network, so there cannot be \(nodes.count) of it; "
@@ -48,6 +55,18 @@ extension ScenarioReader {
       problems.add(error.sentence, at: place)
     }
     return nil
+  }
+
+  /// What a scenario leaves of each device's memory.
+  private func deviceMemory(_ value: Value, of device: Device) -> Bytes? {
+    guard let limit = value.quantity("device-memory", Byte.self, problems) else { return nil }
+    guard limit < device.memory.capacity else {
+      problems.add(
+        "'device-memory' limits what a device has; '\(device.name)' has "
+          + "\(device.memory.capacity)", at: value.location)
+      return nil
+    }
+    return limit
   }
 
   /// A node of the catalogue, with network cards of another kind where the cluster says so.
@@ -78,6 +97,8 @@ extension ScenarioReader {
     let groups = reader.required("nodes", example: "2 x dgx-h100").flatMap(nodeGroups)
     let devices = reader.optionalInteger("devices-per-node", in: 1...Int.max)
     let cards = reader.optional("network")
+    // Networks have nothing to do with it.
+    _ = reader.optional("device-memory")
     reader.finish()
     guard let groups, let catalogue, reader.has("devices-per-node") == (devices != nil) else {
       return nil

@@ -107,6 +107,8 @@ extension ScenarioReader {
     case .companionAttention: place("policies", "execution", "attention")
     case .memorySpaces: place("policies", "execution", "spaces")
     case .hotExperts: place("policies", "execution", "hot")
+    case .cacheRoom: place("policies", "execution", "kv-cache")
+    case .budget: place("policies", "batching", "budget")
     case .blocks: place("policies", "execution", "kind")
     case .tokenResidence: place("policies", "communication", "model")
     case .duplicates: place("policies", "execution", "duplicates")
@@ -129,8 +131,11 @@ extension ScenarioReader {
       problems.add(
         "\(sentence); there is room for \(Int(most)) \(sequences)", at: place("workload", "batch"))
     } else {
-      problems.add(
-        "\(sentence); use more devices or a narrower precision", at: place("cluster", "nodes"))
+      let key = document.value["cluster"]?["device-memory"] == nil ? "nodes" : "device-memory"
+      let advice =
+        deployment.execution.streamed == nil
+        ? "use more devices or a narrower precision" : "use more microbatches or a smaller budget"
+      problems.add("\(sentence); \(advice)", at: place("cluster", key))
     }
     return false
   }

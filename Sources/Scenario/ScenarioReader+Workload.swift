@@ -171,7 +171,7 @@ extension ScenarioReader {
       at: place("policies", "routing"))
   }
 
-  private func wholeTokens(_ key: String, _ value: Value) -> Int? {
+  func wholeTokens(_ key: String, _ value: Value) -> Int? {
     guard let tokens = value.quantity(key, Token.self, problems) else { return nil }
     guard tokens.value <= 1e8, tokens.value == tokens.value.rounded() else {
       problems.add(

@@ -123,6 +123,13 @@ struct ScenarioReader {
       KernelCostModel($0.processor).remarks(for: deployment.precisions.arithmetic) + $0.remarks
     }
     for remark in others ?? [] where !remarks.contains(remark) { remarks.append(remark) }
+    if deployment.execution.streamed != nil, deployment.execution.attention == .companion,
+      let companion
+    {
+      remarks.append(
+        "uncalibrated: attention on \(companion.processor.name) is a roofline; its kernels were not "
+          + "measured")
+    }
     if deployment.model.encoderLayers > 0 {
       remarks.append(
         "the projection of the encoder's output to the decoder's keys and values is not counted")

@@ -90,9 +90,12 @@ extension ScenarioSummary {
       name,
       "\(Bytes(companion.totalBytes)) of \(Bytes(companion.capacityBytes)) (\(share) %) beside "
         + "device \(companion.device), the fullest",
-      "  experts  \(Bytes(companion.totalBytes))  = \(companion.expertCopies) copies x "
-        + "\(Bytes(companion.expertBytes))",
+      "  experts  \(Bytes(companion.expertBytes * Double(companion.expertCopies)))  = "
+        + "\(companion.expertCopies) copies x \(Bytes(companion.expertBytes))",
     ]
+      + (companion.otherWeightBytes > 0
+        ? ["  other weights  \(Bytes(companion.otherWeightBytes))"] : [])
+      + (companion.cacheBytes > 0 ? ["  KV cache  \(Bytes(companion.cacheBytes))"] : [])
   }
 
   private var traceLines: [String] {

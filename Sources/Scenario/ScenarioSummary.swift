@@ -97,6 +97,9 @@ public struct ScenarioSummary: Encodable, Hashable, Sendable {
     public let isUsed: Bool
     public let expertCopies: Int
     public let expertBytes: Double
+    /// Of weights besides experts', and of room for keys and values.
+    public let otherWeightBytes: Double
+    public let cacheBytes: Double
     public let totalBytes: Double
     public let capacityBytes: Double
   }
@@ -222,7 +225,8 @@ extension ScenarioSummary.Companion {
     self.init(
       name: memory.name, fullName: memory.fullName, device: memory.device,
       usesDeviceMemory: memory.isDevices, isUsed: memory.isUsed, expertCopies: memory.copies,
-      expertBytes: memory.expertBytes.value, totalBytes: memory.total.value,
+      expertBytes: memory.expertBytes.value, otherWeightBytes: memory.otherWeights.value,
+      cacheBytes: memory.cache.value, totalBytes: memory.total.value,
       capacityBytes: memory.capacity.value)
   }
 }

@@ -1,5 +1,6 @@
 import Hardware
 import Models
+import Units
 
 /// What the attention of one layer takes on one device, as far as a companion does not take its core.
 struct AttentionCost {
@@ -11,6 +12,12 @@ struct AttentionCost {
   private(set) var beside = KernelSequence()
   /// What needs the companion's results.
   private(set) var after = KernelSequence()
+  /// Queries, keys and values of decoded tokens on their way to a companion that has the KV cache, and
+  /// what it makes of them on its way back.
+  private(set) var toCompanion = Bytes.zero
+  private(set) var fromCompanion = Bytes.zero
+  /// Prompts' keys and values on their way to that cache.
+  private(set) var promptCache = Bytes.zero
 
   /// Everything, where the companion runs none of it.
   var whole: KernelSequence {
@@ -40,12 +47,19 @@ struct AttentionCost {
       }
       return
     }
-    guard core.phase == .decode else { return beside.add(cost) }
+    let output = kernel.precisions.outputs.bytes
+    let cached = Bytes(core.cacheElementsWritten * kernel.precisions.kvCache.bytes)
+    guard core.phase == .decode else {
+      promptCache = promptCache + cached
+      return beside.add(cost)
+    }
     let there = other.cost(of: kernel)
     let isSooner = policy == .companion || there.duration < cost.duration
     // Attention to an encoder's output needs the results of the first core: it stays on the device.
     if isSooner && after.kernels == 0 && companion.kernels == 0 {
       companion.add(there)
+      toCompanion = toCompanion + cached + Bytes(core.queryElements * output)
+      fromCompanion = fromCompanion + Bytes(core.outputElements * output)
     } else if companion.kernels == 0 {
       before.add(cost)
     } else {

@@ -6,13 +6,19 @@ public struct Batching: Hashable, Sendable {
   public var microbatches: Int
   /// When requests that end give way to others.
   public var admission: Admission
+  /// New tokens that an attention group takes at most in an iteration where requests begin and end:
+  /// decoded ones, and as many whole prompts as then have room. Each microbatch has an equal part of it.
+  /// Nil without a limit.
+  public var budget: Int?
   /// Nil where a kernel has the whole device to itself, the parts' one after the other.
   public var streams: Streams?
 
   public init(
-    microbatches: Int = 1, streams: Streams? = nil, admission: Admission = .static
+    microbatches: Int = 1, streams: Streams? = nil, admission: Admission = .static,
+    budget: Int? = nil
   ) {
     self.microbatches = microbatches
+    self.budget = budget
     self.streams = streams
     self.admission = admission
   }
@@ -25,6 +31,9 @@ public struct Batching: Hashable, Sendable {
     case continuous
     /// Prompts by themselves as soon as there are some; decoded tokens wait for them.
     case promptsFirst = "prompts-first"
+    /// All requests begin together, their prompts first and then their decoded tokens, and others when
+    /// all have ended (MoE-Lightning, FlexGen).
+    case together
   }
 
   /// Compute units of a device that each of two streams has for itself: kernels of one stream run

@@ -14,15 +14,20 @@ public struct CompanionMemory: Hashable, Sendable {
   public var copies: Int
   public var expertBytes: Bytes
   public var capacity: Bytes
+  /// Weights that live there besides experts', and room for keys and values.
+  public var otherWeights = Bytes.zero
+  public var cache = Bytes.zero
 
-  public var total: Bytes { expertBytes * Double(copies) }
+  public var total: Bytes { expertBytes * Double(copies) + otherWeights + cache }
 
   /// `beside each device monde-ndp, experts take 206 GB of its 512 GB`, for results.
   public var words: String {
-    "beside each device \(name)"
+    let what =
+      otherWeights == .zero ? "experts" : cache == .zero ? "weights" : "weights and KV cache"
+    return "beside each device \(name)"
       + (!isUsed
         ? ", unused"
-        : isDevices ? " on the device's memory" : ", experts take \(total) of its \(capacity)")
+        : isDevices ? " on the device's memory" : ", \(what) take \(total) of its \(capacity)")
   }
 }
 
@@ -32,11 +37,17 @@ extension Deployment {
     guard let companion = cluster.node.companion else { return nil }
     let fullest = placement.fullestGroup
     let slices = parallelism.experts.tensor
-    return CompanionMemory(
+    var memory = CompanionMemory(
       name: companion.processor.name, fullName: companion.processor.fullName,
       device: fullest.group * slices, isDevices: companion.sharesMemory,
-      isUsed: execution.usesCompanion, copies: expertsLiveBeside ? fullest.copies : 0,
+      isUsed: execution.usesCompanion,
+      copies: expertsLiveBeside || execution.streamed != nil ? fullest.copies : 0,
       expertBytes: model.expertBytes(precisions, tensorSlices: slices),
       capacity: (companion.sharesMemory ? cluster.device : companion.processor).memory.capacity)
+    if execution.streamed != nil {
+      memory.otherWeights = streamedModelBytes - memory.total
+      memory.cache = hostCache ?? .zero
+    }
+    return memory
   }
 }

@@ -151,6 +151,7 @@ public struct Deployment: Sendable {
         options: exchange.options)
     } catch { throw .collective(error) }
     try checkBlocks()
+    try checkStreaming()
     if let beside = besideBudget, beside.needed > beside.capacity {
       throw .execution(
         "the companion of a device would need \(beside.needed) of its \(beside.capacity) of memory "

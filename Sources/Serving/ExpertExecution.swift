@@ -23,11 +23,14 @@ public struct ExpertExecution: Hashable, Sendable {
     case split(Split)
     /// Any device, block by block.
     case blocks(BlockExecution)
+    /// The device, to which the weights of all layers, not only of experts, are copied one layer after
+    /// the other out of the companion's memory, where they live.
+    case streamed(StreamedWeights)
 
-    /// Whether a companion has to do with it.
+    /// Whether a companion runs experts, or those that it holds are moved one by one.
     var usesCompanion: Bool {
       switch self {
-      case .resident, .blocks: false
+      case .resident, .blocks, .streamed: false
       case .fetch, .companion, .fastest, .split: true
       }
     }
@@ -72,7 +75,14 @@ public struct ExpertExecution: Hashable, Sendable {
 
   public static let resident = ExpertExecution(experts: .resident)
 
-  public var usesCompanion: Bool { experts.usesCompanion || attention != .device }
+  public var usesCompanion: Bool {
+    experts.usesCompanion || attention != .device || streamed != nil
+  }
+
+  /// Nil where weights are not streamed.
+  public var streamed: StreamedWeights? {
+    if case .streamed(let streamed) = experts { streamed } else { nil }
+  }
 }
 
 extension ExpertExecution {
@@ -84,6 +94,19 @@ extension ExpertExecution {
         "the devices of '\(node.name)' have no companion; choose 'resident' or 'blocks'")
     }
     let name = companion.processor.name
+    if streamed != nil {
+      guard !companion.sharesMemory else {
+        throw .execution(
+          "'streamed' has no effect: '\(name)' works on the device's own memory, where weights live"
+        )
+      }
+      guard attention != .fastest else {
+        throw .option(
+          .companionAttention,
+          "the KV cache lives in one memory: with 'streamed' attention is the device's or the "
+            + "companion's")
+      }
+    }
     if usesCompanion {
       do throws(HardwareError) {
         try KernelCostModel(companion.processor).require(precisions.arithmetic)
@@ -101,7 +124,7 @@ extension ExpertExecution {
       }
       return
     }
-    if attention != .device {
+    if attention != .device && streamed == nil {
       throw .option(
         .companionAttention,
         "'\(name)' has a memory of its own, where no KV cache lives: attention is the device's")

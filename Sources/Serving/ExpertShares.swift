@@ -24,7 +24,7 @@ struct ExpertShares: Hashable {
       $0.tokens != $1.tokens ? $0.tokens > $1.tokens : $0.place < $1.place
     }
     switch policy {
-    case .resident, .fetch, .blocks: device = sorted
+    case .resident, .fetch, .blocks, .streamed: device = sorted
     case .companion: companion = sorted
     case .fastest:
       let isDevice = costs.deviceTime(of: sorted) <= costs.companionTime(of: sorted)

@@ -41,6 +41,10 @@ public struct MemoryBudget: Hashable, Sendable {
       parts.append(
         Part(name: name, arithmetic: "\(count) \(what) x \(each)", bytes: each * Double(count)))
     }
+    if deployment.execution.streamed != nil {
+      addStreamed(deployment, workload)
+      return
+    }
     let attention = (0..<model.layers).reduce(Bytes.zero) {
       $0 + model.attentionBytes(layer: $1, precisions, tensorParallel: tensor)
     }
@@ -81,6 +85,28 @@ public struct MemoryBudget: Hashable, Sendable {
     deployment.exchange.residence == .transition ? deployment.parallelism.attention.data : 1
   }
 
+  /// A device whose weights are streamed holds those of two layers, what its kernels work on, and the KV
+  /// cache where attention is its own.
+  private mutating func addStreamed(_ deployment: Deployment, _ workload: Workload) {
+    let buffers = deployment.streamBufferBytes
+    parts.append(
+      Part(name: "weight buffers", arithmetic: "2 x \(buffers * 0.5) of a layer", bytes: buffers))
+    let model = deployment.model
+    let tokens = workload.mostTokensOfMicrobatch
+    let each = model.workingBytesPerToken(deployment.precisions)
+    parts.append(
+      Part(
+        name: "activations", arithmetic: "\(tokens) tokens of a microbatch x \(each)",
+        bytes: each * Double(tokens)))
+    guard deployment.execution.attention == .device else { return }
+    let cache = Self.perSequence(deployment, workload)
+    parts.append(
+      Part(
+        name: "KV cache",
+        arithmetic: "\(workload.batch) sequences of \(workload.context) tokens x \(cache)",
+        bytes: cache * Double(workload.batch)))
+  }
+
   /// Of one sequence on a device; a prediction layer keeps as much as the last layer with experts.
   private static func cache(_ deployment: Deployment, _ workload: Workload) -> Bytes {
     let model = deployment.model
@@ -96,7 +122,8 @@ public struct MemoryBudget: Hashable, Sendable {
 
   /// What one more sequence of every attention group takes on the device.
   public static func perSequence(_ deployment: Deployment, _ workload: Workload) -> Bytes {
-    cache(deployment, workload) * Double(groupsKept(deployment))
+    guard deployment.hostCache == nil else { return .zero }
+    return cache(deployment, workload) * Double(groupsKept(deployment))
       + deployment.model.stateBytes(
         deployment.precisions, tensorParallel: deployment.parallelism.attention.tensor)
   }

@@ -5,6 +5,10 @@ struct PlanStep {
   enum Work {
     /// A stage of each device for itself.
     case kernels(Stage)
+    /// Attention whose core the companion runs for decoded tokens: what comes before that, with the
+    /// prompts' cores, and what comes after.
+    case attentionInput
+    case attentionOutput
     /// Within attention groups, so many times.
     case tensorExchange(passes: Int)
     case dispatch
@@ -38,7 +42,7 @@ struct PlanStep {
   var isExchange: Bool {
     switch work {
     case .tensorExchange, .dispatch, .combine, .contextGather: true
-    case .kernels, .experts: false
+    case .kernels, .attentionInput, .attentionOutput, .experts: false
     }
   }
 }
@@ -53,6 +57,7 @@ extension PlanStep {
     for guess in 0..<(workload.speculation?.tokens ?? 0) {
       program.writeGuess(isFirst: guess == 0)
     }
+    if deployment.execution.streamed != nil { return streamedParts(program.steps) }
     let streams = workload.batching.streams
     var parts: [[PlanStep]] = []
     var isCut = true
@@ -67,10 +72,18 @@ extension PlanStep {
     return parts
   }
 
+  /// The model's own steps, without guesses.
+  static func model(_ deployment: Deployment) -> [PlanStep] {
+    var program = ProgramWriter(deployment)
+    program.writeModel(.decode)
+    return program.steps
+  }
+
   /// Whose step it is; exchanges within attention groups are attention's.
   private func stream(_ streams: Batching.Streams) -> KernelStream {
     switch work {
     case .kernels(let stage): KernelStream(stage, streams)
+    case .attentionInput, .attentionOutput: .attention
     case .dispatch, .experts, .combine: .experts
     case .tensorExchange, .contextGather: .attention
     }
@@ -81,12 +94,16 @@ extension PlanStep {
 private struct ProgramWriter {
   private let deployment: Deployment
   private let slicesAttention: Bool
+  /// Whether a layer's attention waits for a companion while the device goes on with other work.
+  private let splitsAttention: Bool
   private var pass = PlanStep.Pass.model
   private(set) var steps: [PlanStep] = []
 
   init(_ deployment: Deployment) {
     self.deployment = deployment
     slicesAttention = deployment.parallelism.attention.tensor > 1
+    splitsAttention =
+      deployment.execution.streamed != nil && deployment.execution.attention == .companion
   }
 
   private mutating func add(_ work: PlanStep.Work, layer: Int = -1, position: Int = 0) {
@@ -102,7 +119,7 @@ private struct ProgramWriter {
         writeExpertLayer(layer, position: position)
         position += 1
       } else {
-        add(.kernels(.attention), layer: layer, position: position)
+        for work in attention(layer) { add(work, layer: layer, position: position) }
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
         add(.kernels(.denseFeedForward), layer: layer, position: position)
         if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
@@ -123,11 +140,16 @@ private struct ProgramWriter {
     add(.kernels(.head))
   }
 
+  private func attention(_ layer: Int) -> [PlanStep.Work] {
+    splitsAttention && deployment.model.attends(layer: layer)
+      ? [.attentionInput, .attentionOutput] : [.kernels(.attention)]
+  }
+
   private mutating func writeExpertLayer(_ layer: Int, position: Int) {
     let sharesAlone = deployment.placement.sharedGroups > 0
     let overlaps = deployment.exchange.overlap == .sharedExperts
     let exchange: [PlanStep.Work] = slicesAttention ? [.tensorExchange(passes: 1)] : []
-    var work: [PlanStep.Work] = [.kernels(.attention)] + exchange + [.kernels(.gate)]
+    var work: [PlanStep.Work] = attention(layer) + exchange + [.kernels(.gate)]
     if !overlaps && !sharesAlone { work.append(.kernels(.sharedExperts)) }
     work.append(.dispatch)
     if overlaps { work.append(.kernels(.sharedExperts)) }

@@ -68,11 +68,12 @@ struct RoutedLoad {
     try count(trace, threads: threads)
   }
 
-  /// Makes the next iteration of requests and counts its routing.
+  /// Makes a microbatch of requests' next iteration and counts its routing.
   mutating func replay(
-    _ requests: inout RequestBatches, of trace: RoutingTrace, threads: Int
+    _ requests: inout RequestBatches, microbatch: Int, of trace: RoutingTrace, threads: Int
   ) throws(ServingError) {
-    requests.next(into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
+    requests.next(
+      microbatch, into: &batch, devicesPerGroup: deployment.parallelism.attention.tensor)
     try count(trace, threads: threads)
   }
 

@@ -41,6 +41,8 @@ public enum ServingError: Error, Sendable {
     case companionAttention
     case memorySpaces, hotExperts
     case blocks, duplicates
+    /// Room for keys and values in host memory, and new tokens of an iteration.
+    case cacheRoom, budget
     case expertSlices
     case exchangeAlgorithm
     case tokenResidence

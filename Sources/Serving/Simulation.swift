@@ -119,7 +119,8 @@ public struct Simulation: ~Copyable {
   ) throws(ServingError) -> RequestBatches? {
     guard let lengths = workload.requests else { return nil }
     return try RequestBatches(
-      lengths, workload, groups: deployment.parallelism.attention.data, seed: seed)
+      lengths, workload, groups: deployment.parallelism.attention.data,
+      cacheTokens: deployment.cacheTokens, seed: seed)
   }
 
   private static func placer(
@@ -281,14 +282,17 @@ public struct Simulation: ~Copyable {
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 
-  /// The same of requests that begin and end, in one microbatch.
+  /// The same of requests that begin and end.
   private mutating func planRequests() throws(ServingError) {
     guard var batches = requests else { return }
     // So that nothing is copied.
     requests = nil
     defer { requests = batches }
-    try loads[0].replay(&batches, of: trace, threads: threads)
-    planner.cost(batches.mixes)
+    batches.beginIteration()
+    for index in loads.indices {
+      try loads[index].replay(&batches, microbatch: index, of: trace, threads: threads)
+      planner.cost(batches.mixes, of: index)
+    }
     try planner.plan(loads, guesses: guesses, into: &graph)
   }
 
@@ -342,6 +346,9 @@ extension Simulation {
 
   /// What placing experts anew has moved; nil where they stay where they are.
   public var replacements: ReplacementTally? { placer?.tally }
+
+  /// Requests whose keys and values had to give way to others', warm-up among it.
+  public var preemptions: Int { requests?.preemptions ?? 0 }
 
   /// Changes of the network that the run did not reach.
   public var changesToCome: Int { deployment.fabric.changes.count { $0.time > engine.now } }

@@ -25,6 +25,10 @@ public enum Stage: UInt8, CaseIterable, Sendable {
   case weightReads
   /// Keys and values of new tokens on their way to all devices.
   case contextGather
+  /// Weights of whole layers on their way from host memory to the device.
+  case weightStream
+  /// Attention's core that a companion runs while the device goes on with other tokens.
+  case companionAttention
 
   public var name: String {
     switch self {
@@ -43,14 +47,16 @@ public enum Stage: UInt8, CaseIterable, Sendable {
     case .head: "head"
     case .weightReads: "weight reads"
     case .contextGather: "context gather"
+    case .weightStream: "weight stream"
+    case .companionAttention: "companion attention"
     }
   }
 
-  /// Whether something is moved, so that a device's own kernels hide it.
+  /// Whether something is moved, or done beside the device, so that a device's own kernels hide it.
   public var isCommunication: Bool {
     switch self {
     case .dispatch, .combine, .tensorExchange, .expertTransfer, .vectorTransfer, .weightReads,
-      .contextGather:
+      .contextGather, .weightStream, .companionAttention:
       true
     default: false
     }

@@ -183,7 +183,7 @@ struct StageCosts {
     case .denseFeedForward: denseFeedForward
     case .head: step.pass == .model ? head : predictionHead
     case .tensorExchange, .dispatch, .experts, .combine, .expertTransfer, .vectorTransfer,
-      .weightReads, .contextGather:
+      .weightReads, .contextGather, .weightStream, .companionAttention:
       Cost()
     }
   }

@@ -30,6 +30,8 @@ struct StepPlanner {
   let resources: ClusterResources
   private let streams: Batching.Streams?
   private let parts: [[PlanStep]]
+  /// Nil where the device holds its weights.
+  var weightStream: WeightStream?
   var chains: [Chain] = []
   var traffic: ExchangeTraffic
   /// Nil where the network's ports say all, and no device reads weights from another.
@@ -60,7 +62,11 @@ struct StepPlanner {
     self.resources = resources
     streams = workload.batching.streams
     mix = workload.mix
-    parts = PlanStep.parts(deployment, workload)
+    let parts = PlanStep.parts(deployment, workload)
+    self.parts = parts
+    if deployment.execution.streamed != nil {
+      weightStream = WeightStream(deployment, parts)
+    }
     rankLayout = deployment.rankLayout
     traffic = ExchangeTraffic(
       resources, routes, fidelity: deployment.fabric.fidelity, factors: factors)
@@ -102,14 +108,27 @@ struct StepPlanner {
       for device in devices { turns[stream][device] = nil }
     }
     for chain in chains.indices { chains[chain].frontier.removeAll() }
-    for part in parts {
+    for (index, part) in parts.enumerated() {
+      beginStreamedPart(index, to: &graph)
       for chain in chains.indices {
+        // Held once for all steps: a load is many arrays, and each copy counts references to them.
+        let load = loads[chain]
         for step in part {
-          let load = step.pass == .furtherGuess ? guesses[chain] : loads[chain]
-          try append(step, of: chain, load, to: &graph)
+          if step.pass == .furtherGuess {
+            try append(step, of: chain, guesses[chain], to: &graph)
+          } else {
+            try append(step, of: chain, load, to: &graph)
+          }
         }
       }
+      weightStream?.endPart()
     }
+    endStreamedIteration(&graph)
+  }
+
+  /// The layer that results know the copy of a part's weights by.
+  func layer(ofPart part: Int) -> Int {
+    parts[part].first { $0.labelLayer >= 0 }?.labelLayer ?? -1
   }
 
   private mutating func append(
@@ -124,6 +143,10 @@ struct StepPlanner {
       } else {
         appendKernels(stage, step, of: chain, to: &graph)
       }
+    case .attentionInput:
+      appendAttentionInput(step, of: chain, to: &graph)
+    case .attentionOutput:
+      appendAttentionOutput(step, of: chain, to: &graph)
     case .tensorExchange(let passes):
       appendTensorExchange(step, passes: passes, of: chain, to: &graph)
     case .dispatch:
@@ -141,14 +164,12 @@ struct StepPlanner {
     }
   }
 
-  /// Gives each attention group a mix of its own in the iterations to come.
-  mutating func cost(_ mixes: [IterationMix]) {
-    for chain in chains.indices {
-      while chains[chain].costs.count < mixes.count {
-        chains[chain].costs.append(chains[chain].costs[0])
-      }
-      for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
+  /// Gives each attention group a mix of its own in the iterations to come of a microbatch.
+  mutating func cost(_ mixes: [IterationMix], of chain: Int) {
+    while chains[chain].costs.count < mixes.count {
+      chains[chain].costs.append(chains[chain].costs[0])
     }
+    for (group, mix) in mixes.enumerated() { chains[chain].costs[group].update(mix) }
   }
 
   /// Of so many tokens that are on a device in one layer.
@@ -201,6 +222,8 @@ struct StepPlanner {
     }
     chains[chain].frontier.append(task, of: device, to: &graph)
     if let exchange { graph.add(task, after: exchange) }
+    if let copy = weightStream?.takeAwaited() { graph.add(task, after: copy) }
+    weightStream?.note(kernel: task, taking: sequence.duration)
   }
 
   private mutating func appendDispatch(

@@ -27,7 +27,8 @@ extension Workload {
     guard speculation == nil || !deployment.execution.usesCompanion else {
       throw .option(.speculation, "speculation with work on companions is not possible so far")
     }
-    guard parts == 1 || requests == nil else {
+    let isStreamed = deployment.execution.streamed != nil
+    guard parts == 1 || requests == nil || isStreamed else {
       throw .option(
         .microbatches,
         "several microbatches of requests that begin and end are not possible so far")
@@ -43,11 +44,16 @@ extension Workload {
       throw .option(
         .microbatches, "several microbatches with experts in blocks are not possible so far")
     }
-    guard parts == 1 || !deployment.execution.usesCompanion else {
+    guard parts == 1 || !deployment.execution.usesCompanion || isStreamed else {
       throw .option(
         .microbatches, "several microbatches with work on companions are not possible so far")
     }
     try checkResidence(deployment.exchange.residence)
+    guard batching.streams == nil || !isStreamed else {
+      throw .option(
+        .streams, "streams of compute units with streamed weights are not possible so far")
+    }
+    try checkStreaming(deployment)
     try checkStreams(deployment.cluster.device, deployment.protocols)
     guard let speculation else { return }
     guard phase == .decode else { throw .option(.speculation, ServingError.speculationInPrefill) }

@@ -13,6 +13,7 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
   case energy
   case energyPerToken = "energy-per-token"
   case expertsTime = "experts-time"
+  case deviceUtilisation = "device-utilisation"
 
   /// What it is, for help.
   public var meaning: String {
@@ -25,6 +26,7 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
     case .timePerToken: "what a sequence waits for one: sequences / throughput"
     case .energy: "joules of the mean iteration, all devices, idle too"
     case .energyPerToken: "joules for each token, all devices, idle too"
+    case .deviceUtilisation: "the share of its time in which the mean device runs kernels"
     case .expertsTime: "from dispatch to combine, with the ways of weights and the slowest device"
     }
   }
@@ -34,6 +36,7 @@ public enum Metric: String, CaseIterable, Hashable, Sendable {
     case .throughput, .throughputPerDevice: .tokenRate
     case .iterationTime, .iterationTimeMedian, .iterationTime99, .timePerToken, .expertsTime: .time
     case .energy, .energyPerToken: .energy
+    case .deviceUtilisation: .percent
     }
   }
 }
@@ -91,6 +94,8 @@ extension Metric {
       return energy > 0 && summary.measuredIterations > 0
         ? energy / Double(summary.measuredIterations) : nil
     case .energyPerToken: return energy > 0 ? summary.energyJoulesPerToken : nil
+    case .deviceUtilisation:
+      return summary.utilisation.first { $0.kind == "cores" }.map { $0.mean * 100 }
     case .expertsTime: return expertsTime(in: summary)
     }
   }

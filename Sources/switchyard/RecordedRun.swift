@@ -44,6 +44,11 @@ struct RecordedRun: IterationObserver {
     }
     result.bound = bound(of: scenario, run.needed, tokens: result.tokens)
     if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
+    if simulation.preemptions > 0 {
+      result.description.remarks.append(
+        "\(simulation.preemptions) times, warm-up among it, a request lost its keys and values to "
+          + "others and went through anew")
+    }
     if simulation.changesToCome > 0 {
       result.description.remarks.append(
         "\(simulation.changesToCome) of \(scenario.deployment.fabric.changes.count) changes of the "

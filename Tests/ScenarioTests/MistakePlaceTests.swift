@@ -141,8 +141,8 @@ struct MistakePlaceTests {
         replacing: [
           "placement: contiguous":
             "execution: {kind: blocks, tokens: 5, choice: everywhere, attention: device}"
-        ]).map { $0.hasSuffix("it is for kind 'resident', 'companion', 'fastest' or 'split'") } == [
-          true
-        ])
+        ]).map {
+          $0.hasSuffix("it is for kind 'resident', 'companion', 'fastest', 'split' or 'streamed'")
+        } == [true])
   }
 }

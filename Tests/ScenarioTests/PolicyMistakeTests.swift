@@ -24,11 +24,11 @@ struct PolicyMistakeTests {
     try expect(
       "batching: dynamic",
       "scenario.yaml:12:13: 'dynamic' is not a value of 'batching'; "
-        + "one of: static, continuous, prompts-first")
+        + "one of: static, continuous, prompts-first, together")
     try expect(
       "execution: {kind: nowhere}",
       "scenario.yaml:12:21: 'nowhere' is not a value of 'execution'; one of: resident, fetch, "
-        + "companion, fastest, split, blocks")
+        + "companion, fastest, split, streamed, blocks")
     try expect(
       "routing: recorded",
       "scenario.yaml:12:12: 'recorded' is not a value of 'routing'; "

@@ -43,7 +43,7 @@ struct WholeFileTests {
           + "a number of tokens is written like '2048 tokens'",
         "scenario.yaml:10:53: 'redundant: 0' has no effect; leave it out",
         "scenario.yaml:10:67: 'dynamic' is not a value of 'batching'; "
-          + "one of: static, continuous, prompts-first",
+          + "one of: static, continuous, prompts-first, together",
         "scenario.yaml:11:19: 'warmup' is -1; it must be from 0 to 1000000",
         "scenario.yaml:12:1: unknown key 'speed'; did you mean 'seed'?",
       ])

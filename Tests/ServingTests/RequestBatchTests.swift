@@ -23,7 +23,8 @@ struct RequestBatchTests {
     var replay = ReplayBatch()
     var (prompts, decoded) = (0, 0)
     for _ in 0..<5 {
-      requests.next(into: &replay, devicesPerGroup: 2)
+      requests.beginIteration()
+      requests.next(0, into: &replay, devicesPerGroup: 2)
       #expect(requests.mixes.count == 2)
       #expect(requests.outputs == 16)
       var tokens = 0
@@ -45,7 +46,8 @@ struct RequestBatchTests {
     var replay = ReplayBatch()
     var outputs = 0
     for _ in 0..<40 {
-      requests.next(into: &replay, devicesPerGroup: 1)
+      requests.beginIteration()
+      requests.next(0, into: &replay, devicesPerGroup: 1)
       let phases = Set(requests.mixes.flatMap { $0.parts.map(\.phase) })
       #expect(phases.count == 1)
       outputs += requests.outputs
@@ -93,7 +95,8 @@ struct RequestBatchTests {
     var replay = ReplayBatch()
     var (prompts, decoded): ([Int], [Int]) = ([], [])
     for _ in 0..<2 {
-      requests.next(into: &replay, devicesPerGroup: 1)
+      requests.beginIteration()
+      requests.next(0, into: &replay, devicesPerGroup: 1)
       for token in replay.tokens where token % 50 == 0 { prompts.append(token / 50) }
       for token in replay.tokens where token % 50 >= 20 { decoded.append(token / 50) }
     }

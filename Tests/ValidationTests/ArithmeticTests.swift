@@ -42,7 +42,7 @@ struct ArithmeticTests {
       // 8 J in 10 iterations of 64 tokens.
       ("energy", "1 J", 0.8), ("energy-per-token", "1 mJ", 0.0125),
       // 2.5 ms of experts, and nobody waits for a combine.
-      ("experts-time", "1 ms", 0.0025),
+      ("experts-time", "1 ms", 0.0025), ("device-utilisation", "1 %", 40),
       ("{stage: experts}", "1 ms", 0.0025), ("{stage: waiting}", "1 ms", 0.0175),
     ]
     #expect(expected.dropLast(2).map(\.metric) == Metric.allCases.map(\.rawValue))

@@ -119,7 +119,9 @@ func summary(milliseconds: Double, joules: Double = 0) throws -> RunSummary {
        "maximumSeconds": \(seconds * 2)},
      "stages": [\(stage("experts", 10, 0.125)), \(stage("head", 0, 0)),
        \(stage("waiting", 0, 0.875))],
-     "layers": [], "utilisation": [], "hottestLinks": [], "linksInUse": 0,
+     "layers": [],
+     "utilisation": [{"kind": "cores", "resources": 2, "mean": 0.4, "maximum": 0.5, "busiest": "a"}],
+      "hottestLinks": [], "linksInUse": 0,
      "taskEnergyJoules": \(joules * 0.75), "idleEnergyJoules": \(joules * 0.25),
      \(joules > 0 ? "\"energyJoulesPerToken\": \(joules / 640)," : "")
      "remarks": []}

@@ -8,6 +8,8 @@ import StrictYAML
 /// batching: {kind: static, microbatches: 2}      # one's exchanges beside the other's kernels
 /// batching: {kind: static, microbatches: 2, streams: {attention: 16, experts: 8}}
 /// batching: continuous                           # prompts in the iterations of the others' decode
+/// batching: {kind: continuous, budget: 18000 tokens}     # new tokens of an iteration, at most
+/// batching: together                             # all requests' prompts, then all their decoded tokens
 /// batching: prompts-first                        # or by themselves as soon as there are some
 /// ```
 extension Batching {
@@ -18,6 +20,7 @@ extension Batching {
   var words: String {
     var words = admission.rawValue
     if microbatches > 1 { words += ", \(microbatches) microbatches" }
+    if let budget { words += ", at most \(budget) new tokens an iteration" }
     if let streams {
       words +=
         " in two streams (\(streams.attention) compute units for attention, \(streams.experts) for "
@@ -28,7 +31,9 @@ extension Batching {
 }
 
 extension Batching.Admission: PolicyKind {
-  var keys: [String] { self == .static ? ["microbatches", "streams"] : [] }
+  var keys: [String] {
+    self == .static ? ["microbatches", "streams"] : ["microbatches", "budget"]
+  }
 }
 
 extension ScenarioReader {
@@ -49,6 +54,10 @@ extension ScenarioReader {
         return nil
       }
       batching.microbatches = count
+    }
+    if reader.kind.keys.contains("budget"), let written = mapping.optional("budget") {
+      guard let budget = wholeTokens("budget", written) else { return nil }
+      batching.budget = budget
     }
     if let written = mapping.optional("streams") {
       guard batching.microbatches > 1 else {

@@ -1,5 +1,6 @@
 import Serving
 import StrictYAML
+import Units
 
 /// Which processor runs each piece of expert work:
 ///
@@ -10,16 +11,18 @@ import StrictYAML
 /// execution: {kind: fastest, attention: fastest}
 /// execution: {kind: split, spaces: 4, attention: companion}
 /// execution: {kind: split, hot: formula, alpha: 1.5}
+/// execution: {kind: streamed, attention: companion, kv-cache: 70 GB}     # the companion holds all weights
 /// execution: {kind: blocks, tokens: 50, choice: allocator}      # any device, see BlockPolicy
 /// ```
 enum ExecutionKind: String, PolicyKind {
-  case resident, fetch, companion, fastest, split, blocks
+  case resident, fetch, companion, fastest, split, streamed, blocks
 
   var keys: [String] {
     switch self {
     case .resident, .companion, .fastest: ["attention"]
     case .fetch: []
     case .split: ["attention", "spaces", "hot", "alpha"]
+    case .streamed: ["attention", "kv-cache"]
     case .blocks: BlockPolicy.keys
     }
   }
@@ -52,11 +55,19 @@ extension ScenarioReader {
     case .split:
       guard let split else { return nil }
       experts = .split(split)
+    case .streamed:
+      guard let streamed = streamed(reader.mapping) else { return nil }
+      experts = .streamed(streamed)
     case .blocks:
       guard let blocks = blockPolicy(reader.mapping, at: value.location) else { return nil }
       experts = .blocks(blocks)
     }
     return ExpertExecution(experts: experts, attention: (attention ?? nil) ?? .device)
+  }
+
+  private func streamed(_ mapping: MappingReader?) -> StreamedWeights? {
+    guard let written = mapping?.optional("kv-cache") else { return StreamedWeights() }
+    return written.quantity("kv-cache", Byte.self, problems).map { StreamedWeights(cache: $0) }
   }
 
   private func split(_ mapping: MappingReader?) -> ExpertExecution.Split? {
@@ -99,6 +110,9 @@ extension ExpertExecution {
         "split between device and companion"
           + (split.spaces.map { ", in \($0) memory spaces" } ?? "")
           + (split.choice == .search ? "" : ", by the bandwidths' formula")
+      case .streamed(let streamed):
+        "weights streamed from the companion's memory"
+          + (streamed.cache.map { ", \($0) of it for the KV cache" } ?? "")
       case .blocks(let blocks): blocks.words
       }
     return kind + beside
