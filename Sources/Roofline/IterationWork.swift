@@ -10,7 +10,7 @@ public struct IterationWork: Sendable {
     public var stage: String
     /// The operator, or what is moved: `query, key, value`.
     public var name: String
-    /// Nil for a part of no one layer.
+    /// In how many layers it runs; 0 for a part of none.
     public var layers: Int
     public var work: Work
   }
@@ -20,6 +20,8 @@ public struct IterationWork: Sendable {
   public private(set) var layers: [Work]
   public private(set) var total = Work()
   private var places: [Key: Int] = [:]
+  /// Of each part, the layer that it was added for last.
+  private var lastLayers: [Int?] = []
 
   private struct Key: Hashable {
     var stage: String
@@ -35,9 +37,11 @@ public struct IterationWork: Sendable {
     let key = Key(stage: stage, name: name)
     if let place = places[key] {
       parts[place].work.add(work)
-      parts[place].layers += layer == nil ? 0 : 1
+      parts[place].layers += layer == nil || layer == lastLayers[place] ? 0 : 1
+      lastLayers[place] = layer
     } else {
       places[key] = parts.count
+      lastLayers.append(layer)
       parts.append(Part(stage: stage, name: name, layers: layer == nil ? 0 : 1, work: work))
     }
   }

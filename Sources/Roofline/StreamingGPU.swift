@@ -76,8 +76,8 @@ public struct StreamingGPU: Sendable {
     var hasExperts: Bool
   }
 
-  /// The most tokens that are done in `pass`, and the rate that makes: the GPU's own where it is
-  /// slower than that with the fewest.
+  /// The most tokens that are done in `pass`, in whole sequences, and the rate that makes; of one
+  /// sequence's where not even these are done in it. O(log tokens) passes.
   public func saturation(pass: Seconds) -> (tokens: Tokens, rate: TokenRate) {
     func tokens(_ sequences: Int) -> Tokens { Tokens(sequences * (prompt + output)) }
     var low = 1

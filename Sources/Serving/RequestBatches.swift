@@ -45,6 +45,8 @@ struct RequestBatches {
   private var decoded: TokenSource
   /// Of the microbatch made last, `[group]`.
   private(set) var mixes: [IterationMix] = []
+  /// Of all microbatches of the iteration so far.
+  private(set) var mixesOfIteration: [IterationMix] = []
   /// Tokens that the iteration under way gives so far.
   private(set) var outputs = 0
   /// Requests that lost their part of the cache so far.
@@ -83,6 +85,7 @@ struct RequestBatches {
   /// Comes before the microbatches of each iteration.
   mutating func beginIteration() {
     outputs = 0
+    mixesOfIteration.removeAll(keepingCapacity: true)
     promptsOnly =
       switch admission {
       case .promptsFirst, .together: places.contains { !$0.isRunning }
@@ -125,6 +128,7 @@ struct RequestBatches {
       }
       for place in range { places[place].endIteration(at: lengths.output) }
       mixes.append(mix.mix)
+      mixesOfIteration.append(mix.mix)
       outputs += mix.mix.outputs
       for device in 0..<devicesPerGroup {
         replay.appendRank(tokens[share(device, of: tokens.count, among: devicesPerGroup)])

@@ -246,7 +246,7 @@ public struct Simulation: ~Copyable {
       try step(&observer)
       var load = Self.load(loads, deployment)
       load.needed = NeededLoad(
-        loads, guesses: guesses, workload, deployment, mixes: requests?.mixes ?? [])
+        loads, guesses: guesses, workload, deployment, mixes: requests?.mixesOfIteration ?? [])
       try observer.iterationEnded(
         at: engine.now, tokens: requests?.outputs ?? meter.next(), load: load)
     }

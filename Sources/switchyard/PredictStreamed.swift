@@ -37,7 +37,7 @@ struct PredictStreamed: Encodable {
   /// So many requests fill and drain the second stage's pipeline once; more than MoE-Lens' least.
   static let requests = 20_000.0
 
-  init(_ streamed: StreamedWeights) {
+  init(_ streamed: StreamingPrediction) {
     let lens = streamed.lens
     let first = lens.firstStage
     let second = lens.secondStage(MoELens.Batch(requests: Self.requests))

@@ -10,7 +10,7 @@ import Units
 /// Everything comes from the scenario: the link is the node's host link, as measured where it was; the
 /// room for the cache is what the weights leave of the device's part of the host's memory; T_GPU is what
 /// the kernels' costs say of the device.
-public struct StreamedWeights: Sendable {
+public struct StreamingPrediction: Sendable {
   public let lens: MoELens
   /// Tokens of a pass in which GPU and link take as long: MoE-Lens' n_real.
   public let saturation: Tokens
@@ -51,5 +51,5 @@ public struct StreamedWeights: Sendable {
 
 extension ScenarioPrediction {
   /// What streaming the weights from host memory would give; nil where it cannot be said.
-  public var streamed: StreamedWeights? { StreamedWeights(scenario) }
+  public var streamed: StreamingPrediction? { StreamingPrediction(scenario) }
 }
