@@ -7,9 +7,10 @@ import Units
 /// MoE-Lens' closed forms for one device of a scenario and its part of the host, were the weights and
 /// the KV cache in host memory.
 ///
-/// Everything comes from the scenario: the link is the node's host link, as measured where it was; the
-/// room for the cache is what the weights leave of the device's part of the host's memory; T_GPU is what
-/// the kernels' costs say of the device.
+/// Everything comes from the scenario: the link is the companion's where weights are streamed, else the
+/// node's host link, as measured where it was; the room for the cache is what the scenario gives it, or what
+/// the weights leave of the device's part of the host's memory; T_GPU is what the kernels' costs say of the
+/// device.
 public struct StreamingPrediction: Sendable {
   public let lens: MoELens
   /// Tokens of a pass in which GPU and link take as long: MoE-Lens' n_real.
@@ -28,12 +29,21 @@ public struct StreamingPrediction: Sendable {
     let (cluster, model, precisions) = (
       deployment.cluster, deployment.model, deployment.precisions
     )
-    let share = 1 / Double(cluster.devicesPerNode)
-    hostMemory = cluster.node.host.memoryCapacity * share
-    hostBandwidth = cluster.node.host.memoryBandwidth * share
     cacheElementBytes = precisions.kvCache.bytes
-    let link = cluster.node.hostLink.effectiveBandwidth
     let weights = model.weightBytes(precisions)
+    let link: Bandwidth
+    var cache: Bytes?
+    if deployment.execution.streamed != nil, let companion = cluster.node.companion {
+      hostMemory = companion.processor.memory.capacity
+      hostBandwidth = companion.processor.memory.bandwidth
+      link = companion.port?.effectiveBandwidth ?? .zero
+      cache = deployment.hostCache
+    } else {
+      let share = 1 / Double(cluster.devicesPerNode)
+      hostMemory = cluster.node.host.memoryCapacity * share
+      hostBandwidth = cluster.node.host.memoryBandwidth * share
+      link = cluster.node.hostLink.effectiveBandwidth
+    }
     guard hostMemory > weights, link > .zero else { return nil }
     let gpu = StreamingGPU(
       cluster.device, model, precisions, prompt: lengths.prompt, output: lengths.output)
@@ -44,7 +54,7 @@ public struct StreamingPrediction: Sendable {
     lens = MoELens(
       model, precisions, prompt: Double(lengths.prompt), output: Double(lengths.output),
       host: MoELens.Host(
-        link: link, cache: hostMemory - weights, gpu: rate,
+        link: link, cache: cache ?? hostMemory - weights, gpu: rate,
         arithmetic: machine.peakRate(for: precision) / Double(machine.devices)))
   }
 }

@@ -112,7 +112,7 @@ extension Deployment {
     case .kernels(.head): model.headBytes(precisions)
     case .experts:
       model.expertBytes(precisions) * Double(placement.copies(layer: step.position, group: 0))
-    case .kernels, .tensorExchange, .dispatch, .combine: .zero
+    case .kernels, .tensorExchange, .dispatch, .combine, .contextGather: .zero
     }
   }
 
