@@ -41,6 +41,11 @@ extension ScenarioReader {
     let selections = routing.flatMap(selections)
     let requests = requests(reader, routing)
     let isOfRequests = reader.has("prompt") || reader.has("output")
+    if !isOfRequests, let count = reader.optional("requests") {
+      problems.add(
+        "'requests' has no effect without 'prompt' and 'output', which say what a request has",
+        at: count.location)
+    }
     let phase = isOfRequests ? .decode : routing?.word("phase", Phase.self)
     routing?.finish()
     let batch = reader.integer("batch", in: 1...1_000_000)
@@ -59,7 +64,7 @@ extension ScenarioReader {
     return draft
   }
 
-  /// `prompt: 256 tokens, output: 256 tokens`, in place of `context` and of the routing's `phase`.
+  /// `prompt: 256 tokens, output: 256 tokens`, and `requests: 25000` where they are counted, in place of `context` and of the routing's `phase`.
   private func requests(
     _ reader: MappingReader, _ routing: MappingReader?
   ) -> RequestLengths? {
@@ -68,6 +73,8 @@ extension ScenarioReader {
       .flatMap { wholeTokens("prompt", $0) }
     let output = reader.required("output", example: "256 tokens")
       .flatMap { wholeTokens("output", $0) }
+    let count = reader.optionalInteger("requests", in: 1...100_000_000)
+    if reader.has("requests"), count == nil { return nil }
     for (key, section) in [("context", reader), ("phase", routing)] {
       guard let section, let value = section.optional(key) else { continue }
       problems.add(
@@ -75,7 +82,7 @@ extension ScenarioReader {
         at: value.location)
     }
     guard let prompt, let output else { return nil }
-    return RequestLengths(prompt: prompt, output: output)
+    return RequestLengths(prompt: prompt, output: output, count: count)
   }
 
   /// Holds requests to the batching, and the encoder's output to the model.

@@ -115,7 +115,8 @@ extension ScenarioSummary {
       : "each another of \(workload.tracedSequences) of the trace"
     return [
       workload.promptTokens.map {
-        "requests of \($0) prompt tokens and \(workload.contextTokens - $0) generated ones"
+        (workload.requests.map { "\($0) " } ?? "")
+          + "requests of \($0) prompt tokens and \(workload.contextTokens - $0) generated ones"
       } ?? "\(workload.phase), context \(workload.contextTokens) tokens",
       "\(workload.sequences) sequences = \(workload.batch) x \(groups) attention "
         + (groups == 1 ? "group, " : "groups, ") + drawn,

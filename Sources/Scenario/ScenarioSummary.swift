@@ -124,6 +124,8 @@ public struct ScenarioSummary: Encodable, Hashable, Sendable {
     public let contextTokens: Int
     /// Where requests begin and end; nil elsewhere.
     public let promptTokens: Int?
+    /// How many of these there are; nil where there is always another one.
+    public let requests: Int?
     public let tokensPerIteration: Int
     /// Sequences of the trace with tokens of the phase.
     public let tracedSequences: Int
@@ -167,6 +169,7 @@ extension ScenarioSummary {
       phase: scenario.workload.phase.rawValue, batch: scenario.workload.batch,
       sequences: scenario.sequences, contextTokens: scenario.workload.context,
       promptTokens: scenario.workload.requests?.prompt,
+      requests: scenario.workload.requests?.count,
       tokensPerIteration: scenario.tokensPerIteration, tracedSequences: scenario.tracedSequences,
       drawsWithReplacement: scenario.drawsWithReplacement)
     policies = scenario.policies.map {

@@ -3,23 +3,27 @@ import Statistics
 import Traces
 
 /// Requests with a beginning and an end, closed loop: when one has its last token another takes its
-/// place.
+/// place, as long as there are some.
 public struct RequestLengths: Hashable, Sendable {
   /// Tokens of a prompt.
   public var prompt: Int
   /// Tokens that are generated, the one that ends the prompt's iteration among them.
   public var output: Int
+  /// All that there are, none of which has begun when the run begins and which end it when they have
+  /// ended; nil where there is always another one.
+  public var count: Int?
 
-  public init(prompt: Int, output: Int) {
+  public init(prompt: Int, output: Int, count: Int? = nil) {
     self.prompt = prompt
     self.output = output
+    self.count = count
   }
 }
 
 /// Puts the iterations of such requests together.
 ///
 /// A place's request is as old at the beginning as chance has it, 0 to `output` - 1 tokens, so that
-/// requests end one by one and not all at a time; where they begin together all are 0. Draws of ages are
+/// requests end one by one and not all at a time; where they begin together, or are counted, all are 0. Draws of ages are
 /// from the stream "ages", of the sequences that stand for prompts from "prompts", for generated tokens
 /// from "sequences".
 ///
@@ -40,6 +44,8 @@ struct RequestBatches {
   /// `[group][place]`.
   private var places: [RequestPlace]
   private var admitted = 0
+  /// Requests that have not begun.
+  private var toCome: Int
   private var promptsOnly = false
   private var prompts: TokenSource
   private var decoded: TokenSource
@@ -65,7 +71,8 @@ struct RequestBatches {
     budget = workload.batching.budget.map { $0 / workload.batching.microbatches } ?? .max
     self.cacheTokens = cacheTokens.map { $0 / workload.batching.microbatches } ?? .max
     var random = RandomStream(seed: seed, name: "ages")
-    let isTogether = admission == .together
+    let isTogether = admission == .together || lengths.count != nil
+    toCome = lengths.count ?? .max
     places = (0..<groups * workload.batch).map { _ in
       RequestPlace(age: isTogether ? 0 : random.below(lengths.output))
     }
@@ -82,13 +89,20 @@ struct RequestBatches {
     decoded.drawsWithReplacement || prompts.drawsWithReplacement
   }
 
+  /// Requests that have not ended; `Int.max` or so where there is always another one.
+  var unfinished: Int {
+    let begun = places.count { $0.age > 0 }
+    return toCome > Int.max - begun ? .max : toCome + begun
+  }
+
   /// Comes before the microbatches of each iteration.
   mutating func beginIteration() {
     outputs = 0
     mixesOfIteration.removeAll(keepingCapacity: true)
     promptsOnly =
       switch admission {
-      case .promptsFirst, .together: places.contains { !$0.isRunning }
+      case .promptsFirst, .together:
+        places.contains { !$0.isRunning && ($0.age > 0 || toCome > 0) }
       case .static, .continuous: false
       }
   }
@@ -115,6 +129,7 @@ struct RequestBatches {
       // Those that lost their part of the cache come before others.
       admission: for isBegun in [true, false] {
         for place in range where places[place].waits(isBegun: isBegun) {
+          guard isBegun || toCome > 0 else { break admission }
           let length = lengths.prompt + places[place].age
           guard length <= budget - tokens.count, length <= cacheTokens - cached else {
             break admission
@@ -123,6 +138,7 @@ struct RequestBatches {
           mix.addPrompt(of: length)
           cached += length
           admitted += 1
+          if !isBegun { toCome -= 1 }
           places[place].begin(admitted)
         }
       }

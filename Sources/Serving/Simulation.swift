@@ -225,14 +225,14 @@ public struct Simulation: ~Copyable {
   ///
   /// - Throws: ``ServingError``, or what the observer throws.
   public mutating func run<O: IterationObserver>(observer: inout O) throws {
-    for _ in 0..<measurement.warmup {
+    for _ in 0..<measurement.warmup where unfinishedRequests != 0 {
       try plan()
       var nobody = NoObserver()
       try step(&nobody)
     }
     engine.resetTotals()
     measuredSince = engine.now
-    for iteration in 0..<measurement.iterations {
+    for iteration in 0..<measurement.iterations where unfinishedRequests != 0 {
       try plan()
       for load in loads {
         if let moves = load.moves {
@@ -346,6 +346,11 @@ extension Simulation {
 
   /// What placing experts anew has moved; nil where they stay where they are.
   public var replacements: ReplacementTally? { placer?.tally }
+
+  /// Of requests that are counted those that have not ended; nil where there is always another one.
+  public var unfinishedRequests: Int? {
+    workload.requests?.count == nil ? nil : requests?.unfinished
+  }
 
   /// Requests whose keys and values had to give way to others', warm-up among it.
   public var preemptions: Int { requests?.preemptions ?? 0 }

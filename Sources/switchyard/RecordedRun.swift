@@ -44,6 +44,11 @@ struct RecordedRun: IterationObserver {
     }
     result.bound = bound(of: scenario, run.needed, tokens: result.tokens)
     if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
+    if let left = simulation.unfinishedRequests, left > 0 {
+      result.description.remarks.append(
+        "\(left) of \(scenario.workload.requests?.count ?? 0) requests had not ended after the last "
+          + "iteration")
+    }
     if simulation.preemptions > 0 {
       result.description.remarks.append(
         "\(simulation.preemptions) times, warm-up among it, a request lost its keys and values to "

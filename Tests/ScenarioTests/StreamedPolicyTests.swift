@@ -60,6 +60,21 @@ struct StreamedPolicyTests {
     #expect(together.workload.batching.admission == .together)
   }
 
+  @Test("requests that are counted")
+  func counted() throws {
+    var changes = streamed(batching: "continuous", workload: requests)
+    changes["context: 16 tokens"] = "prompt: 9 tokens\n  output: 3 tokens\n  requests: 20"
+    let scenario = try folder.load(replacing: changes)
+    #expect(scenario.workload.requests == RequestLengths(prompt: 9, output: 3, count: 20))
+    #expect(
+      ScenarioSummary(scenario).table.contains(
+        "20 requests of 9 prompt tokens and 3 generated ones"))
+    try expect(
+      ["context: 16 tokens": "context: 16 tokens\n  requests: 20"],
+      "scenario.yaml:11:13: 'requests' has no effect without 'prompt' and 'output', which say what a "
+        + "request has")
+  }
+
   @Test("what does not fit, with the arithmetic")
   func full() throws {
     try expect(

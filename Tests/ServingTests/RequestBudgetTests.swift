@@ -8,13 +8,14 @@ import Units
 @Suite("Requests within a budget and a cache")
 struct RequestBudgetTests {
   private func batches(
-    _ batching: Batching, prompt: Int = 7, output: Int = 5, batch: Int = 8, cacheTokens: Int? = nil
+    _ batching: Batching, prompt: Int = 7, output: Int = 5, batch: Int = 8, cacheTokens: Int? = nil,
+    count: Int? = nil
   ) throws -> RequestBatches {
     let workload = try Workload(
       trace: skewedTrace(), phase: .decode, batch: batch, context: prompt + output,
       routing: .asRecorded, batching: batching)
     return try RequestBatches(
-      RequestLengths(prompt: prompt, output: output), workload, groups: 1,
+      RequestLengths(prompt: prompt, output: output, count: count), workload, groups: 1,
       cacheTokens: cacheTokens, seed: 5)
   }
 
@@ -96,6 +97,37 @@ struct RequestBudgetTests {
     #expect(requests.preemptions == 0)
     #expect(limited.map(\.decoded) == unlimited.map(\.decoded))
     #expect(limited.map(\.prompts) == unlimited.map(\.prompts))
+  }
+
+  @Test(arguments: [Batching.Admission.continuous, .together, .promptsFirst])
+  func countedRequestsEnd(admission: Batching.Admission) throws {
+    var requests = try batches(Batching(admission: admission), count: 20)
+    #expect(requests.unfinished == 20)
+    var given = 0
+    for iteration in iterations(40, &requests) { given += iteration.decoded + iteration.starting }
+    // Each has five tokens, and then there is nothing left to do.
+    #expect(given == 20 * 5)
+    #expect(requests.unfinished == 0)
+    // Eight at a time, five iterations each; where all begin at once the last four go by themselves.
+    var again = try batches(Batching(admission: admission), count: 20)
+    _ = iterations(14, &again)
+    #expect(again.unfinished > 0)
+    _ = iterations(1, &again)
+    #expect(again.unfinished == 0)
+  }
+
+  @Test func aRunEndsWithItsRequests() throws {
+    var workload = try Workload(
+      trace: skewedTrace(), phase: .decode, batch: 8, context: 12, routing: .asRecorded,
+      batching: Batching(microbatches: 2, admission: .continuous, budget: 100))
+    workload.requests = RequestLengths(prompt: 7, output: 5, count: 9)
+    var simulation = try Simulation(
+      streamed(host()), workload, Measurement(warmup: 0, iterations: 50), seed: 7)
+    var log = RunLog()
+    try simulation.run(observer: &log)
+    // Eight, then one alone, in a group of its own.
+    #expect(log.tokens == [8, 8, 8, 8, 8, 1, 1, 1, 1, 1])
+    #expect(simulation.unfinishedRequests == 0)
   }
 
   @Test func aRunOfGroupsCountsWhatItGives() throws {
