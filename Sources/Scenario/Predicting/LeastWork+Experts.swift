@@ -45,6 +45,7 @@ extension LeastWork {
     let each = model.layers(of: workload.phase).reduce(Bytes.zero) {
       $0 + model.keyValueBytesPerToken(layer: $1, deployment.precisions.kvCache)
     }
+    let devices = Double(deployment.cluster.deviceCount)
     let neighbours = Double(deployment.cluster.devicesPerNode)
     var links = Work(each * (tokens * (neighbours - 1)), of: .scaleUp)
     links.add(Work(each * (tokens * (devices - neighbours)), of: .network))
@@ -70,7 +71,7 @@ extension LeastWork {
     let slices = deployment.parallelism.experts.tensor
     let processor: Processor =
       switch deployment.execution.experts {
-      case .resident, .blocks, .fetch: .device
+      case .resident, .blocks, .fetch, .streamed: .device
       case .companion: .companion
       case .fastest, .split: .shared
       }
