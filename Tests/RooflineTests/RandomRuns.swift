@@ -27,6 +27,7 @@ extension RandomRun {
     "prefill", "requests", "speculation", "microbatches", "streams", "blocks", "companion",
     "shared groups", "several nodes", "sliced attention", "sliced experts", "replicas", "flows",
     "encoder", "uniform", "other than flat", "measured kernels", "transition",
+    "streamed",
   ]
 
   var kinds: [String] {
@@ -48,6 +49,7 @@ extension RandomRun {
       ("encoder", deployment.model.encoderLayers > 0), ("uniform", workload.routing == .uniform),
       ("other than flat", deployment.exchange.algorithm != .flat),
       ("transition", deployment.exchange.residence == .transition),
+      ("streamed", execution.streamed != nil),
       ("measured kernels", !deployment.cluster.device.kernels.isEmpty),
     ]
     return found.filter(\.1).map(\.0)
@@ -62,7 +64,7 @@ struct RandomRuns {
   /// both kinds.
   static let nodeNames = [
     "dgx-h100", "dgx-a100", "8x-a40", "gb200-nvl72", "8x-mi300x", "cloudmatrix-node", "dojo-wafer",
-    "duplex", "monde", "8x-t4",
+    "duplex", "duplex", "monde", "8x-t4", "a40-xeon-8380",
   ]
 
   init(seed: UInt64, catalogue: HardwareCatalogue) throws {
@@ -93,7 +95,7 @@ struct RandomRuns {
     let parallelism = Parallelism(
       attention: (devices / attention, attention), experts: (devices / slices, slices))
     let workload = workload(model)
-    let execution = execution(cluster.node)
+    let execution = execution(cluster)
     let (algorithm, overlap, copy, fabric, sharedGroups, isRound, redundant, startUp) = (
       pick([CollectiveAlgorithm.flat, .flat] + CollectiveKind.allToAll.algorithms),
       pick([Deployment.Overlap.none, .none, .sharedExperts]), pick([Precision.bf16, .fp8]),
@@ -205,13 +207,17 @@ struct RandomRuns {
     return plan
   }
 
-  private mutating func execution(_ node: Node) -> ExpertExecution {
-    guard let companion = node.companion else {
+  private mutating func execution(_ cluster: Cluster) -> ExpertExecution {
+    guard let companion = cluster.node.companion else {
       guard chance(0.15) else { return .resident }
       return ExpertExecution(
         experts: .blocks(
           BlockExecution(
             tokensPerBlock: 4, choice: chance(0.5) ? .everywhere : .allocator(candidates: nil))))
+    }
+    if !companion.sharesMemory, cluster.deviceCount == 1, chance(0.7) {
+      return ExpertExecution(
+        experts: .streamed(StreamedWeights()), attention: pick([.device, .companion]))
     }
     let split = ExpertExecution.Split(choice: pick([.search, .formula(alpha: 1)]))
     let experts: ExpertExecution.Experts = pick([

@@ -22,7 +22,7 @@ struct SectionMistakeTests {
     try expect(
       "batch: 4", "batch: 4\n  conversations: 2",
       "scenario.yaml:10:3: unknown key 'conversations'; "
-        + "known here: batch, context, routing, source, speculation")
+        + "known here: batch, context, requests, routing, source, speculation")
   }
 
   @Test("a section that is missing")
