@@ -2,7 +2,8 @@ import Hardware
 import Models
 import Units
 
-/// A cluster as the capacities of its resources, all of one kind together, at data-sheet peaks.
+/// A cluster as the capacities of its resources, all of one kind together: arithmetic and memories at
+/// data-sheet peaks, links at what they were measured to carry.
 ///
 ///     let machine = Machine(cluster, scaleUp: outOfDevices, network: outOfNodes)
 ///     let times = machine.times(of: work)
@@ -38,8 +39,6 @@ public struct Machine: Hashable, Sendable {
     self[.memory] = cluster.device.memory.bandwidth.value * count
     self[.scaleUp] = scaleUp?.value ?? 0
     self[.network] = network?.value ?? 0
-    self[.hostLink] = cluster.node.hostLink.effectiveBandwidth.value * count
-    self[.hostMemory] = cluster.node.host.memoryBandwidth.value * Double(cluster.nodeCount)
     guard let companion = cluster.node.companion else { return }
     let memory = companion.processor.memory.bandwidth.value * count
     self[.companionArithmetic] = count
@@ -68,8 +67,13 @@ public struct Machine: Hashable, Sendable {
   }
 
   /// Of all devices, at the rate that `precision` really runs at; zero where they cannot.
-  public func peakRate(for precision: Precision) -> ComputeRate {
-    guard let seconds = deviceSeconds[precision] else { return .zero }
+  ///
+  /// - Parameter resource: Whose arithmetic; zero of what several kinds of processors share.
+  public func peakRate(
+    for precision: Precision, of resource: Resource = .arithmetic
+  ) -> ComputeRate {
+    let all = resource == .companionArithmetic ? companionSeconds : deviceSeconds
+    guard resource != .sharedArithmetic, let seconds = all[precision] else { return .zero }
     return ComputeRate(Double(devices) / seconds)
   }
 
@@ -77,7 +81,9 @@ public struct Machine: Hashable, Sendable {
   /// bandwidth.
   public func ridgePoint(for precision: Precision, over resource: Resource = .memory) -> Double {
     let bandwidth = bandwidth(of: resource)
-    return bandwidth > .zero ? peakRate(for: precision).value / bandwidth.value : .infinity
+    let processor: Resource = resource == .companionMemory ? .companionArithmetic : .arithmetic
+    let peak = peakRate(for: precision, of: processor)
+    return bandwidth > .zero ? peak.value / bandwidth.value : .infinity
   }
 
   /// The same with more or less of one resource.

@@ -52,6 +52,8 @@ public struct MoELens: Hashable, Sendable {
     public var topK: Double
     /// s: query heads for each key-value head.
     public var headsPerKeyValueHead: Double
+    /// Of one weight; 2 in the paper.
+    public var bytes = 2.0
 
     public init(
       hidden: Double, intermediate: Double, experts: Double, topK: Double,
@@ -94,8 +96,10 @@ public struct MoELens: Hashable, Sendable {
     _ model: ModelArchitecture, _ precisions: Precisions, prompt: Double, output: Double,
     host: Host
   ) {
+    var weights = Weights(model)
+    weights.bytes = precisions.weights.bytes
     self.init(
-      weights: Weights(model), model: model.weightBytes(precisions),
+      weights: weights, model: model.weightBytes(precisions),
       cacheBytesPerToken: model.keyValueBytesPerToken(precisions.kvCache), prompt: prompt,
       output: output, host: host)
   }
@@ -104,8 +108,8 @@ public struct MoELens: Hashable, Sendable {
 // MARK: - What saturates the GPU
 
 extension MoELens {
-  /// FLOPs for each byte of weights that n tokens side by side do in a layer, weights of two bytes
-  /// (the paper's equation 1):
+  /// FLOPs for each byte of weights that n tokens side by side do in a layer (the paper's equation 1,
+  /// whose weights have two bytes):
   ///
   ///     I(n) = n (6 N_k h h_i + 4 h^2 + 4 h^2/s) / (6 N_e h h_i + 4 h^2 + 4 h^2/s)
   ///
@@ -114,14 +118,18 @@ extension MoELens {
     let (h, s) = (weights.hidden, weights.headsPerKeyValueHead)
     let attention = 4 * h * h + 4 * h * h / s
     let expert = 6 * h * weights.intermediate
-    return count * (weights.topK * expert + attention) / (weights.experts * expert + attention)
+    let each = count * 2 / weights.bytes
+    return each * (weights.topK * expert + attention) / (weights.experts * expert + attention)
   }
 
   /// Tokens side by side above which arithmetic binds and not the link (the paper's equation 2):
   ///
   ///     n >= C_GPU / B_IO x N_e / N_k
+  ///
+  /// for weights of two bytes, and as much less as they have fewer.
   public var saturatingTokens: Tokens {
-    Tokens(host.arithmetic.value / host.link.value * weights.experts / weights.topK)
+    Tokens(
+      host.arithmetic.value / host.link.value * weights.experts / weights.topK * weights.bytes / 2)
   }
 
   /// KV cache of as many sequences of `length` tokens each (the paper's table 2).

@@ -14,9 +14,6 @@ public enum Resource: Int, CaseIterable, Hashable, Sendable {
   /// could do with everything divided as suits them best.
   case sharedArithmetic
   case sharedMemory
-  /// Between devices and their hosts, one direction.
-  case hostLink
-  case hostMemory
   /// Out of devices, to others of their node.
   case scaleUp
   /// Out of nodes.
@@ -31,8 +28,6 @@ public enum Resource: Int, CaseIterable, Hashable, Sendable {
     case .companionLink: "companion links"
     case .sharedArithmetic: "arithmetic of devices and companions"
     case .sharedMemory: "memory bandwidth of devices and companions"
-    case .hostLink: "host links"
-    case .hostMemory: "host memory bandwidth"
     case .scaleUp: "scale-up links"
     case .network: "links between nodes"
     }

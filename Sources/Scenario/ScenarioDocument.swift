@@ -20,6 +20,8 @@ public struct ScenarioDocument: Sendable {
   public let text: String
   /// The file names that locations of settings carry.
   private let settingNames: Set<String>
+  /// The paths that `--set` has set.
+  private let settingKeys: Set<String>
 
   /// - Parameter settings: What stands after each `--set`: `workload.batch=64`.
   /// - Throws: ``Problems``: files that cannot be read or are not YAML, `extends` in a circle, and
@@ -34,6 +36,7 @@ public struct ScenarioDocument: Sendable {
     self.path = path
     self.value = value
     settingNames = Set(settings.map(\.name))
+    settingKeys = Set(settings.map(\.key))
     var parts = files.map { "# \($0.path)\n\($0.text)" }
     parts += settings.map { "# --set \($0.argument)\n" }
     if let seed { parts.append("# --seed \(seed)\n") }
@@ -45,6 +48,12 @@ public struct ScenarioDocument: Sendable {
   /// - Throws: ``Problems`` where it cannot be applied.
   func setting(_ argument: String, by option: String) throws(Problems) -> ScenarioDocument {
     let setting = try Setting.parse([argument], givenSeed: false, option: option)
+    if let twice = setting.first(where: { one in settingKeys.contains { $0 == one.key } }) {
+      let problems = ProblemCollector()
+      problems.add(
+        "'\(twice.key)' is set by --set as well; keep one", at: twice.value.location)
+      try problems.throwIfAny()
+    }
     return ScenarioDocument(self, try Setting.apply(setting, to: value), setting.map(\.name))
   }
 
@@ -52,6 +61,7 @@ public struct ScenarioDocument: Sendable {
     path = other.path
     text = other.text
     settingNames = other.settingNames.union(names)
+    settingKeys = other.settingKeys
     self.value = value
   }
 
@@ -63,6 +73,7 @@ public struct ScenarioDocument: Sendable {
     path = file
     value = try Setting.apply(
       settings, to: try Value(parsing: Data(text.utf8), file: file))
+    settingKeys = Set(settings.map(\.key))
     settingNames = Set(settings.map(\.name))
     self.text = text
   }

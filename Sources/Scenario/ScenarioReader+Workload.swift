@@ -64,7 +64,8 @@ extension ScenarioReader {
     return draft
   }
 
-  /// `prompt: 256 tokens, output: 256 tokens`, and `requests: 25000` where they are counted, in place of `context` and of the routing's `phase`.
+  /// `prompt: 256 tokens, output: 256 tokens`, and `requests: 25000` where they are counted, in place of
+  /// `context` and of the routing's `phase`.
   private func requests(
     _ reader: MappingReader, _ routing: MappingReader?
   ) -> RequestLengths? {
@@ -94,8 +95,8 @@ extension ScenarioReader {
       // An encoder-decoder model cannot have requests at all, which is told below.
       if draft.requests != nil, batching.admission == .static, (model?.encoderLayers ?? 0) == 0 {
         problems.add(
-          "'prompt' and 'output' need 'policies.batching: continuous' or 'prompts-first'; with "
-            + "'static' no request begins or ends", at: place("workload", "prompt"))
+          "'prompt' and 'output' need 'policies.batching: continuous', 'prompts-first' or 'together'; "
+            + "with 'static' no request begins or ends", at: place("workload", "prompt"))
       }
       if draft.requests == nil, draft.context != nil, batching.admission != .static {
         problems.add(

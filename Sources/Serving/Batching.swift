@@ -23,6 +23,9 @@ public struct Batching: Hashable, Sendable {
     self.admission = admission
   }
 
+  /// A microbatch's equal part of ``budget``.
+  var budgetOfMicrobatch: Int? { budget.map { $0 / microbatches } }
+
   /// Which sequences' tokens an iteration has.
   public enum Admission: String, CaseIterable, Hashable, Sendable {
     /// Those of one phase, always as many.

@@ -23,8 +23,8 @@ public struct RequestLengths: Hashable, Sendable {
 /// Puts the iterations of such requests together.
 ///
 /// A place's request is as old at the beginning as chance has it, 0 to `output` - 1 tokens, so that
-/// requests end one by one and not all at a time; where they begin together, or are counted, all are 0. Draws of ages are
-/// from the stream "ages", of the sequences that stand for prompts from "prompts", for generated tokens
+/// requests end one by one and not all at a time; where they begin together, or are counted, all are 0.
+/// Draws of ages are from the stream "ages", of the sequences that stand for prompts from "prompts", for generated tokens
 /// from "sequences".
 ///
 /// Each microbatch has places of its own and an equal part of the batching's budget and of the KV cache.
@@ -68,7 +68,7 @@ struct RequestBatches {
     self.groups = groups
     batch = workload.batch
     microbatches = workload.batching.microbatches
-    budget = workload.batching.budget.map { $0 / workload.batching.microbatches } ?? .max
+    budget = workload.batching.budgetOfMicrobatch ?? .max
     self.cacheTokens = cacheTokens.map { $0 / workload.batching.microbatches } ?? .max
     var random = RandomStream(seed: seed, name: "ages")
     let isTogether = admission == .together || lengths.count != nil
@@ -101,10 +101,30 @@ struct RequestBatches {
     mixesOfIteration.removeAll(keepingCapacity: true)
     promptsOnly =
       switch admission {
-      case .promptsFirst, .together:
-        places.contains { !$0.isRunning && ($0.age > 0 || toCome > 0) }
+      case .promptsFirst, .together: canAdmit
       case .static, .continuous: false
       }
+  }
+
+  /// Whether any request that waits may go through now; else those that have the cache must end first.
+  private var canAdmit: Bool {
+    (0..<groups).contains { group in
+      (0..<microbatches).contains { microbatch in
+        let own = share(microbatch, of: batch, among: microbatches)
+        let range = group * batch + own.lowerBound..<group * batch + own.upperBound
+        let next =
+          range.first { places[$0].waits(isBegun: true) }
+          ?? range.first { places[$0].waits(isBegun: false) && toCome > 0 }
+        guard let next else { return false }
+        let length = lengths.prompt + places[next].age
+        return length <= budget && length <= cacheTokens - cachedTokens(range)
+      }
+    }
+  }
+
+  /// Tokens that are in the cache when all who run have their next one.
+  private func cachedTokens(_ range: Range<Int>) -> Int {
+    range.reduce(0) { $0 + (places[$1].isRunning ? lengths.prompt + places[$1].age : 0) }
   }
 
   /// The tokens of one microbatch, each group's dealt in equal runs to its devices.
@@ -156,9 +176,7 @@ struct RequestBatches {
   ///
   /// - Returns: Tokens that are in the cache when all who run have their next one.
   private mutating func preempt(_ range: Range<Int>) -> Int {
-    var cached = range.reduce(0) {
-      $0 + (places[$1].isRunning ? lengths.prompt + places[$1].age : 0)
-    }
+    var cached = cachedTokens(range)
     while cached > cacheTokens {
       let running = range.filter { places[$0].isRunning }
       guard running.count > 1,

@@ -77,6 +77,7 @@ struct PlaceCommand: ParsableCommand {
   }
 
   func validate() throws {
+    try requireDistinctFiles([("--out", out), ("--export", export)])
     if json && layers {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
     }

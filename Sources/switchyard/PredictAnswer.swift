@@ -10,7 +10,8 @@ struct PredictAnswer: Encodable {
   struct Roof: Encodable {
     var resource: String
     /// Of arithmetic in FLOP/s at the precision of most of the work; of everything else bytes/s.
-    var capacityPerSecond: Double
+    /// Absent where several kinds of processors share it.
+    var capacityPerSecond: Double?
     /// FLOPs for each byte above which arithmetic binds before this does; absent for arithmetic.
     var ridgeFlopsPerByte: Double?
     var bytes: Double?
@@ -26,6 +27,8 @@ struct PredictAnswer: Encodable {
     var layers: Int
     var flops: Double
     var memoryBytes: Double
+    /// Of those, of the devices' own memory.
+    var deviceBytes: Double
     var linkBytes: Double
     var seconds: Double
     var boundBy: String
@@ -95,8 +98,10 @@ struct PredictAnswer: Encodable {
       return Roof(
         resource: resource.name,
         capacityPerSecond: resource.carriesBytes
-          ? machine.bandwidth(of: resource).value : machine.peakRate(for: precision).value,
-        ridgeFlopsPerByte: resource.carriesBytes
+          ? machine.bandwidth(of: resource).value
+          : resource == .sharedArithmetic
+            ? nil : machine.peakRate(for: precision, of: resource).value,
+        ridgeFlopsPerByte: resource.carriesBytes && resource != .sharedMemory
           ? machine.ridgePoint(for: precision, over: resource) : nil,
         bytes: resource.carriesBytes ? iteration.work.total.bytes(of: resource).value : nil,
         seconds: time.value, shareOfBound: time / iteration.times.bound,
@@ -106,7 +111,8 @@ struct PredictAnswer: Encodable {
       let times = machine.times(of: part.work)
       return Part(
         stage: part.stage, part: part.name, layers: part.layers, flops: part.work.flops.value,
-        memoryBytes: part.work.memoryBytes.value, linkBytes: part.work.linkBytes.value,
+        memoryBytes: part.work.memoryBytes.value,
+        deviceBytes: part.work.bytes(of: .memory).value, linkBytes: part.work.linkBytes.value,
         seconds: times.bound.value, boundBy: times.binding?.name ?? "")
     }
     let count = deployment.model.layers
@@ -161,9 +167,10 @@ extension PredictAnswer {
       let ridge = roof.ridgeFlopsPerByte.map { "\(fourDigits($0)) FLOP/B" } ?? ""
       table.add(
         "  " + roof.resource,
-        roof.bytes == nil
-          ? "\(ComputeRate(roof.capacityPerSecond))" : "\(Bandwidth(roof.capacityPerSecond))",
-        ridge, roof.bytes.map { "\(Bytes($0))" } ?? "\(FLOPs(flops))", "\(Seconds(roof.seconds))",
+        roof.capacityPerSecond.map {
+          roof.bytes == nil ? "\(ComputeRate($0))" : "\(Bandwidth($0))"
+        } ?? "",
+        ridge, roof.bytes.map { "\(Bytes($0))" } ?? "", "\(Seconds(roof.seconds))",
         fixed(roof.shareOfBound * 100, decimals: 1) + " %",
         fixed(roof.elasticityOfBound, decimals: 2) + " %",
         fixed(roof.elasticityInTurn, decimals: 2) + " %")
@@ -180,7 +187,7 @@ extension PredictAnswer {
     for part in parts {
       if part.stage != stage { table.add("  " + part.stage) }
       stage = part.stage
-      let perByte = part.memoryBytes > 0 ? part.flops / part.memoryBytes : 0
+      let perByte = part.deviceBytes > 0 ? part.flops / part.deviceBytes : 0
       table.add(
         "    " + part.part, part.layers > 0 ? "\(part.layers)" : "", amount(FLOPs(part.flops)),
         amount(Bytes(part.memoryBytes)), amount(Bytes(part.linkBytes)),
@@ -245,7 +252,7 @@ extension PredictAnswer {
       title: name, machine: prediction.iteration.machine, precision: prediction.precision,
       points: parts.filter { $0.seconds > 0 }.sorted { $0.seconds > $1.seconds }.map {
         RooflinePicture.Point(
-          label: $0.part, flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),
+          label: $0.part, flops: FLOPs($0.flops), memory: Bytes($0.deviceBytes),
           rate: ComputeRate($0.flops / $0.seconds))
       })
   }

@@ -40,9 +40,10 @@ struct PredictCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if let csv, let svg, csv == svg {
-      throw ValidationError("--csv and --svg name the same file; give each its own")
+    if scenario.seed != nil {
+      throw ValidationError("--seed has no effect on predictions: nothing is drawn for them")
     }
+    try requireDistinctFiles([("--csv", csv), ("--svg", svg)])
   }
 
   func run() throws {
@@ -54,7 +55,7 @@ struct PredictCommand: ParsableCommand {
       }
       let picture = try svg.map { try TextOutput($0, startingWith: RooflinePicture.start) }
       var scenarios = try PredictableScenarios(
-        path: scenario.path, settings: scenario.settings, seed: scenario.seed)
+        path: scenario.path, settings: scenario.settings, seed: nil)
       if let range {
         let answer = try PredictSweepAnswer(range, of: &scenarios)
         try table?.write(answer.csv)

@@ -181,7 +181,6 @@ extension Resource {
     case .companionLink: [.companionLink]
     // Tasks of companions do not say whose arithmetic or memory binds.
     case .companionArithmetic, .companionMemory, .sharedArithmetic, .sharedMemory: []
-    case .hostLink, .hostMemory: []
     }
   }
 }

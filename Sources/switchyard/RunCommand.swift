@@ -66,13 +66,9 @@ struct RunCommand: ParsableCommand {
     guard !(json && layers) else {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
     }
-    let files = [("--out", out), ("--timeline", timeline), ("--heat-map", heatMap)]
-      .compactMap { option, file in file.map { (option, $0) } }
-    for (position, (option, file)) in files.enumerated() {
-      for (other, otherFile) in files[..<position] where isSameFile(file, otherFile) {
-        throw ValidationError("\(other) and \(option) name the same file; give each its own")
-      }
-    }
+    try requireDistinctFiles([
+      ("--out", out), ("--timeline", timeline), ("--heat-map", heatMap), ("--csv", csv),
+    ])
   }
 
   func run() throws {
@@ -97,9 +93,17 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private func isSameFile(_ a: String, _ b: String) -> Bool {
-    URL(fileURLWithPath: a).resolvingSymlinksInPath()
-      == URL(fileURLWithPath: b).resolvingSymlinksInPath()
+}
+
+/// Refuses a command that would write one file over another.
+func requireDistinctFiles(_ files: [(option: String, path: String?)]) throws {
+  let given = files.compactMap { option, path in
+    path.map { (option, URL(fileURLWithPath: $0).standardizedFileURL.resolvingSymlinksInPath()) }
+  }
+  for (position, (option, file)) in given.enumerated() {
+    for (other, otherFile) in given[..<position] where file == otherFile {
+      throw ValidationError("\(other) and \(option) name the same file; give each its own")
+    }
   }
 }
 

@@ -89,6 +89,17 @@ struct RequestBudgetTests {
     for iteration in found { #expect(iteration.decoded * 8 <= 60) }
   }
 
+  @Test(arguments: [Batching.Admission.together, .promptsFirst], [20, 25, 40, 60])
+  func whoWaitsForTheCacheHoldsNobodyUp(admission: Batching.Admission, cacheTokens: Int) throws {
+    for seed in 0..<4 {
+      var requests = try batches(
+        Batching(microbatches: 2, admission: admission), batch: 5 + seed, cacheTokens: cacheTokens)
+      let found = iterations(200, &requests, microbatches: 2)
+      // A cache of two requests or more gives tokens for ever.
+      #expect(found[100...].reduce(0) { $0 + $1.decoded + $1.starting } > 50, "\(seed)")
+    }
+  }
+
   @Test func roomForAllPreemptsNobody() throws {
     var requests = try batches(Batching(admission: .continuous), cacheTokens: 8 * 12)
     let limited = iterations(50, &requests)

@@ -64,7 +64,8 @@ struct CommunicationPolicy {
   func words(_ exchange: Deployment.Exchange) -> String {
     "\(algorithm.rawValue)"
       + (options.chunks.map { " in \($0) chunks" } ?? "") + " by \(library.rawValue)"
-      + ", tokens \(residence == .home ? "return home" : "stay with an expert"), dispatch \(exchange.dispatch), combine \(exchange.combine)"
+      + ", tokens \(residence == .home ? "return home" : "stay with an expert")"
+      + ", dispatch \(exchange.dispatch), combine \(exchange.combine)"
       + (exchange.overlap == .none ? "" : ", shared experts beside the dispatch")
   }
 }

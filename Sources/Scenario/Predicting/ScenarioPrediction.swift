@@ -46,6 +46,13 @@ public struct ScenarioPrediction: Sendable {
     ]
     if scenario.workload.requests != nil {
       remarks.append("requests begin and end evenly: the mean iteration")
+      if scenario.workload.batching.budget != nil || scenario.deployment.hostCache != nil
+        || scenario.workload.batching.admission != .continuous
+      {
+        remarks.append(
+          "who is admitted when is not predicted: neither the budget, nor room in the cache, nor "
+            + "prompts by themselves lower the bound")
+      }
     }
     return remarks + scenario.remarks
   }

@@ -26,6 +26,9 @@ public struct StreamingPrediction: Sendable {
   init?(_ scenario: Scenario) {
     let deployment = scenario.deployment
     guard let lengths = scenario.workload.requests else { return nil }
+    // The closed forms are of attention over a cache in host memory.
+    let isStreamed = deployment.execution.streamed != nil
+    guard !isStreamed || deployment.execution.attention == .companion else { return nil }
     let (cluster, model, precisions) = (
       deployment.cluster, deployment.model, deployment.precisions
     )
@@ -33,7 +36,7 @@ public struct StreamingPrediction: Sendable {
     let weights = model.weightBytes(precisions)
     let link: Bandwidth
     var cache: Bytes?
-    if deployment.execution.streamed != nil, let companion = cluster.node.companion {
+    if isStreamed, let companion = cluster.node.companion {
       hostMemory = companion.processor.memory.capacity
       hostBandwidth = companion.processor.memory.bandwidth
       link = companion.port?.effectiveBandwidth ?? .zero

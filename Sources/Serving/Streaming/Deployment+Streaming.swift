@@ -28,6 +28,10 @@ extension Deployment {
       throw .execution(
         "'streamed' is for models without an encoder so far; '\(model.name)' has one")
     }
+    guard model.stateBytes(precisions).value == 0 else {
+      throw .execution(
+        "'streamed' is for models without recurrent state so far; '\(model.name)' has some")
+    }
     if streamed.cache != nil, execution.attention == .device {
       throw .option(
         .cacheRoom,
@@ -48,18 +52,26 @@ extension Workload {
   /// Holds requests to the KV cache in host memory and to the budget of an iteration.
   func checkStreaming(_ deployment: Deployment) throws(ServingError) {
     let parts = batching.microbatches
-    if let requests, let budget = batching.budget,
-      budget / parts < requests.prompt + requests.output
-    {
-      throw .option(
-        .budget,
-        "a budget of \(budget) tokens leaves \(budget / parts) for each microbatch; a request of "
-          + "\(requests.prompt) + \(requests.output) tokens, which begins anew where it lost its cache, "
-          + "would never go through")
+    let places = (batch + parts - 1) / parts
+    if let requests, let budget = batching.budget, let part = batching.budgetOfMicrobatch {
+      guard part >= requests.prompt + requests.output else {
+        throw .option(
+          .budget,
+          "a budget of \(budget) tokens leaves \(part) for each microbatch; a request of "
+            + "\(requests.prompt) + \(requests.output) tokens, which begins anew where it lost its cache, "
+            + "would never go through")
+      }
+      guard part >= places else {
+        throw .option(
+          .budget,
+          "a budget of \(budget) tokens leaves \(part) for each microbatch, whose \(places) requests "
+            + "have a token each when all are decoded; take \(places * parts) or more, or fewer requests"
+        )
+      }
     }
     guard let room = deployment.cacheTokens, let cache = deployment.hostCache else { return }
     guard let requests else {
-      guard phase == .decode, batch * context > room else { return }
+      guard batch * context > room else { return }
       throw .option(
         .cacheRoom,
         "\(batch) sequences of \(context) tokens need the keys and values of \(batch * context) "

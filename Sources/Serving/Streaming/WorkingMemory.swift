@@ -5,9 +5,8 @@ extension Workload {
   /// New tokens of an attention group's largest microbatch.
   var mostTokensOfMicrobatch: Int {
     let parts = batching.microbatches
-    let all = mostTokensPerGroup
-    let limited = requests == nil ? all : min(all, batching.budget ?? all)
-    return (limited + parts - 1) / parts
+    let all = (mostTokensPerGroup + parts - 1) / parts
+    return requests == nil ? all : min(all, batching.budgetOfMicrobatch ?? all)
   }
 }
 
