@@ -81,8 +81,8 @@ struct ExecutionPolicyTests {
     #expect(scenario.workload.batching.admission == .continuous)
     try expect(
       lengths,
-      "scenario.yaml:10:11: 'prompt' and 'output' need 'policies.batching: continuous' or "
-        + "'prompts-first'; with 'static' no request begins or ends")
+      "scenario.yaml:10:11: 'prompt' and 'output' need 'policies.batching: continuous', "
+        + "'prompts-first' or 'together'; with 'static' no request begins or ends")
     try expect(
       ["placement: contiguous": "batching: prompts-first"],
       "scenario.yaml:12:13: batching 'prompts-first' has no effect without 'workload.prompt' and "
