@@ -53,11 +53,12 @@ struct PlaceCommand: ParsableCommand {
   @Option(
     help: """
       The program to export: products (the whole problem of transition traffic, tight and large), \
-      compact (the same, small and loose), balance or assignment (MoETuner's first and second).
+      compact (the same, small and loose), balance or assignment (MoETuner's first and second). \
+      Products where left out.
       """)
-  var exportForm = ExportForm.products
+  var exportForm: ExportForm?
 
-  @Flag(help: "Leave the bound out: it takes minutes for the largest models.")
+  @Flag(help: "Leave the bound out: it takes a minute or more for the largest models.")
   var noBound = false
 
   @Flag(help: "List every layer.")
@@ -78,6 +79,9 @@ struct PlaceCommand: ParsableCommand {
 
   func validate() throws {
     try requireDistinctFiles([("--out", out), ("--export", export)])
+    if exportForm != nil, export == nil {
+      throw ValidationError("--export-form has no effect without --export")
+    }
     if json && layers {
       throw ValidationError("--layers has no effect with --json, which lists every layer")
     }
@@ -121,7 +125,7 @@ struct PlaceCommand: ParsableCommand {
   }
 
   private func exportedProgram(_ problem: PlacementProblem) throws -> IntegerProgram {
-    switch exportForm {
+    switch exportForm ?? .products {
     case .products: return try JointProgram(problem, form: .products).program
     case .compact: return try JointProgram(problem, form: .compact).program
     case .balance, .assignment:

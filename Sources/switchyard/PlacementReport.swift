@@ -193,7 +193,7 @@ struct PlacementReport {
       \(content.scenario)
       \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes), \
       \(content.traffic) traffic; \(content.profiledRequests) requests profiled in \
-      \(content.windows) windows\(unseen)
+      \(content.windows) \(content.windows == 1 ? "window" : "windows")\(unseen)
       """
   }
 

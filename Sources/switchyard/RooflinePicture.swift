@@ -23,9 +23,9 @@ struct RooflinePicture {
   static let start = "<svg"
 
   private static let size = 640.0
-  private static let margin = 70.0
-  /// About what a label takes.
-  private static let label = (width: 110.0, height: 14.0)
+  private static let margin = 104.0
+  /// About what a character of a label takes.
+  private static let character = (width: 7.0, height: 14.0)
 
   /// - Parameters:
   ///   - precision: Of the roof's arithmetic.
@@ -54,16 +54,17 @@ struct RooflinePicture {
         + "text-anchor=\"end\">\(ComputeRate(peak)) \(precision.rawValue), "
         + "\(Bandwidth(bandwidth))</text>",
     ]
-    var labelled: [(x: Double, y: Double)] = []
+    var labelled: [(x: Double, y: Double, width: Double)] = []
     for point in points {
       let (x, y) = (axes.x(point.intensity), axes.y(point.rate.value))
       lines.append(
         "<circle cx=\"\(axes.number(x))\" cy=\"\(axes.number(y))\" r=\"3\" fill=\"#4477aa\"/>")
+      let width = Double(point.label.count + 1) * Self.character.width
       let isFree = !labelled.contains {
-        abs($0.x - x) < Self.label.width && abs($0.y - y) < Self.label.height
+        x < $0.x + $0.width && $0.x < x + width && abs($0.y - y) < Self.character.height
       }
       guard isFree else { continue }
-      labelled.append((x, y))
+      labelled.append((x, y, width))
       lines.append(
         "<text x=\"\(axes.number(x + 6))\" y=\"\(axes.number(y + 14))\" fill=\"#4477aa\">"
           + "\(Self.escaped(point.label))</text>")
@@ -113,7 +114,7 @@ private struct Axes {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(Int(size)) \(Int(size))\""
         + " font-family=\"sans-serif\" font-size=\"12\">",
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>",
-      "<text x=\"\(Int(margin))\" y=\"24\" font-size=\"15\">\(title)</text>",
+      "<text x=\"14\" y=\"24\" font-size=\"14\">\(title)</text>",
       "<text x=\"\(middle)\" y=\"\(Int(size) - 14)\" text-anchor=\"middle\">"
         + "FLOPs for each byte of device memory</text>",
       "<text x=\"18\" y=\"\(middle)\" text-anchor=\"middle\" "

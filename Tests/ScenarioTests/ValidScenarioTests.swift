@@ -132,13 +132,19 @@ struct ValidScenarioTests {
         .deployment.placement)
     #expect(random.deployment.placement != eplb.deployment.placement)
     let online = try folder.load(replacing: [
-      "placement: contiguous": "placement: {kind: eplb, redundant: 8, every: 20 iterations}"
+      "placement: contiguous": "placement: {kind: eplb, redundant: 8, every: 4 iterations}"
     ])
-    #expect(online.workload.onlinePlacement == OnlinePlacement(every: 20, method: .eplb))
+    #expect(online.workload.onlinePlacement == OnlinePlacement(every: 4, method: .eplb))
     #expect(online.deployment.placement.hosts[0].allSatisfy { $0.count == 2 })
     #expect(
       online.policies[2].choice
-        == "eplb, anew every 20 iterations, 8 redundant experts in each layer")
+        == "eplb, anew every 4 iterations, 8 redundant experts in each layer")
+    #expect(
+      try folder.problems(replacing: [
+        "placement: contiguous": "placement: {kind: eplb, every: 5 iterations}"
+      ]).first?.hasSuffix(
+        "'every' has no effect: the run has 5 iterations with its warm-up, and experts would be placed "
+          + "anew after 5") == true)
     #expect(
       try folder.problems(replacing: [
         "placement: contiguous": "placement: {kind: search, every: 20, windows: 3}"

@@ -84,6 +84,10 @@ public struct PlacementTask: Sendable {
     let requests = sequences?.count ?? trace.sequences.count
     let perIteration =
       scenario.workload.batch * scenario.deployment.parallelism.attention.data
+    if let windows = question.windows, windows > requests {
+      throw PlacementProblemError.misfit(
+        "\(windows) windows of \(requests) profiled requests leave some without any")
+    }
     let windows =
       question.windows ?? max(1, min(Question.mostWindows, requests / max(1, perIteration)))
     profile = try RoutingProfile(

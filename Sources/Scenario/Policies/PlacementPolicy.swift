@@ -161,6 +161,13 @@ extension ScenarioReader {
   func placed(_ scenario: Scenario, by policy: PlacementPolicy) -> Scenario? {
     guard case .chosen(let choice) = policy else { return scenario }
     if let every = choice.every {
+      let all = scenario.measurement.warmup + scenario.measurement.iterations
+      guard every < all else {
+        problems.add(
+          "'every' has no effect: the run has \(all) iterations with its warm-up, and experts would be "
+            + "placed anew after \(every)", at: place("policies", "placement", "every"))
+        return nil
+      }
       return scenario.placing(
         online: OnlinePlacement(
           every: every, method: choice.method,
