@@ -186,6 +186,21 @@ extension ModelArchitecture {
     return Bytes(Double(layersWithState * elements) * precisions.outputs.bytes)
   }
 
+  /// All weights in memory; embedding, router and head are not quantised.
+  public func weightBytes(_ precisions: Precisions) -> Bytes {
+    var sum = embeddingBytes(precisions) + headBytes(precisions)
+    for layer in 0..<layers {
+      sum = sum + attentionBytes(layer: layer, precisions)
+      guard hasExperts(layer: layer) else {
+        sum = sum + denseFeedForwardBytes(precisions)
+        continue
+      }
+      sum = sum + expertBytes(precisions) * Double(experts.count)
+      sum = sum + gateBytes(precisions) + sharedExpertBytes(precisions)
+    }
+    return sum
+  }
+
   /// Keys a query of the layer sees at most; infinity without a window.
   public func window(layer: Int) -> Double {
     guard case .grouped(let grouped) = attention, let window = grouped.window,

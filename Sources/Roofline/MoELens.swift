@@ -269,20 +269,3 @@ extension MoELens {
       utilisation: byGPU / time)
   }
 }
-
-extension ModelArchitecture {
-  /// All weights in memory; embedding, router and head are not quantised.
-  public func weightBytes(_ precisions: Precisions) -> Bytes {
-    var sum = embeddingBytes(precisions) + headBytes(precisions)
-    for layer in 0..<layers {
-      sum = sum + attentionBytes(layer: layer, precisions)
-      guard hasExperts(layer: layer) else {
-        sum = sum + denseFeedForwardBytes(precisions)
-        continue
-      }
-      sum = sum + expertBytes(precisions) * Double(experts.count)
-      sum = sum + gateBytes(precisions) + sharedExpertBytes(precisions)
-    }
-    return sum
-  }
-}

@@ -7,7 +7,7 @@ import Traces
 /// What scenarios refer to, read once for many of them, and no more of it than closed forms need.
 ///
 ///     let library = ScenarioLibrary()
-///     let scenario = try Scenario.predictable(document, library)
+///     let scenario = ScenarioReader(document, problems, library).scenario(seed: nil)
 ///
 /// A placement that would be searched for is not, selections that would be drawn are few, traces are
 /// opened without reading them through, and of the catalogue only what is named is read.
@@ -68,9 +68,7 @@ final class ScenarioLibrary {
   ) throws(TraceError) -> RoutingTrace {
     let key = Drawing(law: law, model: model, phase: phase)
     if let known = drawn[key] { return known }
-    let few = try RoutingTrace(
-      drawing: law, for: model, phase: phase, sequences: 1024, tokensEach: 1,
-      measurement: Measurement(warmup: 0, iterations: 1), seed: 1)
+    let few = try RoutingSample.trace(drawing: law, for: model, phase: phase)
     drawn[key] = few
     return few
   }

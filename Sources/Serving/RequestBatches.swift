@@ -24,8 +24,8 @@ public struct RequestLengths: Hashable, Sendable {
 ///
 /// A place's request is as old at the beginning as chance has it, 0 to `output` - 1 tokens, so that
 /// requests end one by one and not all at a time; where they begin together, or are counted, all are 0.
-/// Draws of ages are from the stream "ages", of the sequences that stand for prompts from "prompts", for generated tokens
-/// from "sequences".
+/// Draws of ages are from the stream "ages", of the sequences that stand for prompts from "prompts",
+/// for generated tokens from "sequences".
 ///
 /// Each microbatch has places of its own and an equal part of the batching's budget and of the KV cache.
 /// It decodes first and takes prompts in while there is budget and cache. Where the cache has no room for

@@ -30,9 +30,7 @@ public struct RoutingSample: Sendable {
       trace =
         workload.routing == .asRecorded
         ? workload.trace
-        : try RoutingTrace(
-          drawing: .uniform, for: model, phase: workload.phase, sequences: 1024, tokensEach: 1,
-          measurement: Measurement(warmup: 0, iterations: 1), seed: 1)
+        : try Self.trace(drawing: .uniform, for: model, phase: workload.phase)
     } catch { throw .trace(error) }
     let chosen = Self.tokens(of: trace, in: workload.phase)
     let ranks = deployment.cluster.deviceCount
@@ -73,6 +71,15 @@ public struct RoutingSample: Sendable {
       let layers = nodeCounts.slots.layers
       return (0..<ranks).reduce(0.0) { $0 + Double(nodeCounts.sent[$1 * layers + layer]) } / whole
     }
+  }
+
+  /// Some sequences of a law's tokens, the same whatever the seed of runs: as many as say what to expect.
+  public static func trace(
+    drawing law: SelectionLaw, for model: ModelArchitecture, phase: Phase
+  ) throws(TraceError) -> RoutingTrace {
+    try RoutingTrace(
+      drawing: law, for: model, phase: phase, sequences: 1024, tokensEach: 1,
+      measurement: Measurement(warmup: 0, iterations: 1), seed: 1)
   }
 
   /// What a sample depends on: equal keys, equal samples.

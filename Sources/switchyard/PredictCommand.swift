@@ -55,7 +55,7 @@ struct PredictCommand: ParsableCommand {
       }
       let picture = try svg.map { try TextOutput($0, startingWith: RooflinePicture.start) }
       var scenarios = try PredictableScenarios(
-        path: scenario.path, settings: scenario.settings, seed: nil)
+        path: scenario.path, settings: scenario.settings)
       if let range {
         let answer = try PredictSweepAnswer(range, of: &scenarios)
         try table?.write(answer.csv)

@@ -245,9 +245,9 @@ struct KernelLawsTests {
   func attached() throws {
     let text = """
       kernels:
-        test-a40-add:
+        test-a6000-add:
           source: nowhere
-          device: a40
+          device: rtx-a6000
           family: streaming
           kernel: add
           terms: {launch: 2e-06 s, row: 1e10 B/s, memory: 0.6, cache-speed: 1.0, cache-share: 0.6}
@@ -260,9 +260,9 @@ struct KernelLawsTests {
     defer { try? FileManager.default.removeItem(atPath: path) }
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     let loaded = try HardwareCatalogue.load(extraFiles: [path])
-    for name in ["a40", "t4", "l40s"] {
+    for name in ["rtx-a6000", "a40", "t4", "l40s"] {
       let streams = try loaded.device(named: name).kernels.filter { $0.family == .streaming }
-      #expect(streams.map(\.name) == ["test-a40-add"])
+      #expect(streams.map(\.name) == ["test-a6000-add"])
     }
     for node in loaded.nodes {
       #expect(node.device.kernels == (try loaded.device(named: node.device.name).kernels))

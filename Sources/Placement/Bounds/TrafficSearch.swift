@@ -53,7 +53,8 @@ final class TrafficSearch {
   }
 
   /// How many singular triplets to follow: more than can be left over, because the projection spreads
-  /// what it keeps over more than it may keep whole. Fewer prove less, in less time.
+  /// what it keeps over more than it may keep whole. Fewer prove less, in less time: on 64 groups of five
+  /// slots, six for each group in place of two are half as much time again for a 0.2 % higher bound.
   private static func triplets(rank: Int, size: Int) -> Int { min(size, max(96, 2 * rank)) }
 
   /// The constant direction and that of balance.

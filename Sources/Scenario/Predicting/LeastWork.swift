@@ -150,8 +150,8 @@ extension LeastWork {
     }
   }
 
-  /// How many of the groups read a layer's weights at least, over all: one has tokens, where these need not
-  /// be on their own devices.
+  /// How many of the groups read a layer's weights at least, over all: one has tokens, where these need
+  /// not be on their own devices.
   private var leastReads: Double { returnsHome ? 1 : 1 / groups }
 
   var returnsHome: Bool { deployment.exchange.residence == .home }

@@ -39,11 +39,18 @@ public struct ScenarioPrediction: Sendable {
   /// What a reader must know before trusting the numbers.
   public var remarks: [String] {
     var remarks = [
-      "expected, not realised: which experts have tokens, and how many copies of tokens leave their "
-        + "devices, by \(sample.tokens) tokens of the "
+      "expected, not realised: which experts have tokens"
+        + (scenario.deployment.exchange.residence == .home
+          ? ", and how many copies of tokens leave their devices" : "")
+        + ", by \(sample.tokens) tokens of the "
         + (scenario.workload.trace.origin == .synthetic ? "drawn selections" : "trace")
         + ", each by itself"
     ]
+    if scenario.deployment.exchange.residence == .transition {
+      remarks.append(
+        "where tokens are between layers is not predicted: weights count for one device, and of links "
+          + "only keys and values")
+    }
     if scenario.workload.requests != nil {
       remarks.append("requests begin and end evenly: the mean iteration")
       if scenario.workload.batching.budget != nil || scenario.deployment.hostCache != nil
