@@ -28,6 +28,15 @@ public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
       self.seed = seed
       self.trials = trials
     }
+
+    /// What ``PlacementMethod/search`` does.
+    public var search: PlacementSearch {
+      var search = PlacementSearch(seed: seed, trials: trials)
+      search.chains = chains
+      search.threads = threads
+      search.movableLayers = movableLayers
+      return search
+    }
   }
 }
 
@@ -46,20 +55,27 @@ public struct PlacementAnswer: Sendable {
     self.placement = placement
     cost = PlacementCost(of: placement, in: problem)
   }
+
+  /// What a search has found.
+  public init(_ found: PlacementSearch.Outcome) {
+    placement = found.placement
+    cost = found.cost
+    trials = found.trials
+    if trials == 0 {
+      notes.append("no trials: this is the best of the quick starts, after descent")
+    }
+  }
 }
 
 extension PlacementMethod {
-  /// - Parameters:
-  ///   - current: Search returns nothing that costs more.
-  ///   - shouldContinue: Asked by search after each round; the answer depends on the rounds done alone.
+  /// - Parameter current: Search returns nothing that costs more.
   /// - Throws: ``PlacementProblemError`` where the method cannot solve the problem.
   public func place(
-    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort,
-    shouldContinue: () -> Bool = { true }
+    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort
   ) throws(PlacementProblemError) -> PlacementAnswer {
     switch self {
     case .search:
-      return try search(problem, current, effort, shouldContinue)
+      return PlacementAnswer(try effort.search.run(problem, from: current))
     case .exact:
       do throws(ExactPlacementError) {
         var answer = PlacementAnswer(try ExactPlacement(of: problem).placement, in: problem)
@@ -82,23 +98,6 @@ extension PlacementMethod {
         return PlacementAnswer(placement, in: problem)
       } catch { throw .misfit(error.sentence) }
     }
-  }
-
-  private func search(
-    _ problem: PlacementProblem, _ current: ExpertPlacement?, _ effort: Effort,
-    _ shouldContinue: () -> Bool
-  ) throws(PlacementProblemError) -> PlacementAnswer {
-    var search = PlacementSearch(seed: effort.seed, trials: effort.trials)
-    search.chains = effort.chains
-    search.threads = effort.threads
-    search.movableLayers = effort.movableLayers
-    let found = try search.run(problem, from: current, shouldContinue: shouldContinue)
-    var answer = PlacementAnswer(found.placement, in: problem)
-    answer.trials = found.trials
-    if effort.trials == 0 {
-      answer.notes.append("no trials: this is the best of the quick starts, after descent")
-    }
-    return answer
   }
 
   private func moetuner(

@@ -297,14 +297,18 @@ struct PlacementOptions: ParsableArguments {
     guard limit > 0 else { return try method.place(task.profiled, from: task.current, effort) }
     let start = Date()
     func secondsSpent() -> Double { Date().timeIntervalSince(start) }
-    effort.trials = 0
-    _ = try method.place(task.profiled, from: task.current, effort)
-    let starts = secondsSpent()
+    let beginning = try effort.search.begin(task.profiled, from: task.current)
+    let begun = secondsSpent()
     effort.trials = PlacementSearch.trialsPerRound
-    var quick = try method.place(task.profiled, from: task.current, effort)
-    let perTrial = max(1e-9, (secondsSpent() - 2 * starts) / Double(quick.trials))
-    // What the last search needs beside its trials: the starts once more.
-    let rest = (limit - secondsSpent() - starts) / perTrial / Double(effort.chains)
+    var annealed = begun
+    var quick = PlacementAnswer(
+      effort.search.run(from: beginning) {
+        annealed = secondsSpent()
+        return true
+      })
+    let perTrial = max(1e-9, (annealed - begun) / Double(quick.trials))
+    let lastDescent = secondsSpent() - annealed
+    let rest = (limit - secondsSpent() - lastDescent) / perTrial / Double(effort.chains)
     let trials = rest * Double(effort.trials * effort.chains) / Double(quick.trials)
     guard trials > 2 * Double(effort.trials) else {
       quick.notes.append(Self.repeating(effort.trials))
@@ -314,10 +318,11 @@ struct PlacementOptions: ParsableArguments {
     // Only a machine that became slow is stopped: how far it came is its own business.
     let deadline = start.addingTimeInterval(limit * Self.patience)
     var isLate = false
-    var answer = try method.place(task.profiled, from: task.current, effort) {
-      isLate = Date() > deadline
-      return !isLate
-    }
+    var answer = PlacementAnswer(
+      effort.search.run(from: beginning) {
+        isLate = Date() > deadline
+        return !isLate
+      })
     // Another number of trials is another schedule of temperatures, and may end worse.
     if quick.cost.total <= answer.cost.total {
       quick.notes.append(Self.repeating(PlacementSearch.trialsPerRound))

@@ -15,6 +15,13 @@ import Testing
   #expect(LoadBound(work: [10, 1, 2], groups: 2, slots: 2).slowest == 10)
 }
 
+@Test func groupsThatHoldMoreShareTheLightestCopies() {
+  // Three of four groups hold two copies: of 6, 6, 4, 4, 4 and 4 at best.
+  let bound = LoadBound(work: [6, 6, 6, 4, 4, 4, 4], groups: 4, slots: 2)
+  #expect(bound.mean == 8.5)
+  #expect(bound.slowest == 28.0 / 3)
+}
+
 @Test func windowsAreBoundedOneByOne() {
   // Each window has one busy expert; on average all are alike.
   let bound = LoadBound(
@@ -23,7 +30,7 @@ import Testing
   #expect(bound.slowest == 4)
 }
 
-@Test(arguments: [(6, 3, 2), (6, 2, 3), (5, 2, 3)])
+@Test(arguments: [(6, 3, 2), (6, 2, 3), (5, 2, 3), (5, 3, 2), (7, 3, 3)])
 func noPlacementIsFasterThanTheLoadBound(experts: Int, groups: Int, slots: Int) {
   let states = allLayerPlacements(experts: experts, groups: groups, slots: slots)
   for seed in 0..<5 {

@@ -23,14 +23,13 @@ struct CopyTable {
       "copies fit the slots")
   }
 
-  /// Work of each slot's copy in a window.
+  /// Work of each copy in a window.
   private func work(_ layer: Int, window: Int) -> [Double] {
     let first = (window * problem.layers + layer) * problem.experts
-    let found = zip(experts[layer], shares[layer]).map { problem.seconds(first + $0, share: $1) }
-    return found + Array(repeating: 0, count: size - found.count)
+    return zip(experts[layer], shares[layer]).map { problem.seconds(first + $0, share: $1) }
   }
 
-  /// The mean over windows.
+  /// Work of each slot's copy, the mean over windows; none of an empty slot.
   func work(_ layer: Int) -> [Double] {
     var mean = [Double](repeating: 0, count: size)
     for window in 0..<problem.windows {

@@ -9,8 +9,10 @@ public struct LoadBound: Sendable, Hashable {
   ///   - work: of each copy of the layer, in any order, not negative.
   ///   - slots: copies that each group holds; where there are fewer copies some slots stay empty.
   ///
-  /// The largest of: the mean; and for each j < κ what the group has that holds j + 1 of the Γj + 1
-  /// heaviest copies (there is one): the lightest j + 1 of those, and the κ - j - 1 lightest of all.
+  /// The largest of: the mean; for each j < κ what the group has that holds j + 1 of the Γj + 1
+  /// heaviest copies (there is one): the lightest j + 1 of those, and the κ - j - 1 lightest of all
+  /// slots; and for each j ≤ κ the mean of those groups that hold j copies or more, of which there are
+  /// at least m = (copies - (j - 1)Γ) / (κ - j + 1): they have the jm lightest copies, or heavier ones.
   /// O(copies log copies).
   public init(work: [Double], groups: Int, slots: Int) {
     precondition(groups > 0 && work.count <= groups * slots)
@@ -22,6 +24,13 @@ public struct LoadBound: Sendable, Hashable {
       let heavy = sorted[(groups * shared - shared)...(groups * shared)].reduce(0, +)
       let light = sorted.suffix(slots - shared - 1).reduce(0, +)
       slowest = max(slowest, heavy + light)
+    }
+    for held in stride(from: 1, through: slots, by: 1) {
+      let beyond = work.count - (held - 1) * groups
+      guard beyond > 0 else { break }
+      let full = (beyond + slots - held) / (slots - held + 1)
+      let lightest = sorted[..<work.count].suffix(held * full).reduce(0, +)
+      slowest = max(slowest, lightest / Double(full))
     }
     self.slowest = slowest
   }

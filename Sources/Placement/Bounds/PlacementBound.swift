@@ -57,13 +57,23 @@ public struct PlacementBound: Sendable, Hashable {
     let balanced = cache.answers(
       to: terms.map { $0.question(effort.of($0, dearest), isBalanced: true) }, threads: threads)
     for index in terms.indices { terms[index].bound = balanced[index] }
-    // A bound without slopes is better where imbalance cannot be avoided and slopes are steep.
-    let doubtful = terms.indices.filter { terms[$0].isDoubtful(loads) }
-    let plain = cache.answers(
-      to: doubtful.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) },
-      threads: threads)
-    for (index, bound) in zip(doubtful, plain) { terms[index].plain = bound }
-    Self.choose(&terms, loads)
+    // A bound without slopes is better where imbalance cannot be avoided and slopes are steep: the
+    // steepest first, until it no longer is.
+    let doubts = terms.map { $0.doubt(loads) }
+    var doubtful = terms.indices.filter { doubts[$0] > Self.leastDoubt }
+    doubtful.sort { (-doubts[$0], $0) < (-doubts[$1], $1) }
+    while !doubtful.isEmpty {
+      let steepest = Array(doubtful.prefix(Self.doubtfulAtATime))
+      doubtful.removeFirst(steepest.count)
+      let plain = cache.answers(
+        to: steepest.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) },
+        threads: threads)
+      var isBetter = false
+      for (index, bound) in zip(steepest, plain) {
+        isBetter = Self.choose(bound, for: index, &terms, loads) || isBetter
+      }
+      guard isBetter else { break }
+    }
     layerWork = Self.work(terms, loads)
     communicationSeconds = Self.communication(terms, problem)
   }
@@ -76,17 +86,20 @@ public struct PlacementBound: Sendable, Hashable {
     }
   }
 
-  /// Takes the bound without slopes term by term, where it proves more.
-  private static func choose(_ terms: inout [TrafficTerm], _ loads: [LayerLoad]) {
-    for index in terms.indices {
-      guard let plain = terms[index].plain else { continue }
-      let before = work(terms, loads, of: terms[index].layers) + terms[index].seconds
-      var changed = terms
-      changed[index].bound = plain
-      if work(changed, loads, of: terms[index].layers) + changed[index].seconds > before {
-        terms = changed
-      }
-    }
+  private static let leastDoubt = 1e-3
+  private static let doubtfulAtATime = 8
+
+  /// Takes the bound without slopes for a term, where it proves more.
+  private static func choose(
+    _ plain: TrafficBound, for index: Int, _ terms: inout [TrafficTerm], _ loads: [LayerLoad]
+  ) -> Bool {
+    let layers = terms[index].layers
+    let before = work(terms, loads, of: layers) + terms[index].seconds
+    var changed = terms
+    changed[index].bound = plain
+    guard work(changed, loads, of: layers) + changed[index].seconds > before else { return false }
+    terms = changed
+    return true
   }
 
   /// The work of some layers, less what their excess could save: the worst of both ends.

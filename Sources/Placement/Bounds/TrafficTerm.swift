@@ -21,7 +21,6 @@ struct TrafficTerm {
   /// Groups that share a unit of the level: their excess adds up.
   let groupsPerUnit: Double
   var bound = TrafficBound(kept: .infinity, leftSlope: 0, rightSlope: 0)
-  var plain: TrafficBound?
 
   func question(
     _ effort: TrafficBound.Effort, isBalanced: Bool
@@ -42,12 +41,14 @@ struct TrafficTerm {
     isAtFloor ? 0 : secondsPerToken * factor * groupsPerUnit * slope
   }
 
-  /// Whether slopes cost more than a thousandth of the traffic at the least excess.
-  func isDoubtful(_ loads: [LayerLoad]) -> Bool {
+  /// What slopes cost at the least excess, as a share of the traffic; beyond all shares where they are
+  /// so steep that more excess would pay.
+  func doubt(_ loads: [LayerLoad]) -> Double {
+    if leftSlope > 0.5 || rightSlope > 0.5 { return .infinity }
     let cost = [(left, leftSlope), (right, rightSlope)].reduce(0) { sum, side in
       sum + side.1 * (loads[side.0].bound.slowest - loads[side.0].bound.mean)
     }
-    return cost > 1e-3 * secondsPerToken * most || leftSlope > 0.5 || rightSlope > 0.5
+    return cost / (secondsPerToken * most)
   }
 }
 

@@ -34,6 +34,9 @@ public struct PlacementSearch: Sendable {
   private static let coolStartingTemperatures = [0.015, 0.1]
   private static let fewTrialsPerCopy = 1200
   private static let endingTemperature = 0.0015
+  /// Passes of descent over each quick start: at 64 groups of five slots four gain nine tenths of what
+  /// all do, in a fifth of the time, and annealing ends as low.
+  private static let passesOfStarts = 4
 
   public init(seed: UInt64 = 0, trials: Int = 2_000_000) {
     self.seed = seed
@@ -45,22 +48,24 @@ public struct PlacementSearch: Sendable {
     public var cost: PlacementCost
     /// The cost of the start that was given; `nil` without one.
     public var startCost: PlacementCost?
-    /// The best of the quick starts (or the given one) after descent, before annealing.
-    public var descentCost: Double
     /// Trials of annealing of all chains, the pilot's included.
     public var trials: Int
   }
 
-  /// - Parameters:
-  ///   - start: the result costs no more than this.
-  ///   - shouldContinue: asked after each round of ``trialsPerRound`` trials of every chain; `false`
-  ///     ends annealing early. The result depends on the rounds done alone; temperatures fall over
-  ///     ``trials`` all the same.
+  /// Where searches of a problem begin: the cheapest quick start after some passes of descent. At 64
+  /// groups of five slots this takes as long as a million trials; any number of searches may begin there.
+  public struct Beginning: Sendable {
+    let tables: SearchTables
+    let given: ExpertPlacement?
+    let layers: [Int]
+    let groupOfItem: [Int32]
+  }
+
+  /// - Parameter start: results cost no more than this.
   /// - Throws: ``PlacementProblemError`` where pinned and forbidden places cannot be kept.
-  public func run(
-    _ problem: PlacementProblem, from start: ExpertPlacement? = nil,
-    shouldContinue: () -> Bool = { true }
-  ) throws(PlacementProblemError) -> Outcome {
+  public func begin(
+    _ problem: PlacementProblem, from start: ExpertPlacement? = nil
+  ) throws(PlacementProblemError) -> Beginning {
     try problem.check()
     if let start, !problem.admits(start) {
       throw .misfit(
@@ -69,12 +74,24 @@ public struct PlacementSearch: Sendable {
     }
     let layers = movableLayers ?? Array(0..<problem.layers)
     let tables = SearchTables(problem, counts: copyCounts(problem, start))
-    let best = try bestStart(tables, start, layers)
-    let descentCost = best.cost
+    return Beginning(
+      tables: tables, given: start, layers: layers,
+      groupOfItem: try bestStart(tables, start, layers))
+  }
+
+  /// - Parameters:
+  ///   - beginning: by a search with the same `movableLayers`.
+  ///   - shouldContinue: asked after each round of ``trialsPerRound`` trials of every chain; `false`
+  ///     ends annealing early. The result depends on the rounds done alone; temperatures fall over
+  ///     ``trials`` all the same.
+  public func run(from beginning: Beginning, shouldContinue: () -> Bool = { true }) -> Outcome {
+    let (tables, layers) = (beginning.tables, beginning.layers)
     var (rounds, pilotTrials) = (0, 0)
-    var candidates = [best.groupOfItem]
-    if trials > 0, !layers.isEmpty, problem.groups > 1 {
-      let chains = try pilot(tables, best.groupOfItem, layers, trials: &pilotTrials)
+    var candidates = [beginning.groupOfItem]
+    if trials == 0 {
+      candidates.append(descended(tables, beginning.groupOfItem, layers))
+    } else if !layers.isEmpty, tables.groups > 1 {
+      let chains = pilot(tables, beginning.groupOfItem, layers, trials: &pilotTrials)
       while rounds * Self.trialsPerRound < trials {
         let next = min(Self.trialsPerRound, trials - rounds * Self.trialsPerRound)
         concurrently(chains) { $0.round(next) }
@@ -85,14 +102,24 @@ public struct PlacementSearch: Sendable {
       candidates += chains.map(\.best)
     }
     let done = min(trials, rounds * Self.trialsPerRound) * max(1, chains) + pilotTrials
-    return outcome(problem, tables, candidates, start, descentCost: descentCost, trials: done)
+    return outcome(
+      tables, candidates, beginning.given, trials: done)
+  }
+
+  /// The same in one, from quick starts or `start`, whichever is cheaper after descent.
+  public func run(
+    _ problem: PlacementProblem, from start: ExpertPlacement? = nil,
+    shouldContinue: () -> Bool = { true }
+  ) throws(PlacementProblemError) -> Outcome {
+    run(from: try begin(problem, from: start), shouldContinue: shouldContinue)
   }
 
   /// The cheapest by the exact measure; the given start where nothing is cheaper.
   private func outcome(
-    _ problem: PlacementProblem, _ tables: SearchTables, _ candidates: [[Int32]],
-    _ start: ExpertPlacement?, descentCost: Double, trials: Int
+    _ tables: SearchTables, _ candidates: [[Int32]], _ start: ExpertPlacement?,
+    trials: Int
   ) -> Outcome {
+    let problem = tables.problem
     let state = SearchState(tables, groupOfItem: candidates[0])
     let startCost = start.map { PlacementCost(of: $0, in: problem) }
     var best = start.flatMap { start in startCost.map { (start, $0) } }
@@ -105,8 +132,7 @@ public struct PlacementSearch: Sendable {
     let (placement, cost) =
       best ?? (state.placement, PlacementCost(of: state.placement, in: problem))
     return Outcome(
-      placement: placement, cost: cost, startCost: startCost, descentCost: descentCost,
-      trials: trials)
+      placement: placement, cost: cost, startCost: startCost, trials: trials)
   }
 
   private func copyCounts(_ problem: PlacementProblem, _ start: ExpertPlacement?) -> [[Int]] {
@@ -119,10 +145,22 @@ public struct PlacementSearch: Sendable {
     }
   }
 
-  /// The cheapest start after descent.
+  /// Descends until nothing is gained.
+  private func descended(
+    _ tables: SearchTables, _ groupOfItem: [Int32], _ layers: [Int]
+  ) -> [Int32] {
+    let state = SearchState(tables, groupOfItem: groupOfItem)
+    state.descend(layers: layers)
+    state.refill()
+    var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
+    flows?.descend(layers: layers)
+    return state.groupOfItem
+  }
+
+  /// The cheapest start after some passes of descent.
   private func bestStart(
     _ tables: SearchTables, _ start: ExpertPlacement?, _ layers: [Int]
-  ) throws(PlacementProblemError) -> (groupOfItem: [Int32], cost: Double) {
+  ) throws(PlacementProblemError) -> [Int32] {
     var starts: [[Int32]] = []
     if let start, let given = tables.groupOfItem(start) { starts.append(given) }
     if movableLayers == nil {
@@ -143,20 +181,20 @@ public struct PlacementSearch: Sendable {
     var best: (groupOfItem: [Int32], cost: Double)?
     for groupOfItem in starts {
       state.place(groupOfItem)
-      state.descend(layers: layers)
+      state.descend(layers: layers, passes: Self.passesOfStarts)
       state.refill()
       var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
       flows?.descend(layers: layers)
       let cost = flows?.cost ?? state.cost
       if best.map({ cost < $0.cost }) ?? true { best = (state.groupOfItem, cost) }
     }
-    return best ?? (first, state.cost)
+    return best?.groupOfItem ?? first
   }
 
   /// The chains, at the starting temperature with which a tenth of the trials ends cheaper.
   private func pilot(
     _ tables: SearchTables, _ start: [Int32], _ layers: [Int], trials done: inout Int
-  ) throws(PlacementProblemError) -> [SearchChain] {
+  ) -> [SearchChain] {
     var random = RandomStream(seed: seed, name: "placement temperature")
     let state = SearchState(tables, groupOfItem: start)
     var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
