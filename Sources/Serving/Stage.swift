@@ -73,6 +73,8 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   case hostLinks
   case switchLinks
   case companionLink
+  case companionCompute
+  case companionMemory
 
   public var name: String {
     switch self {
@@ -84,13 +86,15 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
     case .hostLinks: "host links"
     case .switchLinks: "switch links"
     case .companionLink: "companion links"
+    case .companionCompute: "companion compute"
+    case .companionMemory: "companion memory bandwidth"
     }
   }
 
-  init(_ bound: KernelBound) {
+  init(_ bound: KernelBound, onCompanion isCompanion: Bool) {
     switch bound {
-    case .compute: self = .compute
-    case .memory: self = .memory
+    case .compute: self = isCompanion ? .companionCompute : .compute
+    case .memory: self = isCompanion ? .companionMemory : .memory
     case .latency: self = .latency
     }
   }

@@ -19,17 +19,18 @@ struct ProcessorResources {
   var cores: ResourceID
   var tensor: ResourceID
   var memory: ResourceID
+  var isCompanion: Bool
 }
 
 extension DeviceResources {
   var processor: ProcessorResources {
-    ProcessorResources(cores: cores, tensor: tensor, memory: memory)
+    ProcessorResources(cores: cores, tensor: tensor, memory: memory, isCompanion: false)
   }
 }
 
 extension CompanionResources {
   var processor: ProcessorResources {
-    ProcessorResources(cores: cores, tensor: tensor, memory: memory)
+    ProcessorResources(cores: cores, tensor: tensor, memory: memory, isCompanion: true)
   }
 }
 
@@ -44,9 +45,9 @@ extension TaskGraph {
     _ sequence: KernelSequence, _ place: TaskPlace, on processor: ProcessorResources,
     part: Double? = nil, elsewhere: Bytes = .zero
   ) -> TaskID {
+    let bound = TaskBound(sequence.bound, onCompanion: processor.isCompanion)
     let task = addTask(
-      place.label(TaskBound(sequence.bound)), latency: sequence.launchLatency,
-      energy: sequence.energy)
+      place.label(bound), latency: sequence.launchLatency, energy: sequence.energy)
     demand(sequence.busy * (part ?? 1), of: processor.cores)
     if part != nil { takeAtLeast(sequence.busy) }
     demand(sequence.peakTensorTime, of: processor.tensor)

@@ -5,7 +5,7 @@ import Units
 /// values that it takes one after the other.
 struct PredictSweep {
   let path: String
-  /// What stands behind each number: ` tokens`.
+  /// What stands behind each number: `tokens`; empty where nothing does.
   let unit: String
   let values: [Double]
   /// What was written.
@@ -87,12 +87,12 @@ struct PredictSweep {
     return values.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
   }
 
-  /// `4096 tokens`: the number, and what stands behind it.
+  /// `4096 tokens`: the number and its unit.
   private static func split(_ text: String) -> (number: String, unit: String) {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
     let number = trimmed.prefix { "0123456789.+-eE".contains($0) }
     let unit = trimmed[number.endIndex...].trimmingCharacters(in: .whitespaces)
-    return (String(number), unit.isEmpty ? "" : " " + unit)
+    return (String(number), unit)
   }
 
   /// As a setting: `workload.batch=64`.
@@ -100,6 +100,7 @@ struct PredictSweep {
 
   func words(_ value: Double) -> String {
     let isWhole = value == value.rounded() && abs(value) < 1e15
-    return (isWhole ? "\(Int64(value))" : "\(value)") + unit
+    let number = isWhole ? "\(Int64(value))" : "\(value)"
+    return unit.isEmpty ? number : number + " " + unit
   }
 }

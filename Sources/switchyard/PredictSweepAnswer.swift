@@ -33,11 +33,14 @@ struct PredictSweepAnswer: Encodable {
     self.sweep = sweep
     path = sweep.path
     name = ""
+    var progress = Progress("points", of: sweep.values.count)
+    defer { progress.finish() }
     for value in sweep.values {
       let prediction = try scenarios.prediction(setting: sweep.setting(value))
       name = prediction.scenario.name
       points.append(Point(value, prediction))
       last = prediction
+      progress.advance()
     }
     guard points.count > 1, let first = points.first else { return }
     let isIdle = points.allSatisfy {
@@ -74,11 +77,11 @@ struct PredictSweepAnswer: Encodable {
 
   var csv: String {
     var text =
-      "value,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,flop,memory_bytes,"
+      "value,unit,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,flop,memory_bytes,"
       + "expected_active_copies\n"
     for point in points {
       text +=
-        "\(point.value),\(point.tokensPerIteration),\(point.boundTokensPerSecond),"
+        "\(point.value),\(sweep.unit),\(point.tokensPerIteration),\(point.boundTokensPerSecond),"
         + "\(point.inTurnTokensPerSecond),\(point.boundBy),\(point.flops),\(point.memoryBytes),"
         + "\(point.expectedActiveCopies)\n"
     }

@@ -179,8 +179,10 @@ extension Resource {
     case .scaleUp: [.scaleUp]
     case .network: [.network, .switchLinks, .hostLinks]
     case .companionLink: [.companionLink]
-    // Tasks of companions do not say whose arithmetic or memory binds.
-    case .companionArithmetic, .companionMemory, .sharedArithmetic, .sharedMemory: []
+    case .companionArithmetic: [.companionCompute]
+    case .companionMemory: [.companionMemory]
+    case .sharedArithmetic: [.compute, .companionCompute]
+    case .sharedMemory: [.memory, .companionMemory]
     }
   }
 }

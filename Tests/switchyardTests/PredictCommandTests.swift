@@ -112,7 +112,7 @@ struct PredictCommandTests {
       "points.csv", "--svg", "roof.svg")
     #expect(text.contains("workload.batch"))
     let rows = try bench.text(bench.file("points.csv")).split(separator: "\n")
-    #expect(rows.count == 11 && rows[0].hasPrefix("value,tokens_per_iteration,"))
+    #expect(rows.count == 11 && rows[0].hasPrefix("value,unit,tokens_per_iteration,"))
     // More sequences read the same weights: the bound grows.
     let bounds = rows.dropFirst().compactMap { Double($0.split(separator: ",")[2]) }
     #expect(bounds.count == 10 && bounds == bounds.sorted())

@@ -17,7 +17,8 @@ public struct PlacementSearch: Sendable {
   public var seed: UInt64
   /// Proposals of annealing for each chain; with none the best start after descent is returned.
   public var trials: Int
-  /// Independent chains; the best one counts, of equal ones the first.
+  /// Independent chains; the best one counts, of equal ones the first. Home traffic without redundant
+  /// copies takes as many again, which look for a better balance at nearly the same cost.
   public var chains = 1
   public var threads = 1
   /// The layers whose experts may move; all where `nil`. Needs a start, whose copies are kept.
@@ -34,6 +35,11 @@ public struct PlacementSearch: Sendable {
   private static let coolStartingTemperatures = [0.015, 0.1]
   private static let fewTrialsPerCopy = 1200
   private static let endingTemperature = 0.0015
+  /// What a better balance may cost: requests that were not profiled load devices otherwise than those
+  /// that were, which traffic has less to fear of.
+  private static let priceOfBalance = 1.0025
+  /// Of a second of work over one of traffic, for the chains that look for a better balance.
+  private static let balancingWorkWeight = 2.0
   /// Passes of descent over each quick start: at 64 groups of five slots four gain nine tenths of what
   /// all do, in a fifth of the time, and annealing ends as low.
   private static let passesOfStarts = 4
@@ -56,6 +62,8 @@ public struct PlacementSearch: Sendable {
   /// groups of five slots this takes as long as a million trials; any number of searches may begin there.
   public struct Beginning: Sendable {
     let tables: SearchTables
+    /// The same with more weight on work; `nil` where traffic is exact and says what balance is worth.
+    let balancingTables: SearchTables?
     let given: ExpertPlacement?
     let layers: [Int]
     let groupOfItem: [Int32]
@@ -73,9 +81,14 @@ public struct PlacementSearch: Sendable {
           + "than its share")
     }
     let layers = movableLayers ?? Array(0..<problem.layers)
-    let tables = SearchTables(problem, counts: copyCounts(problem, start))
+    let counts = copyCounts(problem, start)
+    let tables = SearchTables(problem, counts: counts)
+    let isBalancing = tables.hasHome && !tables.hasReplicas
     return Beginning(
-      tables: tables, given: start, layers: layers,
+      tables: tables,
+      balancingTables: isBalancing
+        ? SearchTables(problem, counts: counts, workWeight: Self.balancingWorkWeight) : nil,
+      given: start, layers: layers,
       groupOfItem: try bestStart(tables, start, layers))
   }
 
@@ -86,12 +99,15 @@ public struct PlacementSearch: Sendable {
   ///     ``trials`` all the same.
   public func run(from beginning: Beginning, shouldContinue: () -> Bool = { true }) -> Outcome {
     let (tables, layers) = (beginning.tables, beginning.layers)
-    var (rounds, pilotTrials) = (0, 0)
+    var (rounds, pilotTrials, chainCount) = (0, 0, 0)
     var candidates = [beginning.groupOfItem]
     if trials == 0 {
       candidates.append(descended(tables, beginning.groupOfItem, layers))
     } else if !layers.isEmpty, tables.groups > 1 {
-      let chains = pilot(tables, beginning.groupOfItem, layers, trials: &pilotTrials)
+      let chains = [tables, beginning.balancingTables].compactMap { $0 }.flatMap {
+        pilot($0, beginning.groupOfItem, layers, trials: &pilotTrials)
+      }
+      chainCount = chains.count
       while rounds * Self.trialsPerRound < trials {
         let next = min(Self.trialsPerRound, trials - rounds * Self.trialsPerRound)
         concurrently(chains) { $0.round(next) }
@@ -101,9 +117,8 @@ public struct PlacementSearch: Sendable {
       concurrently(chains) { $0.finish() }
       candidates += chains.map(\.best)
     }
-    let done = min(trials, rounds * Self.trialsPerRound) * max(1, chains) + pilotTrials
-    return outcome(
-      tables, candidates, beginning.given, trials: done)
+    let done = min(trials, rounds * Self.trialsPerRound) * chainCount + pilotTrials
+    return outcome(tables, candidates, beginning.given, trials: done)
   }
 
   /// The same in one, from quick starts or `start`, whichever is cheaper after descent.
@@ -114,7 +129,8 @@ public struct PlacementSearch: Sendable {
     run(from: try begin(problem, from: start), shouldContinue: shouldContinue)
   }
 
-  /// The cheapest by the exact measure; the given start where nothing is cheaper.
+  /// By the exact measure the cheapest, or one that costs little more and is better balanced; the given
+  /// start where nothing is cheaper.
   private func outcome(
     _ tables: SearchTables, _ candidates: [[Int32]], _ start: ExpertPlacement?,
     trials: Int
@@ -123,11 +139,19 @@ public struct PlacementSearch: Sendable {
     let state = SearchState(tables, groupOfItem: candidates[0])
     let startCost = start.map { PlacementCost(of: $0, in: problem) }
     var best = start.flatMap { start in startCost.map { (start, $0) } }
+    var found: [(ExpertPlacement, PlacementCost)] = []
     for candidate in candidates {
       state.place(candidate)
       let placement = state.placement
-      let cost = PlacementCost(of: placement, in: problem)
-      if best.map({ cost.total < $0.1.total }) ?? true { best = (placement, cost) }
+      found.append((placement, PlacementCost(of: placement, in: problem)))
+    }
+    for (placement, cost) in found where best.map({ cost.total < $0.1.total }) ?? true {
+      best = (placement, cost)
+    }
+    let most = min(
+      (best?.1.total ?? 0) * Self.priceOfBalance, startCost?.total ?? .infinity)
+    for (placement, cost) in found where cost.total <= most {
+      if best.map({ cost.work < $0.1.work }) ?? true { best = (placement, cost) }
     }
     let (placement, cost) =
       best ?? (state.placement, PlacementCost(of: state.placement, in: problem))
@@ -210,7 +234,7 @@ public struct PlacementSearch: Sendable {
         Cooling(start: temperature * change, end: end, trials: short))
     }
     concurrently(pilots) { $0.round(short) }
-    done = 2 * short
+    done += 2 * short
     let warmest = pilots[1].bestCost < pilots[0].bestCost ? 1 : 0
     return (0..<max(1, chains)).map { index in
       SearchChain(

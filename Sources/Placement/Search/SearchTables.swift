@@ -67,8 +67,10 @@ final class SearchTables: @unchecked Sendable {
     allowed.deallocate()
   }
 
-  /// - Parameter counts: copies of each expert, `[layer][expert]`.
-  init(_ problem: PlacementProblem, counts: [[Int]]) {
+  /// - Parameters:
+  ///   - counts: copies of each expert, `[layer][expert]`.
+  ///   - workWeight: of a second of work over one of traffic.
+  init(_ problem: PlacementProblem, counts: [[Int]], workWeight: Double = 1) {
     self.problem = problem
     layers = problem.layers
     groups = problem.groups
@@ -112,7 +114,7 @@ final class SearchTables: @unchecked Sendable {
     allowed = zeros(places.count, true)
     allowed.update(from: places, count: places.count)
     partners = zeros(layers * items * 8, -1)
-    fillWork()
+    fillWork(workWeight)
     for layer in 0..<layers {
       let sum = (layer * items..<(layer + 1) * items).reduce(0) { $0 + meanWork(ofItem: $1) }
       meanLoad[layer] = Float(sum / Double(problem.groups))
@@ -122,13 +124,13 @@ final class SearchTables: @unchecked Sendable {
     findPartners()
   }
 
-  private func fillWork() {
+  private func fillWork(_ weight: Double) {
     let table = layers * problem.experts
     for place in 0..<layers * items where expertOf[place] >= 0 {
       let cell = place / items * problem.experts + Int(expertOf[place])
       for window in 0..<problem.windows {
         work[place * windowVectors + window / 8][window % 8] =
-          Float(problem.seconds(window * table + cell, share: 1 / Double(copiesOf[place])))
+          Float(weight * problem.seconds(window * table + cell, share: 1 / Double(copiesOf[place])))
       }
     }
   }

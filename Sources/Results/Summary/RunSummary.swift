@@ -65,8 +65,7 @@ public struct RunSummary: Codable, Hashable, Sendable {
       /// Per cent of throughput for one per cent of the resource.
       public var elasticityOfBound: Double
       public var elasticityInTurn: Double
-      /// Absent where no task is told to be bound by it.
-      public var elasticitySimulated: Double?
+      public var elasticitySimulated: Double
     }
 
     public var tokensPerSecond: Double
