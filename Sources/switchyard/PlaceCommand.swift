@@ -280,12 +280,8 @@ struct PlacementOptions: ParsableArguments {
     return effort
   }
 
-  private static func repeating(_ trials: Int) -> String {
-    "--trials \(trials) gives the same placement on every machine"
-  }
-
-  /// Places by a method; a time is first turned into trials, by how many a short search does, so that
-  /// the answer can be had again by their number.
+  /// Places by a method; a time is turned into searches of more and more trials, so that the answer can
+  /// be had again by their number.
   func place(
     _ method: PlacementMethod, _ task: PlacementTask, _ given: PlacementMethod.Effort
   ) throws -> PlacementAnswer {
@@ -297,42 +293,33 @@ struct PlacementOptions: ParsableArguments {
     guard limit > 0 else { return try method.place(task.profiled, from: task.current, effort) }
     let start = Date()
     func secondsSpent() -> Double { Date().timeIntervalSince(start) }
-    let beginning = try effort.search.begin(task.profiled, from: task.current)
-    let begun = secondsSpent()
-    effort.trials = PlacementSearch.trialsPerRound
-    var annealed = begun
-    var quick = PlacementAnswer(
-      effort.search.run(from: beginning) {
-        annealed = secondsSpent()
-        return true
-      })
-    let perTrial = max(1e-9, (annealed - begun) / Double(quick.trials))
-    let lastDescent = secondsSpent() - annealed
-    let rest = (limit - secondsSpent() - lastDescent) / perTrial / Double(effort.chains)
-    let trials = rest * Double(effort.trials * effort.chains) / Double(quick.trials)
-    guard trials > 2 * Double(effort.trials) else {
-      quick.notes.append(Self.repeating(effort.trials))
-      return quick
-    }
-    effort.trials = Int(min(trials, 1e12)) / effort.trials * effort.trials
     // Only a machine that became slow is stopped: how far it came is its own business.
     let deadline = start.addingTimeInterval(limit * Self.patience)
-    var isLate = false
-    var answer = PlacementAnswer(
-      effort.search.run(from: beginning) {
-        isLate = Date() > deadline
-        return !isLate
-      })
-    // Another number of trials is another schedule of temperatures, and may end worse.
-    if quick.cost.total <= answer.cost.total {
-      quick.notes.append(Self.repeating(PlacementSearch.trialsPerRound))
-      return quick
+    let beginning = try effort.search.begin(task.profiled, from: task.current)
+    effort.trials = PlacementSearch.trialsPerRound
+    var best: PlacementAnswer?
+    // Each search is as long as the one before lets expect; short ones take longer for a trial.
+    while true {
+      let begun = secondsSpent()
+      var (annealed, isLate) = (begun, false)
+      var answer = PlacementAnswer(
+        effort.search.run(from: beginning) {
+          annealed = secondsSpent()
+          isLate = Date() > deadline
+          return !isLate
+        })
+      answer.notes.append(
+        isLate
+          ? "the time was over before \(effort.trials) trials: another run may end elsewhere"
+          : "--trials \(effort.trials) gives the same placement on every machine")
+      // Another number of trials is another schedule of temperatures, and may end worse.
+      if answer.cost.total < best?.cost.total ?? .infinity { best = answer }
+      let perTrial = max(1e-9, (annealed - begun) / Double(effort.trials))
+      let lastDescent = secondsSpent() - annealed
+      let trials = min(1e12, (limit - secondsSpent() - lastDescent) / perTrial)
+      guard !isLate, trials > 2 * Double(effort.trials) else { return best ?? answer }
+      effort.trials = Int(trials) / PlacementSearch.trialsPerRound * PlacementSearch.trialsPerRound
     }
-    answer.notes.append(
-      isLate
-        ? "the time was over before \(effort.trials) trials: another run may end elsewhere"
-        : Self.repeating(effort.trials))
-    return answer
   }
 }
 

@@ -43,6 +43,8 @@ public struct PlacementSearch: Sendable {
   /// Passes of descent over each quick start: at 64 groups of five slots four gain nine tenths of what
   /// all do, in a fifth of the time, and annealing ends as low.
   private static let passesOfStarts = 4
+  /// Passes after annealing, which leaves little to gain.
+  static let lastPasses = 8
 
   public init(seed: UInt64 = 0, trials: Int = 2_000_000) {
     self.seed = seed
@@ -284,7 +286,7 @@ final class SearchChain: @unchecked Sendable {
     if bottleneck != nil {
       bottleneck?.descend(layers: annealing.layers)
     } else {
-      state.descend(layers: annealing.layers)
+      state.descend(layers: annealing.layers, passes: PlacementSearch.lastPasses)
       if let home = HomeDescent(state) {
         keepBest()
         // A part of the mean change, which the starting temperature was a part of.
