@@ -169,7 +169,10 @@ struct PlacementOptions: ParsableArguments {
         + "placement on every machine.", valueName: "number"))
   var trials: Int?
 
-  @Option(help: ArgumentHelp("Independent chains of the search.", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "Independent chains of the search; where tokens return home and no expert has copies, as many "
+        + "again look for balance at nearly the same cost.", valueName: "number"))
   var chains = 1
 
   @Option(
@@ -295,31 +298,36 @@ struct PlacementOptions: ParsableArguments {
     func secondsSpent() -> Double { Date().timeIntervalSince(start) }
     // Only a machine that became slow is stopped: how far it came is its own business.
     let deadline = start.addingTimeInterval(limit * Self.patience)
-    let beginning = try effort.search.begin(task.profiled, from: task.current)
     effort.trials = PlacementSearch.trialsPerRound
-    var best: PlacementAnswer?
+    let beginning = try effort.search.begin(task.profiled, from: task.current)
+    var outcomes: [PlacementSearch.Outcome] = []
+    var notes: [String] = []
     // Each search is as long as the one before lets expect; short ones take longer for a trial.
     while true {
       let begun = secondsSpent()
       var (annealed, isLate) = (begun, false)
-      var answer = PlacementAnswer(
-        effort.search.run(from: beginning) {
-          annealed = secondsSpent()
-          isLate = Date() > deadline
-          return !isLate
-        })
-      answer.notes.append(
+      let outcome = effort.search.run(from: beginning) {
+        annealed = secondsSpent()
+        isLate = Date() > deadline
+        return !isLate
+      }
+      outcomes.append(outcome)
+      notes.append(
         isLate
           ? "the time was over before \(effort.trials) trials: another run may end elsewhere"
           : "--trials \(effort.trials) gives the same placement on every machine")
-      // Another number of trials is another schedule of temperatures, and may end worse.
-      if answer.cost.total < best?.cost.total ?? .infinity { best = answer }
       let perTrial = max(1e-9, (annealed - begun) / Double(effort.trials))
       let lastDescent = secondsSpent() - annealed
       let trials = min(1e12, (limit - secondsSpent() - lastDescent) / perTrial)
-      guard !isLate, trials > 2 * Double(effort.trials) else { return best ?? answer }
+      // One group has nothing to try.
+      guard outcome.trials > 0, !isLate, trials > 2 * Double(effort.trials) else { break }
       effort.trials = Int(trials) / PlacementSearch.trialsPerRound * PlacementSearch.trialsPerRound
     }
+    // Another number of trials is another schedule of temperatures, and may end worse.
+    let best = PlacementSearch.best(of: outcomes)
+    var answer = PlacementAnswer(outcomes[best])
+    if outcomes[best].trials > 0 { answer.notes.append(notes[best]) }
+    return answer
   }
 }
 

@@ -20,18 +20,21 @@ struct PredictSweepAnswer: Encodable {
 
   var name: String
   var path: String
+  /// Of the points' values; empty without one.
+  var unit: String
   var points: [Point] = []
   /// Of the last point; the same in all unless the path is one of the machine's.
   private var last: ScenarioPrediction?
   private let sweep: PredictSweep
 
-  private enum CodingKeys: CodingKey { case name, path, points }
+  private enum CodingKeys: CodingKey { case name, path, unit, points }
 
   /// - Throws: `Problems` of the first value that cannot be, `CommandFailure` where nothing depends on
   ///   the path.
   init(_ sweep: PredictSweep, of scenarios: inout PredictableScenarios) throws {
     self.sweep = sweep
     path = sweep.path
+    unit = sweep.unit
     name = ""
     var progress = Progress("points", of: sweep.values.count)
     defer { progress.finish() }

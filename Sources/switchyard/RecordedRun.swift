@@ -181,8 +181,8 @@ extension Resource {
     case .companionLink: [.companionLink]
     case .companionArithmetic: [.companionCompute]
     case .companionMemory: [.companionMemory]
-    case .sharedArithmetic: [.compute, .companionCompute]
-    case .sharedMemory: [.memory, .companionMemory]
+    // What device and companion share out is each one's own task.
+    case .sharedArithmetic, .sharedMemory: []
     }
   }
 }

@@ -105,7 +105,8 @@ struct FactsAgreementTests {
       try check(device.thermalDesignPower.value, 1, "TDP_W")
       try check(device.hostLink?.bandwidth.value, 1e9, "host_GBps_per_dir")
       let model = KernelCostModel(device)
-      // The table's rate of an A40 is implied by a figure that is to be reproduced; here it is an A6000's share.
+      // The table's rate of an A40 is implied by a figure that is to be reproduced; here its share of the
+      // peak is an A6000's.
       if device.name != "a40" {
         try check(model.achievableRate(for: .bf16).value, 1e12, "measured_matmul_TFLOPS_bf16")
       }

@@ -170,9 +170,10 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   }
 }
 
-@Test func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations() throws {
-  var random = RandomStream(seed: 5, name: "sets")
-  var problem = try randomProblem(seed: 5, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
+/// Two layers of eight experts on two nodes of two groups, of which tokens take three.
+private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
+  var random = RandomStream(seed: seed, name: "sets")
+  var problem = try randomProblem(seed: seed, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
   var members: [UInt16] = []
   for _ in 0..<40 {
     var set = Set<UInt16>()
@@ -182,6 +183,55 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   problem.sets = ExpertSets(
     topK: 3, starts: [0, 20, 40], members: members, tokens: (0..<40).map { Double($0 % 5) })
   problem.traffic = .both
+  return problem
+}
+
+@Test func balanceIsBoughtForLittleAndNeverAboveTheStart() throws {
+  for seed in 0..<4 as Range<UInt64> {
+    let problem = try randomHomeProblem(seed: seed)
+    var search = PlacementSearch(seed: seed, trials: 2000)
+    let found = try search.run(problem)
+    // As many chains again look for balance, and each kind has its own pilots.
+    #expect(found.trials == 2 * (2000 + 2 * 200))
+    search.threads = 3
+    #expect(try search.run(problem).placement == found.placement)
+    let again = try search.run(problem, from: found.placement)
+    #expect(again.cost.total <= found.cost.total)
+  }
+}
+
+@Test func outcomesAreChosenByCostUnlessBalanceIsLookedFor() throws {
+  let transition = try randomProblem(seed: 3, layers: 3, experts: 6, groups: 3)
+  let home = try randomHomeProblem(seed: 3)
+  for problem in [transition, home] {
+    let outcomes = try (0..<6).map {
+      try PlacementSearch(seed: UInt64($0), trials: $0 * 50).run(problem)
+    }
+    let chosen = outcomes[PlacementSearch.best(of: outcomes)].cost
+    let least = try #require(outcomes.map(\.cost.total).min())
+    #expect(chosen.total <= least * (problem.traffic == .transition ? 1 : 1.0025))
+    #expect(
+      outcomes.allSatisfy {
+        $0.cost.total > least * 1.0025 || problem.traffic == .transition
+          || chosen.total + chosen.work <= $0.cost.total + $0.cost.work
+      })
+  }
+}
+
+@Test func searchesFromOneBeginningAreWhatTheyAreAlone() throws {
+  let problem = try randomProblem(seed: 7, layers: 3, experts: 8, groups: 4, windows: 2)
+  let beginning = try PlacementSearch(seed: 2, trials: 100).begin(problem)
+  for trials in [400, 3000] {
+    let search = PlacementSearch(seed: 2, trials: trials)
+    let alone = try search.run(problem)
+    let found = search.run(from: beginning)
+    #expect(found.placement == alone.placement && found.trials == alone.trials)
+  }
+}
+
+@Test func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations() throws {
+  var random = RandomStream(seed: 5, name: "swaps")
+  let problem = try randomHomeProblem(seed: 5)
   let tables = SearchTables(
     problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
   let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))

@@ -114,7 +114,9 @@ struct PredictCommandTests {
     let rows = try bench.text(bench.file("points.csv")).split(separator: "\n")
     #expect(rows.count == 11 && rows[0].hasPrefix("value,unit,tokens_per_iteration,"))
     // More sequences read the same weights: the bound grows.
-    let bounds = rows.dropFirst().compactMap { Double($0.split(separator: ",")[2]) }
+    let bounds = rows.dropFirst().compactMap {
+      Double($0.split(separator: ",", omittingEmptySubsequences: false)[3])
+    }
     #expect(bounds.count == 10 && bounds == bounds.sorted())
     let svg = try bench.text(bench.file("roof.svg"))
     #expect(svg.hasPrefix("<svg") && svg.hasSuffix("</svg>\n"))

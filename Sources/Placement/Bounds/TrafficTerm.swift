@@ -41,14 +41,14 @@ struct TrafficTerm {
     isAtFloor ? 0 : secondsPerToken * factor * groupsPerUnit * slope
   }
 
-  /// What slopes cost at the least excess, as a share of the traffic; beyond all shares where they are
-  /// so steep that more excess would pay.
-  func doubt(_ loads: [LayerLoad]) -> Double {
-    if leftSlope > 0.5 || rightSlope > 0.5 { return .infinity }
-    let cost = [(left, leftSlope), (right, rightSlope)].reduce(0) { sum, side in
+  /// Whether more excess than the least would pay, by the slopes.
+  var isSteep: Bool { leftSlope > 0.5 || rightSlope > 0.5 }
+
+  /// Seconds that the slopes cost at the least excess.
+  func secondsOfSlopes(_ loads: [LayerLoad]) -> Double {
+    [(left, leftSlope), (right, rightSlope)].reduce(0) { sum, side in
       sum + side.1 * (loads[side.0].bound.slowest - loads[side.0].bound.mean)
     }
-    return cost / (secondsPerToken * most)
   }
 }
 

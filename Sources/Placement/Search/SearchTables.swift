@@ -54,6 +54,9 @@ final class SearchTables: @unchecked Sendable {
   let groupSaving: Float
   let nodeSaving: Float
 
+  /// Whether searches look for balance at nearly the same cost.
+  var weighsBalance: Bool { hasHome && !hasReplicas }
+
   deinit {
     forward.deallocate()
     backward.deallocate()

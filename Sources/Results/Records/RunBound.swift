@@ -6,7 +6,7 @@ public struct RunBound: Hashable, Sendable {
   /// What a kind of resource has to do with it.
   public struct Roof: Hashable, Sendable {
     public var resource: String
-    /// Which of ``RunDescription/bounds`` tasks have that it binds.
+    /// Which of ``RunDescription/bounds`` tasks have that it binds; empty where no task is bound by it alone.
     public var taskBounds: [String]
     /// Its time at its peak, everything divided perfectly, over the bound's; 1 for what binds.
     public var shareOfBound: Double

@@ -65,7 +65,8 @@ public struct RunSummary: Codable, Hashable, Sendable {
       /// Per cent of throughput for one per cent of the resource.
       public var elasticityOfBound: Double
       public var elasticityInTurn: Double
-      public var elasticitySimulated: Double
+      /// Absent where no task is bound by it alone.
+      public var elasticitySimulated: Double?
     }
 
     public var tokensPerSecond: Double
