@@ -221,6 +221,8 @@ struct PlacementOptions: ParsableArguments {
   private static let mostSeconds = 86_400.0
   /// How many times the given time a search may take before it is stopped.
   private static let patience = 1.5
+  /// Of a search's trials over the one before.
+  private static let mostGrowth = 16.0
 
   func validate() throws {
     if time != nil, trials != nil { throw ValidationError("give --time or --trials, not both") }
@@ -302,7 +304,8 @@ struct PlacementOptions: ParsableArguments {
     let beginning = try effort.search.begin(task.profiled, from: task.current)
     var outcomes: [PlacementSearch.Outcome] = []
     var notes: [String] = []
-    // Each search is as long as the one before lets expect; short ones take longer for a trial.
+    // Each search is as long as the one before lets expect, and not so much longer that little would be
+    // left if it came to be stopped; short ones take longer for a trial.
     while true {
       let begun = secondsSpent()
       var (annealed, isLate) = (begun, false)
@@ -318,9 +321,10 @@ struct PlacementOptions: ParsableArguments {
           : "--trials \(effort.trials) gives the same placement on every machine")
       let perTrial = max(1e-9, (annealed - begun) / Double(effort.trials))
       let lastDescent = secondsSpent() - annealed
-      let trials = min(1e12, (limit - secondsSpent() - lastDescent) / perTrial)
+      let trials = min(
+        (limit - secondsSpent() - lastDescent) / perTrial, Self.mostGrowth * Double(effort.trials))
       // One group has nothing to try.
-      guard outcome.trials > 0, !isLate, trials > 2 * Double(effort.trials) else { break }
+      guard outcome.trials > 0, !isLate, trials > Double(effort.trials) else { break }
       effort.trials = Int(trials) / PlacementSearch.trialsPerRound * PlacementSearch.trialsPerRound
     }
     // Another number of trials is another schedule of temperatures, and may end worse.
