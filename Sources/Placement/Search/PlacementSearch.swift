@@ -39,7 +39,7 @@ public struct PlacementSearch: Sendable {
   /// loads differ more than their traffic does. So of home traffic, where swaps are judged by pairs and end
   /// in many places of like cost, some chains weigh work twice, and a better balance may cost 0.25 %:
   /// DeepSeek-V2-Lite on 16 devices ends 1.4 % less balanced than EPLB on unseen requests, not 3.3 %, and
-  /// costs 0.3 % more of 11 % less. With redundant copies descent on the exact measure is not done, and
+  /// costs 12 % less than it. With redundant copies descent on the exact measure is not done, and
   /// balance is within 2 % without.
   private static let priceOfBalance = 1.0025
   private static let balancingWorkWeight = 2.0
