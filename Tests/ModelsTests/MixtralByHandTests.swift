@@ -34,6 +34,11 @@ import Units
     #expect(found[.outputProjection]?.weightBytes == Bytes(4096 * 4096 * 2))
   }
 
+  @Test func weightsInMemoryAreAsManyBytesAsParametersSay() {
+    // 46.7e9 parameters in two bytes.
+    #expect(abs(model.weightBytes(precisions).value - 2 * Double(model.parameters.total)) < 1)
+  }
+
   @Test func expertsReadTheWeightsOfThoseThatHaveTokens() throws {
     // 4 tokens x top 2 = 8 pairs on 5 experts.
     let found = operators { model.routedExperts(tokens: 8, activeExperts: 5, precisions, $0) }

@@ -12,8 +12,8 @@ public struct LoadBound: Sendable, Hashable {
   /// The largest of: the mean; for each j < κ what the group has that holds j + 1 of the Γj + 1
   /// heaviest copies (there is one): the lightest j + 1 of those, and the κ - j - 1 lightest of all
   /// slots; and for each j ≤ κ the mean of those groups that hold j copies or more, of which there are
-  /// at least m = (copies - (j - 1)Γ) / (κ - j + 1), rounded up and where above 0: they have the jm lightest copies, or heavier ones.
-  /// O(copies log copies).
+  /// at least m = (copies - (j - 1)Γ) / (κ - j + 1), rounded up, where that is above 0: they have the jm
+  /// lightest copies, or heavier ones. O(copies log copies).
   public init(work: [Double], groups: Int, slots: Int) {
     precondition(groups > 0 && work.count <= groups * slots)
     let empty = [Double](repeating: 0, count: groups * slots - work.count)

@@ -57,26 +57,29 @@ public struct PlacementBound: Sendable, Hashable {
     let balanced = cache.answers(
       to: terms.map { $0.question(effort.of($0, dearest), isBalanced: true) }, threads: threads)
     for index in terms.indices { terms[index].bound = balanced[index] }
-    // A bound without slopes is better where imbalance cannot be avoided and slopes are steep. Those that
-    // cost most are tried first, until none is better: to stop early proves less, nothing wrong.
+    // A bound without slopes is better where imbalance cannot be avoided and slopes are steep: where more
+    // excess would pay it is always tried, elsewhere where slopes cost most, until none is better. To stop
+    // early proves less, nothing wrong.
     let cost = terms.map { $0.secondsOfSlopes(loads) }
-    let steep = terms.indices.filter { terms[$0].isSteep }
-    var dear = terms.indices.filter {
-      !terms[$0].isSteep && cost[$0] > Self.leastDoubt * terms[$0].secondsPerToken * terms[$0].most
-    }
-    dear.sort { (-cost[$0], $0) < (-cost[$1], $1) }
-    var next = steep
-    while true {
+    let isSteep = terms.map(\.isSteep)
+    /// Whether any of them is better.
+    @discardableResult func tryWithoutSlopes(_ indices: [Int]) -> Bool {
       let plain = cache.answers(
-        to: next.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) },
+        to: indices.map { terms[$0].question(effort.of(terms[$0], dearest), isBalanced: false) },
         threads: threads)
-      var isBetter = next == steep
-      for (index, bound) in zip(next, plain) {
-        isBetter = Self.choose(bound, for: index, &terms, loads) || isBetter
+      return zip(indices, plain).reduce(false) {
+        Self.choose($1.1, for: $1.0, &terms, loads) || $0
       }
-      guard isBetter, !dear.isEmpty else { break }
-      next = Array(dear.prefix(Self.doubtfulAtATime))
-      dear.removeFirst(next.count)
+    }
+    tryWithoutSlopes(terms.indices.filter { isSteep[$0] })
+    var doubtful = terms.indices.filter {
+      !isSteep[$0] && cost[$0] > Self.leastDoubt * terms[$0].secondsPerToken * terms[$0].most
+    }
+    doubtful.sort { (-cost[$0], $0) < (-cost[$1], $1) }
+    while !doubtful.isEmpty {
+      let next = Array(doubtful.prefix(Self.doubtfulAtATime))
+      doubtful.removeFirst(next.count)
+      guard tryWithoutSlopes(next) else { break }
     }
     layerWork = Self.work(terms, loads)
     communicationSeconds = Self.communication(terms, problem)
