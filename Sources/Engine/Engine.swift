@@ -5,8 +5,9 @@ import Units
 ///     var engine = Engine<FourAryHeap>(resources: resources)
 ///     try engine.run(graph, observer: &recorder)      // from engine.now to the end of the last task
 ///
-/// A task is released when all tasks it waits for are done, becomes active after its latency, and is
-/// done when every demand is served. While tasks are active each has a rate, and the sharing is
+/// A task is released when all tasks it waits for are done and it has its turn, where it takes turns
+/// (``TaskGraph/takeTurn(at:precedence:)``), becomes active after its latency, and is done when every
+/// demand is served. While tasks are active each has a rate, and the sharing is
 /// bottleneck-max-fair (``BottleneckFairSolver``); for tasks that ask equal amounts of everything
 /// they ask for, that is max-min (``MaxMinSolver``). Rates are solved anew only for the connected
 /// component of tasks and resources that a change touches, once an instant; a task that has its
@@ -21,6 +22,7 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   private var queue = Queue()
   private var tasks = TaskStates()
   private var claims: Claims
+  private var turns = Turns()
   private var sharing = Sharing()
   private var capacitySchedule = CapacitySchedule()
   /// What each resource gives per second now, in its base unit; starts as the table says.
@@ -57,13 +59,14 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
   ) throws(EngineError) -> SimTime {
     tasks.prepare(graph)
     claims.prepare(graph)
+    turns.prepare(graph, resourceCount: resources.count)
     sharing.prepare(graph, resourceCount: resources.count)
     queue.removeAll(keepingCapacity: true)
     lostCapacities.removeAll()
     var unfinished = graph.taskCount
     changeCapacities(graph)
     for task in 0..<graph.taskCount where tasks[task].waitsFor == 0 {
-      try release(task, graph, &observer)
+      try admit(task, graph, &observer)
     }
     while unfinished > 0, let event = queue.pop() {
       let task = Int(event.payload & 0xffff_ffff)
@@ -85,6 +88,18 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     guard unfinished == 0 else { throw stuck(graph) }
     try checkLaws()
     return now
+  }
+
+  /// The task waits for no other task; it may have to wait for its turn.
+  private mutating func admit<O: Observer>(
+    _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
+  ) throws(EngineError) {
+    if let turn = graph.turn(of: task),
+      !turns.take(task, at: turn.resource, precedence: turn.precedence)
+    {
+      return
+    }
+    try release(task, graph, &observer)
   }
 
   private mutating func release<O: Observer>(
@@ -189,7 +204,11 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     for index in tasks.successors(of: task) {
       let successor = Int(tasks.successor[index])
       tasks[successor].waitsFor -= 1
-      if tasks[successor].waitsFor == 0 { try release(successor, graph, &observer) }
+      if tasks[successor].waitsFor == 0 { try admit(successor, graph, &observer) }
+    }
+    // Those that this one held up wait for their turn now, too, and may go before others.
+    if let turn = graph.turn(of: task), let next = turns.give(at: turn.resource) {
+      try release(next, graph, &observer)
     }
   }
 

@@ -41,11 +41,11 @@ public struct HardwareCatalogue: Sendable {
   }
 
   /// The same with those entries only that some names need, and those of `extraFiles`: several times
-  /// as fast. What libraries add to collectives is left out.
+  /// as fast. What libraries add to collectives is left out, and how far kernels are off in each decade.
   ///
   /// - Parameters:
   ///   - names: Of nodes, devices or links, among whatever other words.
-  ///   - kernels: Whether there are numbers of kernels, all of them.
+  ///   - kernels: Whether there are numbers of kernels: all that the named devices could take.
   /// - Throws: ``Problems``. Where anything is wrong, ``load(extraFiles:)`` says so with suggestions.
   public static func load(
     naming names: Set<String>, kernels: Bool, extraFiles: [String] = []
@@ -58,14 +58,15 @@ public struct HardwareCatalogue: Sendable {
       file.words(into: &seeds)
       extra.append(file)
     }
-    let isNeeded = { (path: String) in
+    let isWanted = { (path: String) in
       ["links", "devices", "nodes"].contains { path.hasSuffix("/\($0).yaml") }
+        || kernels && path.hasSuffix("/kernels.yaml")
     }
-    let whole = kernels ? shippedFiles.filter { $0.hasSuffix("/kernels.yaml") } : []
-    for path in whole { extra.insert(try Value.contents(ofFile: path), at: 0) }
-    if kernels { for file in extra { file.words(into: &seeds) } }
+    var excerpt = Excerpt(ofFiles: shippedFiles.filter(isWanted))
+    excerpt.need(seeds)
+    if kernels { excerpt.need(kernelNames(in: excerpt, all: !extraFiles.isEmpty)) }
     var document = CatalogueDocument()
-    for (path, text) in Excerpt(ofFiles: shippedFiles.filter(isNeeded), naming: seeds).files {
+    for (path, text) in excerpt.files(leavingOut: "decades") {
       guard let text else { continue }
       document.add(try Value(parsing: text, file: path), problems)
     }
@@ -73,6 +74,19 @@ public struct HardwareCatalogue: Sendable {
     let catalogue = HardwareCatalogue(document, problems)
     try problems.throwIfAny()
     return catalogue
+  }
+
+  /// The kernels that the devices of an excerpt may take: of each family their own and their relatives',
+  /// and those of the device that takes nobody's, the last (``kernels(nearestTo:)``).
+  ///
+  /// - Parameter all: Because other files have kernels, too.
+  private static func kernelNames(in excerpt: Excerpt, all: Bool) -> [String] {
+    let entries = excerpt.entries(of: "kernels", saying: ["family", "device"])
+    var last: [String: String] = [:]
+    for entry in entries { last[entry.values[0]] = entry.values[1] }
+    return entries.filter { entry in
+      all || excerpt.keeps(entry.values[1]) || last[entry.values[0]] == entry.values[1]
+    }.map(\.name)
   }
 
   private static var shippedFiles: [String] {

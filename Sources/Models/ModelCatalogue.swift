@@ -76,7 +76,9 @@ public struct ModelCatalogue: Sendable {
       file.words(into: &seeds)
       values.append(file)
     }
-    for (path, text) in Excerpt(ofFiles: shippedFiles(), naming: seeds).files {
+    var excerpt = Excerpt(ofFiles: shippedFiles())
+    excerpt.need(seeds)
+    for (path, text) in excerpt.files() {
       if let text { values.insert(try Value(parsing: text, file: path), at: 0) }
     }
     var entries: [Entry] = []

@@ -108,6 +108,7 @@ extension ScenarioReader {
     case .memorySpaces: place("policies", "execution", "spaces")
     case .hotExperts: place("policies", "execution", "hot")
     case .cacheRoom: place("policies", "execution", "kv-cache")
+    case .copies: place("policies", "execution", "copies")
     case .budget: place("policies", "batching", "budget")
     case .blocks: place("policies", "execution", "kind")
     case .tokenResidence: place("policies", "communication", "model")

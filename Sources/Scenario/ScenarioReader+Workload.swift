@@ -16,6 +16,8 @@ struct WorkloadDraft {
   var phase: Phase?
   var phasePlace: Location
   var batch: Int?
+  /// Whether `batch` is `largest`: what fits is known when the deployment is.
+  var takesLargestBatch = false
   var context: Int?
   var speculation: Speculation?
   var requests: RequestLengths?
@@ -30,6 +32,8 @@ struct WorkloadDraft {
 extension ScenarioReader {
   /// Nothing is simulated with more tokens in an iteration.
   static let mostTokens = 1_000_000_000
+  /// Of each attention group.
+  static let mostSequences = 1_000_000
   /// A law as steep as this always chooses the same experts.
   static let steepestExponent = 8.0
 
@@ -48,7 +52,8 @@ extension ScenarioReader {
     }
     let phase = isOfRequests ? .decode : routing?.word("phase", Phase.self)
     routing?.finish()
-    let batch = reader.integer("batch", in: 1...1_000_000)
+    let takesLargestBatch = reader.optional("batch")?.isWord("largest") ?? false
+    let batch = takesLargestBatch ? nil : reader.integer("batch", in: 1...Self.mostSequences)
     let context =
       isOfRequests
       ? requests.map { $0.prompt + $0.output }
@@ -59,6 +64,7 @@ extension ScenarioReader {
     var draft = WorkloadDraft(
       selections: selections, phase: phase, phasePlace: place("workload", "routing", "phase"),
       batch: batch, context: context, speculation: speculation)
+    draft.takesLargestBatch = takesLargestBatch
     draft.requests = requests
     draft.source = source
     return draft
@@ -123,6 +129,31 @@ extension ScenarioReader {
         "'\(model.name)' decodes with attention to an encoder's output; write how long that is, "
           + "like 'source: 512 tokens'", at: place("workload"))
     }
+  }
+
+  /// What `batch: largest` is. Nil where something is wrong or missing.
+  func largestBatch(
+    _ draft: WorkloadDraft, _ deployment: Deployment, _ routing: RoutingPolicy?,
+    _ batching: Batching?
+  ) -> Int? {
+    guard let phase = draft.phase, let context = draft.context, let routing, let batching else {
+      return nil
+    }
+    // What fits depends on no selections.
+    let model = deployment.model
+    let any = try? library?.trace(drawing: .uniform, for: model, phase: phase)
+    guard
+      let trace = any
+        ?? (try? RoutingSample.trace(drawing: .uniform, for: model, phase: phase))
+    else { return nil }
+    var workload = Workload(
+      trace: trace, phase: phase, batch: 1, context: context, routing: routing,
+      batching: batching, speculation: draft.speculation)
+    workload.requests = draft.requests
+    workload.source = draft.source ?? 0
+    let each = max(1, workload.mostTokensPerGroup * deployment.parallelism.attention.data)
+    return workload.largestBatch(
+      on: deployment, most: min(Self.mostSequences, Self.mostTokens / each))
   }
 
   private func selections(_ routing: MappingReader) -> WorkloadDraft.Selections? {

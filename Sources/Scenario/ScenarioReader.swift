@@ -51,7 +51,7 @@ struct ScenarioReader {
     let precisions = precisions(for: cluster?.device)
     let fabric = fabric(devices: cluster?.deviceCount)
     let parallelism = parallelism(cluster: cluster, model: model?.architecture)
-    let workload = workload()
+    var workload = workload()
     let policies = policies()
     let measurement = measurement()
     let seed = root.integer("seed", in: 0...Int.max, default: 1)
@@ -61,6 +61,10 @@ struct ScenarioReader {
     checkEffect(workload, policies?.batching?.value, model?.architecture)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
+    if let deployment, let draft = workload, draft.takesLargestBatch {
+      workload?.batch = largestBatch(
+        draft, deployment, policies?.routing?.value, policies?.batching?.value)
+    }
     let trace = trace(
       workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
       seed: givenSeed ?? seed.map { UInt64($0) })
@@ -94,7 +98,9 @@ struct ScenarioReader {
     return placed.remarking(
       remarks(
         model, placed.deployment, placed.workload, measurement,
-        isDrawn: workload?.isDrawn ?? false))
+        isDrawn: workload?.isDrawn ?? false)
+        + (workload?.takesLargestBatch == true
+          ? ["the largest batch that fits: \(batch) sequences of each attention group"] : []))
   }
 
   private func predictable(_ scenario: Scenario, _ placement: PlacementPolicy?) -> Scenario {

@@ -42,7 +42,7 @@ public enum ServingError: Error, Sendable {
     case memorySpaces, hotExperts
     case blocks, duplicates
     /// Room for keys and values in host memory, and new tokens of an iteration.
-    case cacheRoom, budget
+    case cacheRoom, budget, copies
     case expertSlices
     case exchangeAlgorithm
     case tokenResidence

@@ -17,46 +17,95 @@ public struct Excerpt {
     var bytes: Range<Int>
   }
 
-  /// Path and text of each file; nil where nothing is left of one.
-  public private(set) var files: [(path: String, text: Data?)] = []
+  private let paths: [String]
+  private let texts: [[UInt8]]
+  private let sections: [[Section]]
+  private let entries: [String: [Entry]]
+  /// Names of entries that are needed.
+  private var needed: Set<String> = []
+  /// Where the entries that are kept begin, by file.
+  private var kept: [Set<Int>]
 
-  /// - Parameters:
-  ///   - paths: Files that can be read; what cannot is left out.
-  ///   - seeds: Names that are needed.
+  /// Nothing of the files, so far.
+  ///
+  /// - Parameter paths: Files that can be read; what cannot is left out.
   /// O(bytes).
-  public init(ofFiles paths: [String], naming seeds: Set<String>) {
-    var texts: [[UInt8]] = []
-    var kept: [String] = []
+  public init(ofFiles paths: [String]) {
+    var read: (paths: [String], texts: [[UInt8]]) = ([], [])
     for path in paths {
       guard let data = FileManager.default.contents(atPath: path) else { continue }
-      texts.append(Array(data))
-      kept.append(path)
+      read.paths.append(path)
+      read.texts.append(Array(data))
     }
+    self.paths = read.paths
+    texts = read.texts
+    sections = read.texts.map(Self.sections)
     var entries: [String: [Entry]] = [:]
-    var sections: [[Section]] = []
     for (file, text) in texts.enumerated() {
-      sections.append(Self.sections(of: text))
-      for section in sections[file] {
-        for entry in section.entries {
-          let name = String(decoding: text[entry.name], as: UTF8.self)
-          entries[name, default: []].append(Entry(file: file, bytes: entry.bytes))
-        }
+      for entry in sections[file].flatMap(\.entries) {
+        let name = String(decoding: text[entry.name], as: UTF8.self)
+        entries[name, default: []].append(Entry(file: file, bytes: entry.bytes))
       }
     }
-    // What entries name that are kept.
-    var needed = Array(seeds)
-    var seen = seeds
-    var keeps = texts.map { _ in Set<Int>() }
-    while let name = needed.popLast() {
+    self.entries = entries
+    kept = texts.map { _ in [] }
+  }
+
+  /// Keeps the entries of some names, those that they name, and so on. O(bytes kept).
+  public mutating func need(_ names: some Sequence<String>) {
+    var open = names.filter { entries[$0] != nil && needed.insert($0).inserted }
+    while let name = open.popLast() {
       for entry in entries[name] ?? [] {
-        keeps[entry.file].insert(entry.bytes.lowerBound)
+        kept[entry.file].insert(entry.bytes.lowerBound)
         Self.forEachWord(of: texts[entry.file], in: entry.bytes) { word in
-          if entries[word] != nil, seen.insert(word).inserted { needed.append(word) }
+          if entries[word] != nil, needed.insert(word).inserted { open.append(word) }
         }
       }
     }
-    for (file, path) in kept.enumerated() {
-      files.append((path, Self.excerpt(of: texts[file], sections[file], keeping: keeps[file])))
+  }
+
+  /// Whether an entry of that name is kept.
+  public func keeps(_ name: String) -> Bool { needed.contains(name) }
+
+  /// The entries of a section in their order, kept or not, each with what it says after some of its
+  /// keys; an entry that lacks one is left out. O(bytes of the section).
+  public func entries(
+    of section: String, saying keys: [String]
+  ) -> [(name: String, values: [String])] {
+    var found: [(name: String, values: [String])] = []
+    let starts = keys.map { Array("    \($0): ".utf8) }
+    for (file, text) in texts.enumerated() {
+      for own in sections[file] where text[own.header].starts(with: "\(section):".utf8) {
+        for entry in own.entries {
+          var values = [String?](repeating: nil, count: keys.count)
+          var line = entry.bytes.lowerBound
+          while line < entry.bytes.upperBound, values.contains(nil) {
+            let end = text[line..<entry.bytes.upperBound].firstIndex(of: Self.newline)
+            let bytes = text[line..<(end ?? entry.bytes.upperBound)]
+            for (key, start) in starts.enumerated() where bytes.starts(with: start) {
+              values[key] = String(decoding: bytes.dropFirst(start.count), as: UTF8.self)
+            }
+            line += bytes.count + 1
+          }
+          let known = values.compactMap(\.self)
+          guard known.count == keys.count else { continue }
+          found.append((String(decoding: text[entry.name], as: UTF8.self), known))
+        }
+      }
+    }
+    return found
+  }
+
+  /// Path and text of each file; nil where nothing is left of one. O(bytes).
+  ///
+  /// - Parameter key: A key of entries, or of mappings in them, that is left out with all below it.
+  public func files(leavingOut key: String? = nil) -> [(path: String, text: Data?)] {
+    paths.indices.map { file in
+      guard var text = Self.excerpt(of: texts[file], sections[file], keeping: kept[file]) else {
+        return (paths[file], nil)
+      }
+      if let key { Self.clear(key, in: &text) }
+      return (paths[file], Data(text))
     }
   }
 
@@ -111,9 +160,22 @@ public struct Excerpt {
       || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte >= 0x80
   }
 
+  private static func clear(_ key: String, in text: inout [UInt8]) {
+    var start = 0
+    var depth: Int?
+    while start < text.count {
+      let end = text[start...].firstIndex(of: newline) ?? text.count
+      let first = text[start..<end].firstIndex { $0 != blank } ?? end
+      if let outer = depth, first < end, first - start <= outer { depth = nil }
+      if depth == nil, text[first..<end].starts(with: "\(key):".utf8) { depth = first - start }
+      if depth != nil { for place in first..<end { text[place] = blank } }
+      start = end + 1
+    }
+  }
+
   private static func excerpt(
     of text: [UInt8], _ sections: [Section], keeping kept: Set<Int>
-  ) -> Data? {
+  ) -> [UInt8]? {
     var excerpt = text
     var isEmpty = true
     func clear(_ bytes: Range<Int>) {
@@ -126,7 +188,7 @@ public struct Excerpt {
       }
       if isLeft { isEmpty = false } else { clear(section.header) }
     }
-    return isEmpty ? nil : Data(excerpt)
+    return isEmpty ? nil : excerpt
   }
 
   private static let newline = UInt8(ascii: "\n")

@@ -48,7 +48,8 @@ extension Value {
     guard data.count <= limits.bytes else {
       throw refuse("the file is larger than \(limits.bytes >> 20) MiB, the limit for YAML")
     }
-    guard !data.contains(0), let text = String(data: data, encoding: .utf8) else {
+    let hasZero = data.withUnsafeBytes { $0.contains(0) }
+    guard !hasZero, let text = String(data: data, encoding: .utf8) else {
       throw refuse("the file is not UTF-8 text; a YAML file is expected")
     }
     let marks = data.withUnsafeBytes { countMarks(in: $0) }

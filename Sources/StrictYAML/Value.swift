@@ -63,6 +63,12 @@ public struct Value: Sendable {
     return false
   }
 
+  /// Whether this is a certain word.
+  public func isWord(_ word: String) -> Bool {
+    if case .scalar(word) = content { return true }
+    return false
+  }
+
   /// The value under a key, where this is a mapping that has it.
   public subscript(key: String) -> Value? {
     guard case .mapping(let entries) = content else { return nil }

@@ -92,9 +92,12 @@ private func hasDigit(_ text: String, after index: String.Index) -> Bool {
 }
 
 extension String {
+  /// Without blanks and tabs at its ends.
   fileprivate var trimmedSpaces: String {
-    let spaces: Set<Character> = [" ", "\t"]
-    return String(
-      drop { spaces.contains($0) }.reversed().drop { spaces.contains($0) }.reversed())
+    func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    guard let first = utf8.firstIndex(where: { !isSpace($0) }),
+      let last = utf8.lastIndex(where: { !isSpace($0) })
+    else { return "" }
+    return String(self[first...last])
   }
 }

@@ -50,6 +50,7 @@ struct CalibrateCommand: ParsableCommand {
 extension CalibrateCommand {
   struct Collectives: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "collectives",
       abstract: "Fits what collectives cost beside their bytes: launch, protocol, ramp, bandwidth.",
       discussion: """
         Reads tables with the columns of ai-dynamo/aiconfigurator (NCCL inside a node, DeepEP's \

@@ -8,6 +8,7 @@ import Units
 extension CalibrateCommand {
   struct Kernels: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "kernels",
       abstract: "Fits what kernels take: launches, tiles, fractions of peaks, by library.",
       discussion: """
         Reads tables with the columns of ai-dynamo/aiconfigurator (GEMM, experts, attention, latent \

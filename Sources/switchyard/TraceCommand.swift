@@ -23,6 +23,7 @@ struct TraceCommand: ParsableCommand {
 extension TraceCommand {
   struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "info",
       abstract: "Says what a trace is of, and verifies every byte of it.",
       discussion: """
         Example:
@@ -71,6 +72,7 @@ extension TraceCommand {
 
   struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "stats",
       abstract: "Measures load skew, reuse, next-layer dependence and device imbalance.",
       discussion: """
         load skew: the most loaded expert over the mean of its layer.
@@ -151,6 +153,7 @@ extension TraceCommand {
 
   struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "import",
       abstract: "Makes a trace from recorded selections in another format.",
       discussion: """
         Formats (--format; recognised by name and content where left out):
@@ -219,6 +222,7 @@ extension TraceCommand {
 
   struct Synthesize: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "synthesize",
       abstract: "Draws a trace of another shape from the statistics of a recorded one.",
       discussion: """
         The new trace has the recorded one's popularity of experts, next-layer dependence and \

@@ -13,6 +13,7 @@ struct ValidateCommand: ParsableCommand {
 extension ValidateCommand {
   struct Kernels: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "kernels",
       abstract: "Says how well the catalogue's entries predict measured kernels.",
       discussion: """
         Reads the same tables as 'calibrate'. Where the catalogue has no numbers for the device, those \

@@ -7,6 +7,7 @@ import Validation
 extension ValidateCommand {
   struct Papers: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "papers",
       abstract: "Runs the scenarios of papers and holds the results to what was published.",
       discussion: """
         Reads every \(PublishedSystem.fileName) under the folders:

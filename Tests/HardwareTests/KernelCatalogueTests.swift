@@ -119,3 +119,20 @@ struct KernelCatalogueTests {
       ])
   }
 }
+
+/// What is read for one device is what the whole catalogue gives it, but for the errors by decade.
+@Test func aDeviceReadAloneTakesTheKernelsThatItTakesAmongAll() throws {
+  let whole = try Shipped.catalogue()
+  var isSmaller = false
+  for device in whole.devices {
+    let alone = try HardwareCatalogue.load(naming: [device.name], kernels: true)
+    let expected = device.kernels.map { kernel in
+      var kernel = kernel
+      kernel.fit.decades = []
+      return kernel
+    }
+    #expect(try alone.device(named: device.name).kernels == expected, "\(device.name)")
+    isSmaller = isSmaller || alone.kernels.count < whole.kernels.count
+  }
+  #expect(isSmaller)
+}

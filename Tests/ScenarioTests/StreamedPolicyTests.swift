@@ -131,4 +131,46 @@ struct StreamedPolicyTests {
       "scenario.yaml:13:13: batching 'together' has no effect without 'workload.prompt' and "
         + "'workload.output': no request begins or ends")
   }
+
+  @Test("copies in a queue, or side by side")
+  func copies() throws {
+    func copies(_ text: String) throws -> StreamedWeights.Copies? {
+      let execution = "{kind: streamed, attention: companion, kv-cache: 1 MB, copies: \(text)}"
+      return try folder.load(replacing: streamed(execution)).deployment.execution.streamed?.copies
+    }
+    #expect(try copies("fair") == .fair)
+    #expect(try copies("queued") == .queued(CopyQueue(chunk: Bytes(100e6), first: .vectors)))
+    #expect(
+      try copies("{kind: queued, chunk: 1 GB, first: oldest}")
+        == .queued(CopyQueue(chunk: Bytes(1e9), first: .oldest)))
+    #expect(
+      try copies("{kind: queued, chunk: layer, first: weights}")
+        == .queued(CopyQueue(chunk: nil, first: .weights)))
+    try expect(
+      streamed("{kind: streamed, attention: companion, copies: {kind: fair, chunk: 1 MB}}"),
+      "scenario.yaml:12:74: 'chunk' has no effect with kind 'fair'; it is for kind 'queued'")
+    try expect(
+      streamed("{kind: streamed, attention: companion, copies: {kind: queued, chunk: 1 B}}"),
+      "scenario.yaml:12:61: 'chunk' is 1 B; pieces of less than 1 MB would be too many to simulate")
+    try expect(
+      streamed("{kind: streamed, copies: fair}"),
+      "scenario.yaml:12:39: 'copies' has no effect with the attention of the device: nothing but weights "
+        + "takes the link")
+  }
+
+  @Test("as many requests as there is room for")
+  func largestBatch() throws {
+    var changes = streamed(batching: "continuous", workload: requests)
+    changes["batch: 4"] = "batch: largest"
+    let scenario = try folder.load(replacing: changes)
+    let batch = scenario.workload.batch
+    #expect(batch > 4)
+    #expect(
+      scenario.remarks.contains(
+        "the largest batch that fits: \(batch) sequences of each attention group"))
+    changes["batch: 4"] = "batch: \(batch)"
+    #expect(try folder.load(replacing: changes).workload.batch == batch)
+    changes["batch: 4"] = "batch: \(batch + 1)"
+    #expect(try folder.problems(replacing: changes).count == 1)
+  }
 }

@@ -24,7 +24,7 @@ func host(
 
 func streamed(
   _ cluster: Cluster, attention: ExpertExecution.Attention = .companion, cache: Bytes? = nil,
-  model: ModelArchitecture = smallModel()
+  copies: StreamedWeights.Copies = .queued(CopyQueue()), model: ModelArchitecture = smallModel()
 ) throws -> Deployment {
   try Deployment(
     model: model, cluster: cluster, precisions: Precisions(.bf16),
@@ -33,7 +33,7 @@ func streamed(
       layers: model.expertLayers.count, experts: model.experts.count, groups: 1),
     exchange: .init(dispatch: .bf16, combine: .bf16),
     execution: ExpertExecution(
-      experts: .streamed(StreamedWeights(cache: cache)), attention: attention))
+      experts: .streamed(StreamedWeights(cache: cache, copies: copies)), attention: attention))
 }
 
 /// Weights of the small model in bytes: four attentions of 64 x (2 x 16 + 2 x 4) x 1024, three layers of
@@ -219,6 +219,78 @@ struct HostAttentionTests {
   }
 }
 
+@Suite("A copy engine for each direction of the link")
+struct CopyQueueTests {
+  /// What comes down the link in one iteration of one microbatch: weights, and attention's outputs.
+  private struct Copies {
+    var weights: [RunLog.Ended]
+    var outputs: [RunLog.Ended]
+    /// From the end of each layer's attention to when its output has come, in seconds.
+    var waits: [Double] = []
+    /// Of the whole iteration.
+    var seconds: Double
+
+    init(_ copies: StreamedWeights.Copies) throws {
+      let log = try run(
+        streamed(host(), cache: Bytes(20e9), copies: copies), batch: 512, context: 64, iterations: 1)
+      weights = tasks(log, .weightStream)
+      outputs = []
+      for layer in 0..<4 {
+        // There and back.
+        let vectors = tasks(log, .vectorTransfer, layer: layer).sorted { $0.start < $1.start }
+        let core = try #require(tasks(log, .companionAttention, layer: layer).first)
+        let back = try #require(vectors.last)
+        outputs.append(back)
+        waits.append((back.end - core.end).seconds)
+      }
+      seconds = (log.ends[0] - log.starts[0]).seconds
+    }
+
+    /// Whether two are ever under way at a time.
+    var overlap: Bool {
+      let all = (weights + outputs).sorted { $0.start < $1.start }
+      return zip(all, all.dropFirst()).contains { $0.end > $1.start }
+    }
+  }
+
+  @Test func oneCopyIsUnderWayAtATime() throws {
+    #expect(try Copies(.fair).overlap)
+    for first in CopyQueue.First.allCases {
+      #expect(try !Copies(.queued(CopyQueue(chunk: Bytes(2e6), first: first))).overlap)
+    }
+  }
+
+  @Test func piecesAreNoLargerThanAChunkAndAllOfTheModel() throws {
+    let whole = try Copies(.queued(CopyQueue(chunk: nil)))
+    let pieces = try Copies(.queued(CopyQueue(chunk: Bytes(2e6))))
+    #expect(whole.weights.count == 5)
+    // The table, four units and what comes ahead: 164.7 MB by 2 MB, each unit rounded up.
+    #expect((83...88).contains(pieces.weights.count))
+    for piece in pieces.weights { #expect((piece.end - piece.start).seconds < 1.01 * 2e6 / 19.5e9 + 2e-6) }
+  }
+
+  /// Outputs are 512 x 1024 x 2 bytes, 54 us; a chunk of 2 MB takes 103 us, a layer 1.4 ms and more.
+  @Test func vectorsWaitForOneChunkAtMost() throws {
+    let (own, chunk): (Double, Double) = (512 * 1024 * 2 / 19.5e9 + 1e-6, 2e6 / 19.5e9)
+    let short = try Copies(.queued(CopyQueue(chunk: Bytes(2e6))))
+    for wait in short.waits { #expect(wait <= own + chunk + 2e-6) }
+    // A copy of a whole layer is not interrupted.
+    let whole = try Copies(.queued(CopyQueue(chunk: nil)))
+    #expect(whole.waits.contains { $0 > own + 5 * chunk })
+    // Nor does it help to be cut where weights go first.
+    let last = try Copies(.queued(CopyQueue(chunk: Bytes(2e6), first: .weights)))
+    #expect(last.waits.contains { $0 > own + 5 * chunk })
+    #expect(short.seconds <= whole.seconds * (1 + 1e-6))
+  }
+
+  /// Bytes are the same, so that a link that is never idle takes as long.
+  @Test func noOrderChangesWhatTheLinkCarries() throws {
+    let fair = try Copies(.fair).seconds
+    let queued = try Copies(.queued(CopyQueue(chunk: Bytes(2e6)))).seconds
+    #expect(abs(queued / fair - 1) < 0.02)
+  }
+}
+
 @Suite("What does not hold a model must hold")
 struct StreamingMemoryTests {
   private func workload(_ requests: RequestLengths?, batch: Int, _ batching: Batching) throws
@@ -290,6 +362,31 @@ struct StreamingMemoryTests {
       refusal { try workload(nil, batch: 2, Batching()).check(deployment) }
         == "2 sequences of 130 tokens need the keys and values of 260 tokens; 1.049 MB of host memory "
         + "have room for 256, or 1 sequences")
+  }
+
+  /// 256 tokens of cache: three requests of 98 + 32/2 do not fit, two of 98 + 32 do not; a budget of 130
+  /// keeps 32 going (32 x 129 <= 130 x 32), one of 200 49.
+  @Test func theLargestBatchIsTheLastThatFits() throws {
+    let deployment = try streamed(host(), cache: Bytes(1_048_576))
+    let lengths = RequestLengths(prompt: 98, output: 32)
+    for (batching, largest) in [
+      (Batching(admission: .continuous), 2), (Batching(admission: .together), 1),
+    ] {
+      var given = try workload(lengths, batch: 999, batching)
+      #expect(given.largestBatch(on: deployment, most: 1000) == largest)
+      #expect(given.largestBatch(on: deployment, most: 1) == 1)
+      given.batch = largest
+      #expect(throws: Never.self) { try given.check(deployment) }
+      given.batch = largest + 1
+      #expect(throws: ServingError.self) { try given.check(deployment) }
+    }
+    let budget = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 130))
+    #expect(budget.largestBatch(on: try streamed(host()), most: 1000) == 32)
+    let small = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 200))
+    #expect(small.largestBatch(on: try streamed(host()), most: 1000) == 49)
+    // Every microbatch has a sequence.
+    let parts = try workload(nil, batch: 1, Batching(microbatches: 3))
+    #expect(parts.largestBatch(on: deployment, most: 1000) == 3)
   }
 
   @Test func theMachineMustBeThere() throws {

@@ -22,10 +22,22 @@ enum ExecutionKind: String, PolicyKind {
     case .resident, .companion, .fastest: ["attention"]
     case .fetch: []
     case .split: ["attention", "spaces", "hot", "alpha"]
-    case .streamed: ["attention", "kv-cache"]
+    case .streamed: ["attention", "kv-cache", "copies"]
     case .blocks: BlockPolicy.keys
     }
   }
+}
+
+/// How copies of weights and vectors of tokens come to the link:
+///
+/// ```yaml
+/// copies: fair                                        # they share it at every moment
+/// copies: {kind: queued, chunk: 100 MB, first: vectors}   # one after the other; chunk: layer cuts nothing
+/// ```
+private enum CopiesKind: String, PolicyKind {
+  case fair, queued
+
+  var keys: [String] { self == .fair ? [] : ["chunk", "first"] }
 }
 
 /// How a split finds the experts of each side.
@@ -66,8 +78,35 @@ extension ScenarioReader {
   }
 
   private func streamed(_ mapping: MappingReader?) -> StreamedWeights? {
-    guard let written = mapping?.optional("kv-cache") else { return StreamedWeights() }
-    return written.quantity("kv-cache", Byte.self, problems).map { StreamedWeights(cache: $0) }
+    var streamed = StreamedWeights()
+    if let written = mapping?.optional("kv-cache") {
+      guard let cache = written.quantity("kv-cache", Byte.self, problems) else { return nil }
+      streamed.cache = cache
+    }
+    if let written = mapping?.optional("copies") {
+      guard let copies = copies(written) else { return nil }
+      streamed.copies = copies
+    }
+    return streamed
+  }
+
+  private func copies(_ value: Value) -> StreamedWeights.Copies? {
+    guard let reader = PolicyReader<CopiesKind>("copies", value, problems) else { return nil }
+    defer { reader.finish() }
+    guard reader.kind == .queued else { return .fair }
+    var queue = CopyQueue()
+    if let chunk = reader.mapping?.optional("chunk") {
+      if chunk.isWord("layer") {
+        queue.chunk = nil
+      } else {
+        guard let bytes = chunk.quantity("chunk", Byte.self, problems) else { return nil }
+        queue.chunk = bytes
+      }
+    }
+    guard let first = reader.mapping?.word("first", CopyQueue.First.self, default: queue.first)
+    else { return reader.mapping == nil ? .queued(queue) : nil }
+    queue.first = first
+    return .queued(queue)
   }
 
   private func split(_ mapping: MappingReader?) -> ExpertExecution.Split? {
@@ -113,8 +152,23 @@ extension ExpertExecution {
       case .streamed(let streamed):
         "weights streamed from the companion's memory"
           + (streamed.cache.map { ", \($0) of it for the KV cache" } ?? "")
+          + streamed.copies.words
       case .blocks(let blocks): blocks.words
       }
     return kind + beside
+  }
+}
+
+extension StreamedWeights.Copies {
+  /// What is not as usual of them.
+  fileprivate var words: String {
+    switch self {
+    case .queued(CopyQueue()): ""
+    case .fair: ", copies sharing the link"
+    case .queued(let queue):
+      ", copies in turn, weights "
+        + (queue.chunk.map { "by pieces of \($0)" } ?? "whole")
+        + (queue.first == .oldest ? "" : ", \(queue.first.rawValue) first")
+    }
   }
 }

@@ -35,28 +35,51 @@ extension StepPlanner {
     stream.endIteration(ahead: bytes)
   }
 
-  /// Appends a copy of weights behind the one before it. It reads host memory, passes the link and
-  /// writes the device's memory.
+  /// Appends a copy of weights behind the one before it, in the pieces that the copy engine makes of it.
+  ///
+  /// - Returns: The last piece.
   private func appendCopy(
     _ bytes: Bytes, _ part: Int, _ stream: WeightStream, after kernel: TaskID?,
     to graph: inout TaskGraph
   ) -> TaskID {
+    let chunk = copyQueue?.chunk ?? bytes
+    let pieces = max(1, (bytes / chunk - 1e-9).rounded(.up))
+    let link = deployment.cluster.node.companion?.port?.latency ?? .zero
+    var last = appendPiece(bytes * (1 / pieces), part, latency: link, to: &graph)
+    if let before = stream.lastCopy { graph.add(last, after: before) }
+    if let kernel { graph.add(last, after: kernel) }
+    for _ in 1..<max(2, Int(pieces)) where pieces > 1 {
+      let piece = appendPiece(bytes * (1 / pieces), part, latency: .zero, to: &graph)
+      graph.add(piece, after: last)
+      last = piece
+    }
+    return last
+  }
+
+  /// Reads host memory, passes the link and writes the device's memory.
+  private func appendPiece(
+    _ bytes: Bytes, _ part: Int, latency: SimTime, to graph: inout TaskGraph
+  ) -> TaskID {
     let device = 0
     let place = TaskPlace(stage: .weightStream, layer: layer(ofPart: part), device: device)
     let own = resources.devices[device]
-    let companion = deployment.cluster.node.companion
     let energy =
-      (companion?.processor.memory.energyPerByte ?? .zero)
+      (deployment.cluster.node.companion?.processor.memory.energyPerByte ?? .zero)
       + deployment.cluster.device.memory.energyPerByte
-    let copy = graph.addTask(
-      place.label(.companionLink), latency: companion?.port?.latency ?? .zero,
-      energy: bytes * energy)
-    if let way = own.companion?.way { graph.demand(bytes, of: way.from) }
+    let piece = graph.addTask(
+      place.label(.companionLink), latency: latency, energy: bytes * energy)
+    if let way = own.companion?.way {
+      graph.demand(bytes, of: way.from)
+      if let queue = copyQueue { graph.takeTurn(at: way.from, precedence: queue.weightPrecedence) }
+    }
     if let memory = own.companion?.memory { graph.demand(bytes, of: memory) }
     graph.demand(bytes, of: own.memory)
-    if let last = stream.lastCopy { graph.add(copy, after: last) }
-    if let kernel { graph.add(copy, after: kernel) }
-    return copy
+    return piece
+  }
+
+  /// Nil where copies share the link fairly.
+  private var copyQueue: CopyQueue? {
+    if case .queued(let queue) = deployment.execution.streamed?.copies { queue } else { nil }
   }
 
   /// Appends what comes before attention's core, with the core of prompts, and the way of decoded tokens
@@ -114,7 +137,11 @@ extension StepPlanner {
   ) -> TaskID {
     let latency = deployment.cluster.node.companion?.port?.latency ?? .zero
     let task = graph.addTask(place.label(.companionLink), latency: latency)
-    if let way = companion.way { graph.demand(bytes, of: isBack ? way.from : way.to) }
+    if let way = companion.way {
+      let link = isBack ? way.from : way.to
+      graph.demand(bytes, of: link)
+      if let queue = copyQueue { graph.takeTurn(at: link, precedence: queue.vectorPrecedence) }
+    }
     graph.demand(bytes, of: companion.memory)
     return task
   }
