@@ -44,6 +44,12 @@ struct CSVTests {
       try text("resources.csv").hasSuffix(
         "5,spare,spare links,,B/s,1000000000.0,0.0,0.0,1,0.0,0.0\n"))
     #expect(try text("duplicates.csv") == "experts_needed,experts_found\n10,4\n")
+    #expect(try text("limits.csv") == "tokens_per_s,bound_by\n8000000.0,gpu memory\n")
+    #expect(
+      try text("roofs.csv").hasPrefix(
+        "resource,position,share_of_bound,elasticity_of_bound,elasticity_in_turn,"
+          + "simulated_elasticity\ngpu memory,0,1.0,1.0,1.0,0."))
+    #expect(try text("roofs.csv").hasSuffix("links,1,0.25,0.0,0.25,\n"))
     #expect(try text("pair_traffic.csv") == "source,target,bytes\n0,1,256\n1,0,128\n")
     #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps
     // Quotes are doubled, and a text with a line feed or a comma is quoted.
@@ -57,11 +63,12 @@ struct CSVTests {
     var result = try exampleResult(spans: .none)
     result.pairs = nil
     result.duplicates = nil
-    let kept = ["spans.csv", "pair_traffic.csv", "duplicates.csv"]
+    result.bound = nil
+    let kept = ["spans", "pair_traffic", "duplicates", "limits", "roofs"].map { $0 + ".csv" }
     #expect(Set(directory.contents).isSuperset(of: kept))
     try result.writeCSV(toDirectory: directory.path)
     #expect(Set(directory.contents).isDisjoint(with: kept))
-    #expect(directory.contents.count == ResultTable.allCases.count - 3)
+    #expect(directory.contents.count == ResultTable.allCases.count - 5)
   }
 
   @Test("Numbers as bytes read back as the same numbers")

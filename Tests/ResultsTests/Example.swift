@@ -114,6 +114,16 @@ func exampleResult(spans: SpansKept = .all) throws -> RunResult {
     uses: exampleUses, elapsed: SimTime(microseconds: 2), idlePower: 10,
     pairs: PairTraffic(deviceCount: 2, bytes: [0, 256, 128, 0]))
   result.duplicates = DuplicateUse(needed: 10, found: 4)
+  result.bound = RunBound(
+    throughput: TokenRate(8e6), boundBy: "gpu memory",
+    roofs: [
+      .init(
+        resource: "gpu memory", taskBounds: ["memory bandwidth"], shareOfBound: 1,
+        elasticityOfBound: 1, elasticityInTurn: 1),
+      .init(
+        resource: "links", taskBounds: [], shareOfBound: 0.25, elasticityOfBound: 0,
+        elasticityInTurn: 0.25),
+    ])
   return result
 }
 

@@ -21,6 +21,8 @@ enum ResultTable: String, CaseIterable {
   case spans
   case pairTraffic = "pair_traffic"
   case duplicates
+  case limits
+  case roofs
 
   /// Without the run's id, which only a database has.
   var columns: [String] {
@@ -56,6 +58,12 @@ enum ResultTable: String, CaseIterable {
     case .spans: ["iteration", "device", "stage", "layer", "bound", "start_ps", "end_ps"]
     case .pairTraffic: ["source", "target", "bytes"]
     case .duplicates: ["experts_needed", "experts_found"]
+    case .limits: ["tokens_per_s", "bound_by"]
+    case .roofs:
+      [
+        "resource", "position", "share_of_bound", "elasticity_of_bound", "elasticity_in_turn",
+        "simulated_elasticity",
+      ]
     }
   }
 
@@ -75,6 +83,8 @@ enum ResultTable: String, CaseIterable {
     case .spans: try result.writeSpans(to: &sink)
     case .pairTraffic: try result.writePairTraffic(to: &sink)
     case .duplicates: try result.writeDuplicates(to: &sink)
+    case .limits: try result.writeLimit(to: &sink)
+    case .roofs: try result.writeRoofs(to: &sink)
     }
   }
 
@@ -84,6 +94,7 @@ enum ResultTable: String, CaseIterable {
     case .spans: !result.spans.isEmpty
     case .pairTraffic: result.pairs != nil
     case .duplicates: result.duplicates != nil
+    case .limits, .roofs: result.bound != nil
     default: true
     }
   }

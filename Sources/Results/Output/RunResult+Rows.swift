@@ -35,6 +35,29 @@ extension RunResult {
     try sink.endRow()
   }
 
+  func writeLimit(to sink: inout some RowSink) throws {
+    guard let bound else { return }
+    sink.add(bound.throughput.value)
+    sink.add(bound.boundBy)
+    try sink.endRow()
+  }
+
+  func writeRoofs(to sink: inout some RowSink) throws {
+    for (position, roof) in (bound?.roofs ?? []).enumerated() {
+      sink.add(roof.resource)
+      sink.add(position)
+      sink.add(roof.shareOfBound)
+      sink.add(roof.elasticityOfBound)
+      sink.add(roof.elasticityInTurn)
+      if let simulated = simulatedElasticity(of: roof) {
+        sink.add(simulated)
+      } else {
+        sink.addNothing()
+      }
+      try sink.endRow()
+    }
+  }
+
   func writeRemarks(to sink: inout some RowSink) throws {
     for (position, remark) in description.remarks.enumerated() {
       sink.add(position)

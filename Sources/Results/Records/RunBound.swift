@@ -55,6 +55,11 @@ extension RunResult {
     }
   }
 
+  /// The same of a roof; nil where no task is bound by it alone.
+  func simulatedElasticity(of roof: RunBound.Roof) -> Double? {
+    roof.taskBounds.isEmpty ? nil : simulatedElasticity(of: roof.taskBounds)
+  }
+
   /// The share of the mean device's time in which it waits.
   public var waitingShare: Double {
     stages.first { $0.stage == description.waitingStage }.map { share(of: $0) } ?? 0

@@ -76,8 +76,7 @@ extension RunSummary.Limit {
       Roof(
         resource: $0.resource, shareOfBound: $0.shareOfBound,
         elasticityOfBound: $0.elasticityOfBound, elasticityInTurn: $0.elasticityInTurn,
-        elasticitySimulated: $0.taskBounds.isEmpty
-          ? nil : result.simulatedElasticity(of: $0.taskBounds))
+        elasticitySimulated: result.simulatedElasticity(of: $0))
     }
     remarks = result.boundRemarks
   }

@@ -162,7 +162,7 @@ extension RunResult {
     for roof in bound.roofs {
       table.add(
         "  " + roof.resource, gain(roof.elasticityOfBound), gain(roof.elasticityInTurn),
-        roof.taskBounds.isEmpty ? "" : gain(simulatedElasticity(of: roof.taskBounds)))
+        simulatedElasticity(of: roof).map(gain) ?? "")
     }
     return table.description + boundRemarks.map { "  \($0)\n" }.joined()
   }
