@@ -45,7 +45,7 @@ let package = Package(
     // Floor 2
     room("Models", sees: ["Units", "StrictYAML"], resources: [.copy("Catalogue")]),
     room(
-      "Hardware", sees: ["Units", "StrictYAML", "Models"],
+      "Hardware", sees: ["Units", "Threading", "StrictYAML", "Models"],
       resources: [.copy("Catalogue")]),
     room("Fabric", sees: ["Units", "StrictYAML", "Engine", "Hardware"]),
     room("Traces", sees: ["Units", "Statistics", "CLZMA", "CZlib"]),

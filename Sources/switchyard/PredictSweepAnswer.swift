@@ -1,6 +1,7 @@
 import Results
 import Roofline
 import Scenario
+import StrictYAML
 import Units
 
 /// What `predict --sweep` says: a row for each value.
@@ -18,19 +19,26 @@ struct PredictSweepAnswer: Encodable {
     var expectedActiveCopies: Double
   }
 
+  struct Refusal: Encodable {
+    var value: Double
+    var reason: String
+  }
+
   var name: String
   var path: String
   /// Of the points' values; empty without one.
   var unit: String
   var points: [Point] = []
+  /// Values with which the scenario cannot be, each with the first reason.
+  var leftOut: [Refusal] = []
   /// Of the last point; the same in all unless the path is one of the machine's.
   private var last: ScenarioPrediction?
   private let sweep: PredictSweep
 
-  private enum CodingKeys: CodingKey { case name, path, unit, points }
+  private enum CodingKeys: CodingKey { case name, path, unit, points, leftOut }
 
-  /// - Throws: `Problems` of the first value that cannot be, `CommandFailure` where nothing depends on
-  ///   the path.
+  /// - Throws: `Problems` of the first value where the scenario cannot be with that, `CommandFailure` where
+  ///   nothing depends on the path.
   init(_ sweep: PredictSweep, of scenarios: inout PredictableScenarios) throws {
     self.sweep = sweep
     path = sweep.path
@@ -39,11 +47,16 @@ struct PredictSweepAnswer: Encodable {
     var progress = Progress("points", of: sweep.values.count)
     defer { progress.finish() }
     for value in sweep.values {
-      let prediction = try scenarios.prediction(setting: sweep.setting(value))
-      name = prediction.scenario.name
-      points.append(Point(value, prediction))
-      last = prediction
-      progress.advance()
+      defer { progress.advance() }
+      do {
+        let prediction = try scenarios.prediction(setting: sweep.setting(value))
+        name = prediction.scenario.name
+        points.append(Point(value, prediction))
+        last = prediction
+      } catch let problems as Problems {
+        guard let reason = problems.list.first, !points.isEmpty else { throw problems }
+        leftOut.append(Refusal(value: value, reason: reason.description))
+      }
     }
     guard points.count > 1, let first = points.first else { return }
     let isIdle = points.allSatisfy {
@@ -72,7 +85,15 @@ struct PredictSweepAnswer: Encodable {
         point.memoryBytes > 0 ? fourDigits(point.flops / point.memoryBytes) : "",
         fixed(point.expectedActiveCopies, decimals: 1))
     }
-    return name + "\n\n" + table.description
+    return name + "\n\n" + table.description + leftOutText
+  }
+
+  /// How many values are left out, with the first one's reason; empty without any.
+  private var leftOutText: String {
+    guard let first = leftOut.first else { return "" }
+    return wrapped(
+      "\(leftOut.count) of \(sweep.values.count) values are left out, the first \(sweep.words(first.value)): "
+        + first.reason)
   }
 
   /// What a file begins with that may be replaced.

@@ -232,7 +232,8 @@ struct CopyQueueTests {
 
     init(_ copies: StreamedWeights.Copies) throws {
       let log = try run(
-        streamed(host(), cache: Bytes(20e9), copies: copies), batch: 512, context: 64, iterations: 1)
+        streamed(host(), cache: Bytes(20e9), copies: copies), batch: 512, context: 64, iterations: 1
+      )
       weights = tasks(log, .weightStream)
       outputs = []
       for layer in 0..<4 {
@@ -266,7 +267,9 @@ struct CopyQueueTests {
     #expect(whole.weights.count == 5)
     // The table, four units and what comes ahead: 164.7 MB by 2 MB, each unit rounded up.
     #expect((83...88).contains(pieces.weights.count))
-    for piece in pieces.weights { #expect((piece.end - piece.start).seconds < 1.01 * 2e6 / 19.5e9 + 2e-6) }
+    for piece in pieces.weights {
+      #expect((piece.end - piece.start).seconds < 1.01 * 2e6 / 19.5e9 + 2e-6)
+    }
   }
 
   /// Outputs are 512 x 1024 x 2 bytes, 54 us; a chunk of 2 MB takes 103 us, a layer 1.4 ms and more.

@@ -164,7 +164,7 @@ extension RunResult {
         "  " + roof.resource, gain(roof.elasticityOfBound), gain(roof.elasticityInTurn),
         simulatedElasticity(of: roof).map(gain) ?? "")
     }
-    return table.description + boundRemarks.map { "  \($0)\n" }.joined()
+    return table.description + boundRemarks.map { wrapped($0) }.joined()
   }
 
   private var energyText: String {

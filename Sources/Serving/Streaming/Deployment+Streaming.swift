@@ -41,12 +41,16 @@ extension Deployment {
     if streamed.copies != StreamedWeights().copies, execution.attention == .device {
       throw .option(
         .copies,
-        "'copies' has no effect with the attention of the device: nothing but weights takes the link")
+        "'copies' has no effect with the attention of the device: nothing but weights takes the link"
+      )
     }
-    if case .queued(let queue) = streamed.copies, let chunk = queue.chunk, chunk < CopyQueue.leastChunk {
+    if case .queued(let queue) = streamed.copies, let chunk = queue.chunk,
+      chunk < CopyQueue.leastChunk
+    {
       throw .option(
         .copies,
-        "'chunk' is \(chunk); pieces of less than \(CopyQueue.leastChunk) would be too many to simulate")
+        "'chunk' is \(chunk); pieces of less than \(CopyQueue.leastChunk) would be too many to simulate"
+      )
     }
     let (weights, capacity) = (streamedModelBytes, companion.processor.memory.capacity)
     guard weights + (streamed.cache ?? .zero) <= capacity else {
