@@ -139,6 +139,35 @@ struct PredictCommandTests {
     }
   }
 
+  @Test("leaves out values that cannot be, and says so")
+  func leftOut() throws {
+    let range = "workload.batch=1..1000000:x10"
+    let text = try bench.output(
+      of: "predict", Workbench.quickstart, "--sweep", range, "--csv", "points.csv")
+    let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    let found = try #require(
+      words.firstMatch(
+        of: #/(\d) of 7 values are left out, the first (\d+): .*quickstart.yaml:\d+:\d+: /#))
+    let left = try #require(Int(found.1))
+    let first = try #require(Int(found.2))
+    #expect(words.contains("device 0 would need"))
+    let rows = try bench.text(bench.file("points.csv")).split(separator: "\n")
+    #expect(rows.count == 1 + 7 - left)
+    // It is the first that does not fit by itself, and the one before does.
+    _ = try bench.refusal(
+      "predict", Workbench.quickstart, "--set", "workload.batch=\(first)")
+    try bench.output(
+      of: "predict", Workbench.quickstart, "--set", "workload.batch=\(first / 10)")
+    struct LeftOut: Decodable {
+      struct Value: Decodable { var value: Double }
+      var leftOut: [Value]
+    }
+    let json = try bench.output(
+      of: "predict", Workbench.quickstart, "--sweep", range, "--json")
+    let answer = try JSONDecoder().decode(LeftOut.self, from: Data(json.utf8))
+    #expect(answer.leftOut.count == left && answer.leftOut.first?.value == Double(first))
+  }
+
   @Test("refuses sweeps that cannot be, or have no effect")
   func badSweeps() throws {
     #expect(
