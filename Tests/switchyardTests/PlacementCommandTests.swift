@@ -105,6 +105,61 @@ struct PlacementCommandTests {
     #expect(all.found.profiled.costSeconds < one.found.profiled.costSeconds)
   }
 
+  /// The solver says when it begins, and that it has outlived the program if it gets so far. The signal is
+  /// the one that lets nobody do anything any more; others a test's child may not even get.
+  @Test("A solver is gone when the program is, were it killed")
+  func solverDoesNotOutlive() throws {
+    let words = bench.file(".words")
+    try #require(mkfifo(words, 0o600) == 0)
+    let script = """
+      #!/bin/sh
+      exec 9>'\(words)'
+      sleep 120 9>&- &
+      printf '%8d' $! >&9
+      wait
+      echo outlived the program >&9
+      """
+    // Written by another process: one that a test beside this forks would have it open, and nobody could
+    // run it.
+    try bench.write(script, to: "script")
+    let copy = try Process.run(
+      URL(fileURLWithPath: "/bin/sh"),
+      arguments: [
+        "-c", "cat \"$0/script\" > \"$0/cbc\" && chmod +x \"$0/cbc\"", bench.folder,
+      ])
+    copy.waitUntilExit()
+    // The program has the fifo open as well, so that nothing waits here for words that never come.
+    let reading = open(words, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    let writing = open(words, O_WRONLY | O_CLOEXEC)
+    try #require(reading >= 0 && writing >= 0 && fcntl(reading, F_SETFL, 0) == 0)
+    let heard = FileHandle(fileDescriptor: reading, closeOnDealloc: true)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try #require(Workbench.program))
+    process.arguments = [
+      "place", bench.file("scenario.yaml"), "--method", "moetuner", "--traffic", "transition",
+      "--objective", "bottleneck", "--time", "1000s", "--no-bound",
+    ]
+    var environment = ProcessInfo.processInfo.environment
+    environment["PATH"] = bench.folder + ":/usr/bin:/bin"
+    environment["TMPDIR"] = bench.folder
+    process.environment = environment
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle(fileDescriptor: writing)
+    try process.run()
+    close(writing)
+    // Waits for the solver, and then for the end of both.
+    let number = String(decoding: heard.readData(ofLength: 8), as: UTF8.self)
+    let sleeper = try #require(
+      Int32(number.trimmingCharacters(in: .whitespaces)), "\(number)")
+    kill(process.processIdentifier, SIGKILL)
+    #expect(heard.readDataToEndOfFile() == Data())
+    // It has what tells the test's own process of the end of its child.
+    kill(sleeper, SIGKILL)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal)
+  }
+
   @Test("A comparison simulates what a run does, and more copies balance better")
   func compare() throws {
     let rows = try JSONDecoder().decode(

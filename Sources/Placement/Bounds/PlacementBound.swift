@@ -37,7 +37,6 @@ public struct PlacementBound: Sendable, Hashable {
     case meanWork = "mean-work"
   }
 
-
   public var work: Double { layerWork.reduce(0, +) }
   public var communication: Double { communicationSeconds.reduce(0, +) }
   /// No less than the mean work, which every placement has.
