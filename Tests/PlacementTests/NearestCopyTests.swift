@@ -1,5 +1,6 @@
 import Statistics
 import Testing
+import Traces
 
 @testable import Placement
 
@@ -95,6 +96,59 @@ struct NearestCopyTests {
     }
   }
 
+  @Test("what it costs is what replay counts, where every rank has every token", arguments: [2, 3])
+  func replayed(perNode: Int) throws {
+    var random = RandomStream(seed: 21, name: "replayed")
+    let (layers, experts, topK, groups) = (2, 8, 3, 6)
+    var selections: [UInt16] = []
+    for _ in 0..<60 * layers {
+      var chosen: [UInt16] = []
+      while chosen.count < topK {
+        let draw = random.uniform()
+        let expert = UInt16(draw * draw * Double(experts))
+        if !chosen.contains(expert) { chosen.append(expert) }
+      }
+      selections += chosen
+    }
+    let trace = try RoutingTrace(
+      shape: try RoutingShape(model: "small", layerIDs: [0, 1], experts: experts, topK: topK),
+      origin: .synthetic, provenance: "made by a test",
+      sequences: [TraceSequence(name: "all", firstToken: 0, prefillTokens: 0, decodeTokens: 60)],
+      selections: selections)
+    var problem = try RoutingProfile(of: trace, windows: 1).problem(
+      groups: groups, groupsPerNode: perNode, redundant: 4, iterationTokens: 60
+    ) { _, _, tokens in tokens }
+    (problem.traffic, problem.replicaChoice, problem.sendsOnceToNode) = (.home, .nearest, false)
+    (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 1000)
+    let found = randomPlacement(problem, [3, 1, 2, 1, 1, 2, 1, 1], &random)
+    let placement = try #require(found)
+    let homes = Array(0..<groups)
+    var counts = RoutingCounts(
+      slots: try ExpertSlots(
+        devices: groups, devicesPerNode: perNode, homeDevice: homes, hosts: placement.hosts,
+        replicas: .nearest(
+          hosts: placement.hosts, homeDevice: homes, devicesPerNode: perNode, devices: groups)))
+    try counts.replay(
+      ReplayBatch(ranks: homes.map { _ in Array(0..<trace.tokens) }), of: trace)
+    let cost = PlacementCost(of: placement, in: problem)
+    for layer in 0..<layers {
+      let ranks = homes.map { $0 * layers + layer }
+      let sent = ranks.reduce(0) { $0 + Int(counts.sent[$1]) }
+      let within = ranks.reduce(0) { $0 + Int(counts.sentWithinNode[$1]) }
+      #expect(sent > within && within > 0)
+      let expected = Double(within + 1000 * (sent - within)) / Double(groups)
+      #expect(abs(cost.homeSeconds[layer] - expected) < 1e-9 * expected)
+      var loads = [Double](repeating: 0, count: groups)
+      let slots = counts.slots
+      for slot in 0..<slots.slotCount[layer] {
+        let cell = layer * slots.slotsPerLayer + slot
+        loads[Int(slots.deviceOfSlot[cell])] += Double(counts.slotTokens[cell]) / Double(groups)
+      }
+      let slowest = loads.max() ?? 0
+      #expect(abs(cost.layerWork[layer] - slowest) < 1e-9 * slowest)
+    }
+  }
+
   @Test("copies everywhere leave nothing to send, and all work where it began")
   func everywhere() throws {
     let problem = try problem(1, groups: 2, groupsPerNode: 1, redundant: 8)
@@ -148,6 +202,17 @@ struct NearestCopyTests {
     }
     // Not so low that it says nothing.
     #expect(closest < 1.6)
+  }
+
+  @Test("a search is no worse than where copies balance, whatever it thinks of them")
+  func search() throws {
+    for seed in 0..<4 {
+      let problem = try problem(UInt64(seed))
+      let found = try PlacementSearch(seed: 1, trials: 300).run(problem)
+      let balanced = PlacementCost(of: .eplb(problem), in: problem)
+      #expect(found.cost.total <= balanced.total)
+      #expect(found.cost == PlacementCost(of: found.placement, in: problem))
+    }
   }
 
   @Test("where nothing is known of a choice, the bound is the mean work and says so")

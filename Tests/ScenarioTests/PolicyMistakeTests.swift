@@ -79,7 +79,8 @@ struct PolicyMistakeTests {
         + "how many with 'redundant'")
     try expect(
       "placement: {kind: eplb, redundant: 8, replica-choice: near}",
-      "scenario.yaml:12:57: 'near' is not a value of 'replica-choice'; one of: even, nearest, least-loaded")
+      "scenario.yaml:12:57: 'near' is not a value of 'replica-choice'; one of: even, nearest, least-loaded"
+    )
     try expect(
       "placement: {kind: eplb, redundant: 8, replica-choice: least-loaded}",
       "scenario.yaml:12:57: copies cannot be taken by load in a run, where each rank's copy is fixed "

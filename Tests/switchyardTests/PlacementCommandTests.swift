@@ -160,6 +160,44 @@ struct PlacementCommandTests {
     #expect(process.terminationReason == .uncaughtSignal)
   }
 
+  @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
+  func nearestCopies() throws {
+    func place(_ choice: String) throws -> Placed {
+      try self.place(
+        "--method", "eplb", "--replica-choice", choice, "--set",
+        "policies.placement={kind: round-robin, redundant: 64}")
+    }
+    let (even, nearest) = (try place("even"), try place("nearest"))
+    let bound = try #require(nearest.bound)
+    #expect(nearest.found.profiled.costSeconds < even.found.profiled.costSeconds)
+    #expect(bound.seconds <= nearest.found.profiled.costSeconds)
+    #expect(
+      nearest.notes.contains(
+        "this holds where tokens take the nearest copy: run it with 'replica-choice: nearest'"))
+    func rows(_ choice: String) throws -> [Compared] {
+      try JSONDecoder().decode(
+        [Compared].self,
+        from: Data(
+          bench.output(
+            of: "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "64",
+            "--replica-choice", choice, "--json"
+          ).utf8))
+    }
+    let (first, second) = (try rows("even")[0], try rows("nearest")[0])
+    #expect(second.tokensPerSecond != first.tokensPerSecond)
+    #expect(second.believedSeconds == nearest.found.profiled.costSeconds)
+    // The scenario's own choice is what is placed by where nothing else is asked.
+    let own = try self.place(
+      "--method", "eplb", "--set",
+      "policies.placement={kind: round-robin, redundant: 64, replica-choice: nearest}")
+    #expect(own.found.profiled.costSeconds == nearest.found.profiled.costSeconds)
+    #expect(
+      try bench.usageError(
+        "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "64", "--replica-choice",
+        "least-loaded"
+      ).contains("is not simulated"))
+  }
+
   @Test("A comparison simulates what a run does, and more copies balance better")
   func compare() throws {
     let rows = try JSONDecoder().decode(
