@@ -72,13 +72,15 @@ public struct Scenario: Sendable {
 extension Scenario {
   /// The same with experts elsewhere.
   ///
-  /// - Parameter workload: In place of the scenario's.
+  /// - Parameters:
+  ///   - workload: In place of the scenario's.
+  ///   - choice: Among copies.
   /// - Throws: ``ServingError`` where the placement does not fit the model or a device's memory.
   func placing(
-    _ placement: ExpertPlacement, _ workload: Workload
+    _ placement: ExpertPlacement, _ workload: Workload, choice: ReplicaChoice
   ) throws(ServingError) -> Scenario {
     var changed = self
-    changed.deployment = try deployment.placing(placement)
+    changed.deployment = try deployment.placing(placement, choice: choice)
     changed.workload = workload
     changed.memory = MemoryBudget(changed.deployment, workload)
     guard changed.memory.fits else { throw .doesNotFit(changed.memory) }

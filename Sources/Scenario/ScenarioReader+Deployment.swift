@@ -34,7 +34,7 @@ extension ScenarioReader {
     do throws(ServingError) {
       return try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
-        placement: placement,
+        placement: placement, replicaChoice: policy.replicaChoice ?? .even,
         exchange: .init(
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
@@ -111,6 +111,7 @@ extension ScenarioReader {
     case .copies: place("policies", "execution", "copies")
     case .budget: place("policies", "batching", "budget")
     case .blocks: place("policies", "execution", "kind")
+    case .replicaChoice: place("policies", "placement", "replica-choice")
     case .tokenResidence: place("policies", "communication", "model")
     case .duplicates: place("policies", "execution", "duplicates")
     case .expertSlices: place("parallelism", "experts", "tensor")

@@ -33,6 +33,8 @@ public struct Deployment: Sendable {
   public var precisions: Precisions
   public var parallelism: Parallelism
   public var placement: ExpertPlacement
+  /// Which copy of an expert with several a token goes to.
+  public let replicaChoice: ReplicaChoice
   public var exchange: Exchange
   public let execution: ExpertExecution
   public let protocols: ExchangeProtocols
@@ -77,7 +79,8 @@ public struct Deployment: Sendable {
     /// Each returns to its own device, where its keys and values are.
     case home
     /// Each stays where its experts' results were added up, on the device of one of them, and goes on
-    /// from there. Attention runs wherever tokens are, so that every device keeps the keys and values of
+    /// from there; on a group of devices where these slice experts. Attention runs wherever tokens are, so
+    /// that every device keeps the keys and values of
     /// all sequences, and an iteration ends with everybody giving the others those of its new tokens.
     case transition
   }
@@ -87,8 +90,9 @@ public struct Deployment: Sendable {
   ///   model.
   public init(
     model: ModelArchitecture, cluster: Cluster, precisions: Precisions, parallelism: Parallelism,
-    placement: ExpertPlacement, exchange: Exchange, protocols: ExchangeProtocols? = nil,
-    fabric: FabricPlan = FabricPlan(), execution: ExpertExecution = .resident
+    placement: ExpertPlacement, replicaChoice: ReplicaChoice = .even, exchange: Exchange,
+    protocols: ExchangeProtocols? = nil, fabric: FabricPlan = FabricPlan(),
+    execution: ExpertExecution = .resident
   ) throws(ServingError) {
     let devices = cluster.deviceCount
     let (attention, experts) = (parallelism.attention, parallelism.experts)
@@ -120,6 +124,7 @@ public struct Deployment: Sendable {
     self.precisions = precisions
     self.parallelism = parallelism
     self.placement = placement
+    self.replicaChoice = replicaChoice
     self.exchange = exchange
     self.protocols =
       protocols ?? ExchangeProtocols(startUp: cluster.node.scaleUp.collectiveLatency)
@@ -144,6 +149,7 @@ public struct Deployment: Sendable {
           + "its node once; use another kind of communication")
     }
     try checkSharedGroups()
+    try checkReplicaChoice()
     try checkResidence()
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
@@ -203,6 +209,22 @@ public struct Deployment: Sendable {
     }
   }
 
+  private func checkReplicaChoice() throws(ServingError) {
+    func refuse(_ reason: String) -> ServingError { .option(.replicaChoice, reason) }
+    switch replicaChoice {
+    case .even: break
+    case .leastLoaded:
+      throw refuse(
+        "copies cannot be taken by load in a run, where each rank's copy is fixed beforehand: use 'even' "
+          + "or 'nearest'")
+    case .nearest:
+      guard blocks == nil else {
+        throw refuse(
+          "'replica-choice' has no effect on experts in blocks, which are dealt to any device")
+      }
+    }
+  }
+
   private func checkResidence() throws(ServingError) {
     guard exchange.residence == .transition else { return }
     func refuse(_ reason: String) -> ServingError {
@@ -211,8 +233,11 @@ public struct Deployment: Sendable {
     guard exchange.algorithm == .flat, exchange.options.chunks == nil else {
       throw refuse("tokens go from device to device by themselves; use kind 'flat' without chunks")
     }
-    guard parallelism.attention.tensor == 1, parallelism.experts.tensor == 1 else {
-      throw refuse("a token is on one device: neither attention nor experts can be sliced so far")
+    guard parallelism.attention.tensor == parallelism.experts.tensor else {
+      throw refuse(
+        "a token is on the devices that slice its expert, and they slice its attention: give attention "
+          + "and experts the same 'tensor', not \(parallelism.attention.tensor) and "
+          + "\(parallelism.experts.tensor)")
     }
     guard placement.sharedGroups == 0 else {
       throw refuse("shared experts cannot have expert groups of their own so far")
@@ -280,11 +305,14 @@ extension ModelArchitecture {
 extension Deployment {
   /// The same with experts elsewhere.
   ///
+  /// - Parameter choice: Among copies, in place of the deployment's.
   /// - Throws: ``ServingError`` where the placement does not fit the model or the parallelism.
-  public func placing(_ placement: ExpertPlacement) throws(ServingError) -> Deployment {
+  public func placing(
+    _ placement: ExpertPlacement, choice: ReplicaChoice? = nil
+  ) throws(ServingError) -> Deployment {
     try Deployment(
       model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
-      placement: placement, exchange: exchange, protocols: protocols, fabric: fabric,
-      execution: execution)
+      placement: placement, replicaChoice: choice ?? replicaChoice, exchange: exchange,
+      protocols: protocols, fabric: fabric, execution: execution)
   }
 }

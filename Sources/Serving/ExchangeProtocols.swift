@@ -85,7 +85,10 @@ public struct ExchangeProtocols: Sendable {
         find(.allToAll, .nccl, ranks: attentionWidth, nodes: spanned) ?? tensorExchange
     }
     if residence == .transition {
-      contextGather = find(.allGather, .nccl, ranks: devices, nodes: nodes) ?? contextGather
+      // Among devices with the same slice.
+      let groups = devices / max(1, attentionWidth)
+      contextGather =
+        find(.allGather, .nccl, ranks: groups, nodes: min(groups, nodes)) ?? contextGather
     }
     guard library != .nccl else { return }
     // The kernels for many tokens take what they are given, by default 20; those for few take what the

@@ -63,7 +63,7 @@ public struct NeededLoad: Hashable, Sendable {
     } else {
       let slots = load.counts.slots
       for slot in 0..<slots.slotCount[position]
-      where load.counts.slotTokens[position * slots.slotsPerLayer + slot] > 0 {
+      where load.slotTokens(position * slots.slotsPerLayer + slot) > 0 {
         activeCopies[position] += 1
       }
     }

@@ -33,7 +33,8 @@ struct PlanStep {
   var pass: Pass
   /// Of the model; -1 for none. A prediction layer costs what the last layer with experts costs.
   var layer: Int
-  /// The layer's place among those with experts; of another layer, how many of those are before it.
+  /// The layer's place among those with experts; of another layer, and of what comes behind a layer's
+  /// experts' sum, how many of those are before it.
   var position = 0
 
   /// The layer that results know the step by: a prediction layer is none of the model's.
@@ -120,9 +121,10 @@ private struct ProgramWriter {
         position += 1
       } else {
         for work in attention(layer) { add(work, layer: layer, position: position) }
-        if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
+        let exchange = PlanStep.Work.tensorExchange(passes: 2)
+        if slicesAttention { add(exchange, layer: layer, position: position) }
         add(.kernels(.denseFeedForward), layer: layer, position: position)
-        if slicesAttention { add(.tensorExchange(passes: 2), layer: layer) }
+        if slicesAttention { add(exchange, layer: layer, position: position) }
       }
     }
     // An encoder's output is read by the decoder's layers; no token comes of it.
@@ -153,7 +155,8 @@ private struct ProgramWriter {
     if !overlaps && !sharesAlone { work.append(.kernels(.sharedExperts)) }
     work.append(.dispatch)
     if overlaps { work.append(.kernels(.sharedExperts)) }
-    work += [.experts, .combine, .kernels(.weightedSum)] + exchange
+    work += [.experts, .combine, .kernels(.weightedSum)]
     for work in work { add(work, layer: layer, position: position) }
+    for work in exchange { add(work, layer: layer, position: position + 1) }
   }
 }

@@ -39,7 +39,9 @@ struct RoutedLoad {
     self.traffic = traffic
     counts = RoutingCounts(slots: slots, keepsMatrix: keepsMatrix || needsMatrix)
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
-    moves = deployment.exchange.residence == .transition ? TokenMoves(slots: slots) : nil
+    moves =
+      deployment.exchange.residence == .transition
+      ? TokenMoves(slots: slots, slices: deployment.parallelism.experts.tensor) : nil
     if let execution = deployment.blocks, let routes {
       blocks = BlockDealer(deployment, execution, positions: positions, routes)
     }
@@ -100,6 +102,15 @@ struct RoutedLoad {
       guard routed == expected else {
         throw .lawBroken("layer \(layer) routes \(routed) of \(expected) selections")
       }
+      if let moves, positions.contains(layer) {
+        let slots = counts.slots.slotsPerLayer
+        let reached = (layer * slots..<(layer + 1) * slots).reduce(0) {
+          $0 + Int(moves.slotTokens[$1])
+        }
+        guard reached == expected else {
+          throw .lawBroken("layer \(layer) brings \(reached) of \(expected) selections to experts")
+        }
+      }
       guard shared > 0 else { continue }
       let served = (0..<shared).reduce(0) { $0 + sharedTokens(layer: layer, group: $1) }
       guard served == batch.tokens.count else {
@@ -114,13 +125,18 @@ struct RoutedLoad {
     Int(counts.deviceTokens[layer * counts.slots.devices + group])
   }
 
+  /// Tokens that go to a copy of an expert.
+  ///
+  /// - Parameter cell: `[layer][slot]`, with rows of as many slots as any layer has.
+  func slotTokens(_ cell: Int) -> Int { Int(moves?.slotTokens[cell] ?? counts.slotTokens[cell]) }
+
   /// Rows that the routed experts of a group get in a layer.
   ///
   /// - Parameter slots: The group's, of the layer.
   func routedRows(layer: Int, slots own: [Int32]) -> GroupedLoad {
     var load = GroupedLoad()
     for slot in own {
-      load.add(Int(counts.slotTokens[layer * counts.slots.slotsPerLayer + Int(slot)]))
+      load.add(slotTokens(layer * counts.slots.slotsPerLayer + Int(slot)))
     }
     return load
   }
@@ -131,7 +147,7 @@ struct RoutedLoad {
   func experts(layer: Int, slots own: [Int32]) -> [ExpertShares.Expert] {
     own.indices.compactMap { place in
       let cell = layer * counts.slots.slotsPerLayer + Int(own[place])
-      let tokens = Int(counts.slotTokens[cell])
+      let tokens = slotTokens(cell)
       return tokens > 0 ? ExpertShares.Expert(place: place, tokens: tokens) : nil
     }
   }
@@ -150,7 +166,7 @@ struct RoutedLoad {
       }
       for slot in 0..<counts.slots.slotCount[position] where blocks == nil {
         let cell = position * counts.slots.slotsPerLayer + slot
-        add(Int(counts.slotTokens[cell]), toGroup: Int(counts.slots.deviceOfSlot[cell]))
+        add(slotTokens(cell), toGroup: Int(counts.slots.deviceOfSlot[cell]))
       }
       for group in 0..<deployment.placement.sharedGroups {
         add(sharedTokens(layer: position, group: group), toGroup: group)
@@ -174,7 +190,7 @@ extension TokenMoves {
   /// Bytes that a device puts on its ports in a layer's dispatch and combine together.
   fileprivate func bytesSent(layer: Int, device: Int, dispatch: Bytes, combine: Bytes) -> Int {
     var (there, back) = (0, 0)
-    for other in 0..<slots.devices {
+    for other in 0..<devices {
       there += dispatched(layer: layer, from: device, to: other)
       back += combined(layer: layer, from: device, to: other)
     }

@@ -1,4 +1,5 @@
 import Models
+import Placement
 import Traces
 
 /// What some of a workload's tokens choose, which stands for what all choose: enough to say what to
@@ -89,6 +90,7 @@ public struct RoutingSample: Sendable {
     private var routing: RoutingPolicy
     private var hosts: [[[Int]]]
     private var sharedGroups: Int
+    private var replicaChoice: ReplicaChoice
     private var model: ModelArchitecture
     private var devices: [Int]
     private var exchange: Deployment.Exchange
@@ -99,6 +101,7 @@ public struct RoutingSample: Sendable {
       routing = workload.routing
       hosts = deployment.placement.hosts
       sharedGroups = deployment.placement.sharedGroups
+      replicaChoice = deployment.replicaChoice
       model = deployment.model
       let cluster = deployment.cluster
       devices = [

@@ -46,6 +46,7 @@ public enum ServingError: Error, Sendable {
     case expertSlices
     case exchangeAlgorithm
     case tokenResidence
+    case replicaChoice
   }
 
   /// Whether what was asked for is at fault (exit code 2) or the run (exit code 1).

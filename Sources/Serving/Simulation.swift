@@ -201,7 +201,8 @@ public struct Simulation: ~Copyable {
         devicesPerNode: deployment.parallelism.experts.tensor == 1
           ? deployment.cluster.devicesPerNode : nil,
         homeDevice: deployment.cluster.deviceIndices.map { deployment.expertGroup(of: $0) },
-        hosts: deployment.placement.hosts, sharedDevices: deployment.placement.sharedGroups)
+        hosts: deployment.placement.hosts, sharedDevices: deployment.placement.sharedGroups,
+        replicas: deployment.replicaTables)
     } catch { throw .trace(error) }
   }
 
@@ -217,7 +218,7 @@ public struct Simulation: ~Copyable {
         devices: cluster.nodeCount, homeDevice: cluster.deviceIndices.map { cluster.node(of: $0) },
         hosts: deployment.placement.hosts.map { layer in
           layer.map { groups in groups.map { cluster.node(of: $0 * width) } }
-        })
+        }, replicas: deployment.replicaTables)
     } catch { throw .trace(error) }
   }
 

@@ -148,6 +148,10 @@ struct StepPlanner {
     case .attentionOutput:
       appendAttentionOutput(step, of: chain, to: &graph)
     case .tensorExchange(let passes):
+      if let moves = load.moves {
+        appendTensorExchange(step, passes: passes, of: chain, moves, to: &graph)
+        return
+      }
       appendTensorExchange(step, passes: passes, of: chain, to: &graph)
     case .dispatch:
       try appendDispatch(step, of: chain, load, to: &graph)
@@ -354,10 +358,14 @@ struct StepPlanner {
     return last
   }
 
-  /// How many devices do an exchange together, on how many nodes: all, or those of an attention
-  /// group.
+  /// How many devices do an exchange together, on how many nodes: all, those of an attention group, or
+  /// those with the same slice.
   private func groupSize(of stage: Stage) -> (ranks: Int, nodes: Int) {
     let cluster = deployment.cluster
+    if stage == .contextGather {
+      let groups = cluster.deviceCount / deployment.parallelism.experts.tensor
+      return (groups, min(groups, cluster.nodeCount))
+    }
     guard stage == .tensorExchange else { return (cluster.deviceCount, cluster.nodeCount) }
     let width = deployment.parallelism.attention.tensor
     let spans = stride(from: 0, to: cluster.deviceCount, by: width).map {

@@ -1,8 +1,8 @@
 /// Where a model's experts live, as replay needs it.
 ///
 /// A *slot* is one copy of one expert of one layer on one device. An expert with several slots has
-/// replicas; which of them a source rank's tokens go to is fixed beforehand (rank modulo replicas),
-/// so that ranks with the same choices form a *replica class* and share one table.
+/// replicas; which of them a source rank's tokens go to is fixed beforehand (``ReplicaTables``), so that
+/// ranks with the same choices form a *replica class* and share one table.
 public struct ExpertSlots: Sendable {
   public let layers: Int
   public let experts: Int
@@ -22,6 +22,8 @@ public struct ExpertSlots: Sendable {
   public let replicaClasses: Int
   /// `[rank]`
   public let classOfRank: [Int]
+  /// Of tokens that are on a device, `[device]`; nil where their rank's class is theirs everywhere.
+  public let classOfDevice: [Int]?
   /// `[class][layer][expert]`
   public let slotOfExpert: [UInt16]
   /// The device that all tokens of each rank go to besides, in every layer, `[rank]`: where the shared
@@ -37,11 +39,12 @@ public struct ExpertSlots: Sendable {
   ///   - hosts: `[layer][expert][replica]`: the devices that hold a copy; each expert has one.
   ///   - sharedDevices: The first so many devices hold the shared experts and nothing else; rank
   ///     modulo their number says which of them a rank's tokens go to.
+  ///   - replicas: Which copy each rank's tokens go to; rank modulo copies where nil.
   /// - Throws: ``TraceError/impossibleShape(detail:)`` naming the first layer and expert that do
   ///   not fit.
   public init(
     devices: Int, devicesPerNode: Int? = nil, homeDevice: [Int], hosts: [[[Int]]],
-    sharedDevices: Int = 0
+    sharedDevices: Int = 0, replicas: ReplicaTables? = nil
   ) throws(TraceError) {
     try Self.check(devices: devices, homeDevice: homeDevice, hosts: hosts)
     try Self.check(sharedDevices: sharedDevices, hosts: hosts)
@@ -59,9 +62,15 @@ public struct ExpertSlots: Sendable {
     guard slotsPerLayer < 65_536 else {
       throw .impossibleShape(detail: "\(slotsPerLayer) expert slots in a layer; at most 65535")
     }
-    let classes = Self.replicaClasses(of: hosts, ranks: homeDevice.count)
+    let tables = replicas ?? .even(hosts: hosts, ranks: homeDevice.count)
+    precondition(
+      tables.classOfRank.count == homeDevice.count
+        && tables.copyOfExpert.count == tables.classes * layers * experts,
+      "the tables are of these ranks and hosts")
+    let classes = tables.classes
     replicaClasses = classes
-    classOfRank = homeDevice.indices.map { $0 % classes }
+    classOfRank = tables.classOfRank
+    classOfDevice = tables.classOfDevice
     var deviceOfSlot = [UInt16](repeating: 0, count: layers * slotsPerLayer)
     var expertOfSlot = deviceOfSlot
     var slotOfExpert = [UInt16](repeating: 0, count: classes * layers * experts)
@@ -69,8 +78,8 @@ public struct ExpertSlots: Sendable {
       var slot = 0
       for (expert, replicas) in hostsOfLayer.enumerated() {
         for replicaClass in 0..<classes {
-          slotOfExpert[(replicaClass * layers + layer) * experts + expert] =
-            UInt16(slot + replicaClass % replicas.count)
+          let cell = (replicaClass * layers + layer) * experts + expert
+          slotOfExpert[cell] = UInt16(slot) + tables.copyOfExpert[cell]
         }
         for device in replicas {
           deviceOfSlot[layer * slotsPerLayer + slot] = UInt16(device)
@@ -135,16 +144,5 @@ public struct ExpertSlots: Sendable {
             + "\(sharedDevices), which hold shared experts only")
       }
     }
-  }
-
-  /// Rank modulo replicas repeats with the least common multiple of the replica counts.
-  private static func replicaClasses(of hosts: [[[Int]]], ranks: Int) -> Int {
-    var multiple = 1
-    for count in Set(hosts.joined().map(\.count)) {
-      var (a, b) = (multiple, count)
-      while b != 0 { (a, b) = (b, a % b) }
-      multiple = min(multiple / a * count, 1 << 40)
-    }
-    return min(multiple, ranks)
   }
 }

@@ -64,6 +64,13 @@ struct CompareCommand: ParsableCommand {
     var throughputGain: Double
   }
 
+  func validate() throws {
+    if question.replicaChoice == .leastLoaded {
+      throw ValidationError(
+        "--replica-choice least-loaded is not simulated: runs take copies evenly or the nearest")
+    }
+  }
+
   func run() throws {
     try reportingFailures {
       let candidates = try candidates()

@@ -108,7 +108,7 @@ struct PlaceCommand: ParsableCommand {
       let start = Date()
       let answer = try question.place(method, task, effort)
       let seconds = Date().timeIntervalSince(start)
-      let memory = try task.scenario(with: answer.placement, named: method.rawValue).memory
+      let memory = try task.memory(of: answer.placement)
       var report = PlacementReport(task, method, answer, memory, seconds: seconds)
       if !noBound { report.addBound(threads: question.threads) }
       try file?.write(
@@ -214,7 +214,11 @@ struct PlacementOptions: ParsableArguments {
       """)
   var objective = PlacementProblem.Objective.sum
 
-  @Option(help: "How tokens choose among copies: even, nearest or least-loaded.")
+  @Option(
+    help: """
+      How tokens choose among copies: even, nearest (one on the token's device, else one of its node), or \
+      least-loaded, which is estimated, not simulated. As the scenario's placement has it where left out.
+      """)
   var replicaChoice: ReplicaChoice?
 
   static let defaultSeconds = 10.0

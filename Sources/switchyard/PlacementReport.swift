@@ -17,6 +17,8 @@ struct PlacementReport {
     var layers: Int
     var experts: Int
     var copies: Int
+    /// How tokens choose among copies; absent where no expert has several.
+    var replicaChoice: String?
     var groups: Int
     var groupsPerNode: Int
     var profiledRequests: Int
@@ -57,6 +59,8 @@ struct PlacementReport {
     /// Of the cost above the bound, over the bound; absent where the bound is nothing.
     var gap: Double?
     var isOfChosenCopies: Bool
+    /// `mean-work` where nothing else is known of how tokens choose among copies.
+    var covers: PlacementBound.Coverage.RawValue
   }
 
   struct Judgement: Encodable {
@@ -122,6 +126,7 @@ struct PlacementReport {
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
+      replicaChoice: problem.hasReplicas ? problem.replicaChoice.rawValue : nil,
       groups: problem.groups, groupsPerNode: problem.groupsPerNode,
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
       windows: problem.windows,
@@ -142,8 +147,18 @@ struct PlacementReport {
     addWarnings()
   }
 
-  /// What nobody may miss: a placement that is no better than the one it started from.
+  /// What nobody may miss: how tokens take copies, and a placement that is no better than the one it
+  /// started from.
   private mutating func addWarnings() {
+    switch task.profiled.replicaChoice {
+    case .even: break
+    case .nearest:
+      content.notes.append(
+        "this holds where tokens take the nearest copy: run it with 'replica-choice: nearest'")
+    case .leastLoaded:
+      content.notes.append(
+        "copies by load are an estimate: a run takes copies evenly or the nearest")
+    }
     guard let current = content.current else { return }
     if let (now, found) = unseenCosts(current), found > now {
       content.notes.append(
@@ -167,7 +182,7 @@ struct PlacementReport {
     let least = answer.isOptimal ? answer.cost.total : bound.total
     content.bound = Bound(
       seconds: least, gap: least > 0 ? answer.cost.total / least - 1 : nil,
-      isOfChosenCopies: bound.isOfChosenCopies)
+      isOfChosenCopies: bound.isOfChosenCopies, covers: bound.covers.rawValue)
   }
 
   func text(allLayers: Bool, allPorts: Bool) -> String {
@@ -184,7 +199,9 @@ struct PlacementReport {
   private var head: String {
     let copies =
       content.copies == content.experts
-      ? "\(content.experts) experts" : "\(content.copies) copies of \(content.experts) experts"
+      ? "\(content.experts) experts"
+      : "\(content.copies) copies of \(content.experts) experts"
+        + (content.replicaChoice.map { " (\($0))" } ?? "")
     let nodes =
       content.groupsPerNode < content.groups ? " in nodes of \(content.groupsPerNode)" : ""
     let unseen =
@@ -248,6 +265,11 @@ struct PlacementReport {
     lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
+      if bound.covers == PlacementBound.Coverage.meanWork.rawValue {
+        lines.append(
+          "the bound is the mean work alone: nothing is known to bound communication where tokens take "
+            + "copies so")
+      }
       lines.append(
         content.isOptimal
           ? "optimal: no placement costs less"

@@ -27,7 +27,7 @@ extension RandomRun {
     "prefill", "requests", "speculation", "microbatches", "streams", "blocks", "companion",
     "shared groups", "several nodes", "sliced attention", "sliced experts", "replicas", "flows",
     "encoder", "uniform", "other than flat", "measured kernels", "transition",
-    "streamed",
+    "sliced transition", "nearest copies", "streamed",
   ]
 
   var kinds: [String] {
@@ -49,6 +49,14 @@ extension RandomRun {
       ("encoder", deployment.model.encoderLayers > 0), ("uniform", workload.routing == .uniform),
       ("other than flat", deployment.exchange.algorithm != .flat),
       ("transition", deployment.exchange.residence == .transition),
+      (
+        "sliced transition",
+        deployment.exchange.residence == .transition && parallelism.experts.tensor > 1
+      ),
+      (
+        "nearest copies",
+        deployment.placement.hasReplicas && deployment.replicaChoice == .nearest
+      ),
       ("streamed", execution.streamed != nil),
       ("measured kernels", !deployment.cluster.device.kernels.isEmpty),
     ]
@@ -102,9 +110,10 @@ struct RandomRuns {
       fabric(cluster), chance(0.1) ? 1 : 0, chance(0.5), pick([0, 0, 2]), chance(0.5)
     )
     let mayStay =
-      algorithm == .flat && attention == 1 && slices == 1 && sharedGroups == 0
+      algorithm == .flat && attention == slices && sharedGroups == 0
       && execution == .resident
     let stays = chance(0.5) && mayStay
+    let choice = redundant > 0 && chance(0.5) ? ReplicaChoice.nearest : .even
     do {
       let groups = parallelism.experts.expert - sharedGroups
       guard groups > 0 else { return nil }
@@ -117,7 +126,7 @@ struct RandomRuns {
           layers: layers, experts: model.experts.count, groups: groups, redundant: redundant)
       let deployment = try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
-        placement: placement.behind(sharedGroups: sharedGroups),
+        placement: placement.behind(sharedGroups: sharedGroups), replicaChoice: choice,
         exchange: .init(
           dispatch: copy, combine: .bf16, overlap: overlap,
           residence: stays ? .transition : .home, algorithm: algorithm,

@@ -70,6 +70,31 @@ struct PolicyMistakeTests {
       "scenario.yaml:12:41: 'fp9' is not a value of 'dispatch'; did you mean 'fp8'?")
   }
 
+  @Test("a choice among copies that are not there, or that no run can make")
+  func replicaChoices() throws {
+    try expect("placement: {kind: round-robin, redundant: 8, replica-choice: nearest}")
+    try expect(
+      "placement: {kind: round-robin, replica-choice: nearest}",
+      "scenario.yaml:12:50: 'replica-choice' has no effect: no expert has copies to choose among; say "
+        + "how many with 'redundant'")
+    try expect(
+      "placement: {kind: eplb, redundant: 8, replica-choice: near}",
+      "scenario.yaml:12:57: 'near' is not a value of 'replica-choice'; one of: even, nearest, least-loaded"
+    )
+    try expect(
+      "placement: {kind: eplb, redundant: 8, replica-choice: least-loaded}",
+      "scenario.yaml:12:57: copies cannot be taken by load in a run, where each rank's copy is fixed "
+        + "beforehand: use 'even' or 'nearest'")
+    try folder.write(
+      "mine.yaml",
+      "placement: 1\nmodel: tiny\ngroups: 8\nlayers:\n"
+        + String(repeating: "  - [0, 1, 2, 3, 4, 5, 6, 7]\n", count: 3))
+    try expect(
+      "placement: {kind: file, path: mine.yaml, replica-choice: nearest}",
+      "scenario.yaml:12:60: 'replica-choice' has no effect: no expert of the placement file has copies "
+        + "to choose among")
+  }
+
   @Test("a placement that cannot be")
   func impossiblePlacements() throws {
     try expect(

@@ -45,6 +45,13 @@ struct PlacementStudyTests {
     #expect(abs(moved.secondsAcrossNodes / (2048 / share / 8) - 1) < 1e-12)
     #expect(abs(moved.secondsInNode / (2048 / port / 8) - 1) < 1e-12)
     #expect(two.groupsPerNode == 4)
+    // To the nearest copy it is not as likely to go anywhere: the two ways are told apart.
+    let near = try study(2).problem(
+      of: RoutingProfile(of: study(2).workload.trace, phase: .decode), redundant: 8,
+      choice: .nearest)
+    #expect(near.replicaChoice == .nearest && !near.sendsOnceToNode)
+    #expect(abs(near.secondsInNode / (4096 / port / 8) - 1) < 1e-12)
+    #expect(abs(near.secondsAcrossNodes / (4096 / share / 8) - 1) < 1e-12)
     // Slices of an expert send each token as often as there are more ports.
     let sliced = try problem(study(expertTensor: 2))
     #expect(sliced.groups == 2)

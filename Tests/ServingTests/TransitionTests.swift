@@ -30,13 +30,15 @@ private func decodeTrace(_ expert: (_ sequence: Int, _ layer: Int) -> Int) throw
 
 private func deployment(
   _ cluster: Cluster, _ residence: Deployment.TokenResidence,
-  model: ModelArchitecture = oneExpertModel(), fabric: FabricPlan = FabricPlan()
+  model: ModelArchitecture = oneExpertModel(), fabric: FabricPlan = FabricPlan(), slices: Int = 1,
+  placement: ExpertPlacement? = nil, choice: ReplicaChoice = .even
 ) throws -> Deployment {
-  let devices = cluster.deviceCount
+  let groups = cluster.deviceCount / slices
   return try Deployment(
     model: model, cluster: cluster, precisions: Precisions(.bf16),
-    parallelism: Parallelism(attention: (devices, 1), experts: (devices, 1)),
-    placement: .contiguous(layers: 3, experts: 8, groups: devices),
+    parallelism: Parallelism(attention: (groups, slices), experts: (groups, slices)),
+    placement: placement ?? .contiguous(layers: 3, experts: 8, groups: groups),
+    replicaChoice: choice,
     exchange: .init(dispatch: .bf16, combine: .bf16, residence: residence), fabric: fabric)
 }
 
@@ -119,6 +121,110 @@ private func log(
     // A message's way comes on top.
     #expect(time >= expected)
     #expect(time < expected + 2e-6)
+  }
+
+  @Test func slicedExpertsTakeTheirTokensOnAllTheirDevices() throws {
+    // Four groups of two devices with two tokens each, one a device; all go to the last group.
+    let trace = try decodeTrace { _, _ in 7 }
+    let copy = 1024 * 2
+    let moved = try log(deployment(try dgxH100(), .transition, slices: 2), trace)
+    let returned = try log(deployment(try dgxH100(), .home, slices: 2), trace)
+    func sent(_ log: RunLog, layer: Int) -> Int {
+      log.loads[0].bytesSent[layer * 8..<(layer + 1) * 8].reduce(0, +)
+    }
+    // Home: the 6 tokens elsewhere send 2 copies each, the 2 of the group one to the other device, and
+    // as many come back. Moving: back they come to the owner there, from the other device alone; in the
+    // second layer all are there; from the last one they go home.
+    let away = 6 * 2 + 2
+    #expect((1..<4).allSatisfy { sent(returned, layer: $0) == 2 * away * copy })
+    #expect(
+      (0..<4).map { sent(moved, layer: $0) }
+        == [0, (away + 8) * copy, (8 + 8) * copy, (8 + away) * copy])
+    #expect(moved.loads[0].tokens == returned.loads[0].tokens)
+  }
+
+  @Test func devicesOfAGroupSliceTheirTokensAttention() throws {
+    let moved = try log(
+      deployment(try dgxH100(), .transition, slices: 2), decodeTrace { _, _ in 7 })
+    func devices(_ stage: Stage, layer: Int) -> [Int] {
+      moved.tasks.filter { $0.label.stage == stage.rawValue && $0.label.layer == layer }
+        .map { Int($0.label.device) }.sorted()
+    }
+    #expect(devices(.attention, layer: 1) == Array(0..<8))
+    #expect(devices(.attention, layer: 2) == [6, 7])
+    // Each has the gate of what it owns.
+    #expect(devices(.gate, layer: 2) == [6, 7])
+    // Scattered and gathered in every layer: 4 layers, of which the dense one exchanges behind its
+    // network as well, twice as much at a time.
+    let exchanges = moved.tasks.filter { $0.label.stage == Stage.tensorExchange.rawValue }
+    #expect(exchanges.count == 8)
+    // Behind the third layer tokens are where they were, eight times as many on the devices as before.
+    let layer = exchanges.filter { $0.label.layer == 2 }
+    #expect(layer.count == 2 && layer[0].end - layer[0].start == layer[1].end - layer[1].start)
+  }
+
+  @Test func theGatherOfSlicesIsAmongTheSameSlices() throws {
+    let cluster = try dgxH100()
+    let moved = try log(
+      deployment(cluster, .transition, slices: 2), decodeTrace { _, _ in 7 })
+    // Half of the four key-value heads; the dense layer and the first with experts have 2 tokens a group,
+    // the two behind it all 8, which go to the 3 devices with the same half.
+    let keyValues = 2.0 * 2 * 64 * 2
+    let bytes = Bytes(keyValues * (2 * 2 + 8 * 2) * 3)
+    let port = cluster.node.scaleUp.port
+    let latency = cluster.node.scaleUp.collectiveLatency
+    let expected = (bytes / port.effectiveBandwidth).value + latency.seconds
+    let time = moved.time(of: .contextGather)
+    #expect(time >= expected)
+    #expect(time < expected + 2e-6)
+  }
+
+  @Test func theCostOfSlicedTokensThatNeverLeaveIsThatOfHome() throws {
+    let pair = try dgxH100(1, devices: 2)
+    let trace = try decodeTrace { sequence, layer in (sequence + layer) % 8 }
+    let home = try log(deployment(pair, .home, slices: 2), trace)
+    let moved = try log(deployment(pair, .transition, slices: 2), trace)
+    #expect(home.tasks == moved.tasks)
+    #expect(home.ends == moved.ends)
+  }
+
+  @Test func theNearestCopyIsNearToWhereATokenIs() throws {
+    // Expert 7 is on the last device, in the two last layers on all: from there no token leaves.
+    let single = (0..<8).map { [$0] }
+    let copied = (0..<7).map { [$0] } + [Array(0..<8)]
+    let placement = ExpertPlacement(groups: 8, hosts: [single, copied, copied])
+    let trace = try decodeTrace { _, _ in 7 }
+    let copy = 1024 * 2
+    func sent(_ choice: ReplicaChoice, _ residence: Deployment.TokenResidence) throws -> [Int] {
+      let log = try log(
+        deployment(try dgxH100(), residence, placement: placement, choice: choice), trace)
+      return (1..<4).map { layer in
+        log.loads[0].bytesSent[layer * 8..<(layer + 1) * 8].reduce(0, +) / copy
+      }
+    }
+    // 14 of 16 tokens are not on the last device; from there each goes home in the end.
+    #expect(try sent(.nearest, .transition) == [14, 0, 14])
+    // Rank modulo copies is each rank's own device: to it they all go, and stay there.
+    #expect(try sent(.even, .transition) == [14, 14, 0])
+    #expect(try sent(.nearest, .home) == [28, 0, 0])
+    let load = try log(
+      deployment(try dgxH100(), .transition, placement: placement, choice: .nearest), trace
+    ).loads[0]
+    #expect(Array(load.tokens[2 * 8..<3 * 8]) == [0, 0, 0, 0, 0, 0, 0, 16])
+  }
+
+  @Test func copiesByLoadAreRefused() throws {
+    let copied = (0..<8).map { [$0, ($0 + 1) % 8] }
+    var sentence = ""
+    do {
+      _ = try deployment(
+        try dgxH100(), .home,
+        placement: ExpertPlacement(groups: 8, hosts: Array(repeating: copied, count: 3)),
+        choice: .leastLoaded)
+    } catch let error as ServingError { sentence = error.sentence }
+    #expect(
+      sentence == "copies cannot be taken by load in a run, where each rank's copy is fixed "
+        + "beforehand: use 'even' or 'nearest'")
   }
 
   @Test func everyDeviceKeepsAllSequences() throws {

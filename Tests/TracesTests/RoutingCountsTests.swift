@@ -10,14 +10,18 @@ struct NaiveCounts {
   var slotTokens: [[Int]: Int] = [:]
   var copies: [[Int]: Int] = [:]
 
-  init(_ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]]) {
+  /// - Parameter choose: The copy that a rank takes, by its hosts.
+  init(
+    _ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]],
+    choose: (_ rank: Int, _ hosts: [Int]) -> Int = { $0 % $1.count }
+  ) {
     for (rank, tokens) in batch.enumerated() {
       for token in tokens {
         for layer in 0..<trace.shape.layers {
           var devices: Set<Int> = []
           for expert in trace.selections(token: token, layer: layer) {
             let replicas = hosts[layer][expert]
-            let replica = rank % replicas.count
+            let replica = choose(rank, replicas)
             let slot = hosts[layer][..<expert].reduce(0) { $0 + $1.count } + replica
             expertTokens[[layer, expert], default: 0] += 1
             slotTokens[[layer, slot], default: 0] += 1

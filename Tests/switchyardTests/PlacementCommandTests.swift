@@ -105,6 +105,99 @@ struct PlacementCommandTests {
     #expect(all.found.profiled.costSeconds < one.found.profiled.costSeconds)
   }
 
+  /// The solver says when it begins, and that it has outlived the program if it gets so far. The signal is
+  /// the one that lets nobody do anything any more; others a test's child may not even get.
+  @Test("A solver is gone when the program is, were it killed")
+  func solverDoesNotOutlive() throws {
+    let words = bench.file(".words")
+    try #require(mkfifo(words, 0o600) == 0)
+    let script = """
+      #!/bin/sh
+      exec 9>'\(words)'
+      sleep 120 9>&- &
+      printf '%8d' $! >&9
+      wait
+      echo outlived the program >&9
+      """
+    // Written by another process: one that a test beside this forks would have it open, and nobody could
+    // run it.
+    try bench.write(script, to: "script")
+    let copy = try Process.run(
+      URL(fileURLWithPath: "/bin/sh"),
+      arguments: [
+        "-c", "cat \"$0/script\" > \"$0/cbc\" && chmod +x \"$0/cbc\"", bench.folder,
+      ])
+    copy.waitUntilExit()
+    // The program has the fifo open as well, so that nothing waits here for words that never come.
+    let reading = open(words, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    let writing = open(words, O_WRONLY | O_CLOEXEC)
+    try #require(reading >= 0 && writing >= 0 && fcntl(reading, F_SETFL, 0) == 0)
+    let heard = FileHandle(fileDescriptor: reading, closeOnDealloc: true)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try #require(Workbench.program))
+    process.arguments = [
+      "place", bench.file("scenario.yaml"), "--method", "moetuner", "--traffic", "transition",
+      "--objective", "bottleneck", "--time", "1000s", "--no-bound",
+    ]
+    var environment = ProcessInfo.processInfo.environment
+    environment["PATH"] = bench.folder + ":/usr/bin:/bin"
+    environment["TMPDIR"] = bench.folder
+    process.environment = environment
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle(fileDescriptor: writing)
+    try process.run()
+    close(writing)
+    // Waits for the solver, and then for the end of both.
+    let number = String(decoding: heard.readData(ofLength: 8), as: UTF8.self)
+    let sleeper = try #require(
+      Int32(number.trimmingCharacters(in: .whitespaces)), "\(number)")
+    kill(process.processIdentifier, SIGKILL)
+    #expect(heard.readDataToEndOfFile() == Data())
+    // It has what tells the test's own process of the end of its child.
+    kill(sleeper, SIGKILL)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal)
+  }
+
+  @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
+  func nearestCopies() throws {
+    func place(_ choice: String) throws -> Placed {
+      try self.place(
+        "--method", "eplb", "--replica-choice", choice, "--set",
+        "policies.placement={kind: round-robin, redundant: 64}")
+    }
+    let (even, nearest) = (try place("even"), try place("nearest"))
+    let bound = try #require(nearest.bound)
+    #expect(nearest.found.profiled.costSeconds < even.found.profiled.costSeconds)
+    #expect(bound.seconds <= nearest.found.profiled.costSeconds)
+    #expect(
+      nearest.notes.contains(
+        "this holds where tokens take the nearest copy: run it with 'replica-choice: nearest'"))
+    func rows(_ choice: String) throws -> [Compared] {
+      try JSONDecoder().decode(
+        [Compared].self,
+        from: Data(
+          bench.output(
+            of: "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "64",
+            "--replica-choice", choice, "--json"
+          ).utf8))
+    }
+    let (first, second) = (try rows("even")[0], try rows("nearest")[0])
+    #expect(second.tokensPerSecond != first.tokensPerSecond)
+    #expect(second.believedSeconds == nearest.found.profiled.costSeconds)
+    // The scenario's own choice is what is placed by where nothing else is asked.
+    let own = try self.place(
+      "--method", "eplb", "--set",
+      "policies.placement={kind: round-robin, redundant: 64, replica-choice: nearest}")
+    #expect(own.found.profiled.costSeconds == nearest.found.profiled.costSeconds)
+    #expect(
+      try bench.usageError(
+        "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "64", "--replica-choice",
+        "least-loaded"
+      ).contains("is not simulated"))
+  }
+
   @Test("A comparison simulates what a run does, and more copies balance better")
   func compare() throws {
     let rows = try JSONDecoder().decode(

@@ -17,8 +17,9 @@
 /// is bounded like traffic from a layer to itself.
 ///
 /// With redundant copies the bound holds for placements with the given number of copies of each
-/// expert, whose tokens choose among them evenly; for other choices only the mean of the work is
-/// bounded. Pinned and forbidden places are not used: they can only cost more.
+/// expert, whose tokens choose among them evenly, or return home and choose the nearest
+/// (``NearestBound``); for other choices only the mean of the work is bounded, and of communication
+/// nothing (``covers``). Pinned and forbidden places are not used: they can only cost more.
 public struct PlacementBound: Sendable, Hashable {
   /// Seconds of the slowest groups, `[layer]`, less what their imbalance could save in traffic.
   public let layerWork: [Double]
@@ -26,6 +27,15 @@ public struct PlacementBound: Sendable, Hashable {
   public let communicationSeconds: [Double]
   /// Whether it holds only for the given numbers of copies.
   public let isOfChosenCopies: Bool
+  /// What it says something of, for the problem's choice among copies.
+  public let covers: Coverage
+
+  public enum Coverage: String, Sendable, Hashable {
+    /// Work and communication.
+    case everything
+    /// Nothing but the mean of the work: no more is known for this choice.
+    case meanWork = "mean-work"
+  }
 
   public var work: Double { layerWork.reduce(0, +) }
   public var communication: Double { communicationSeconds.reduce(0, +) }
@@ -44,7 +54,17 @@ public struct PlacementBound: Sendable, Hashable {
   ) {
     meanWork = Self.meanWork(problem).reduce(0, +)
     let isBound = !problem.hasReplicas || (problem.replicaChoice == .even && copies != nil)
+    let isNearest =
+      problem.hasReplicas && problem.replicaChoice == .nearest && problem.traffic == .home
+    if isNearest, let copies {
+      let bound = NearestBound(
+        of: problem, copies: copies, effort: effort, threads: threads, cache: cache)
+      (isOfChosenCopies, covers) = (true, .everything)
+      (layerWork, communicationSeconds) = (bound.layerWork, bound.homeSeconds)
+      return
+    }
     isOfChosenCopies = problem.hasReplicas && isBound
+    covers = isBound ? .everything : .meanWork
     guard isBound else {
       layerWork = Self.meanWork(problem)
       communicationSeconds = []

@@ -12,9 +12,8 @@ enum ChildProcess {
   /// Starts a program with nothing to read and its output in a file, waits for it, and kills it
   /// after `seconds`. It is gone when this returns.
   ///
-  /// The shell that starts it also limits its processor time to the same, so that it ends soon even
-  /// where this process is killed meanwhile. It stays in this process's group: an interrupt at the
-  /// terminal reaches it too.
+  /// It does not outlive this process, however that ends: a ``Lifeline`` between them breaks, and a shell
+  /// beside the program kills it. The shell that starts it also limits its processor time.
   ///
   /// - Throws: A sentence's end that says why it cannot be started.
   static func run(
@@ -22,10 +21,11 @@ enum ChildProcess {
   ) throws(StartFailure) -> End {
     // A processor second is at most a second of one thread; solvers run one.
     let processorSeconds = "\(Int(min(seconds.rounded(.up), 1e9)) + 1)"
+    let lifeline = try Lifeline()
+    defer { lifeline.letGo() }
     let child = try start(
-      "/bin/sh",
-      ["-c", "ulimit -t \"$0\" 2>/dev/null; exec \"$@\"", processorSeconds, executable] + arguments,
-      output: output)
+      "/bin/sh", ["-c", Lifeline.script, processorSeconds, executable] + arguments, output: output,
+      lifeline)
     let clock = ContinuousClock()
     let deadline = clock.now.advanced(by: .seconds(min(seconds, 1e9)))
     var pause: UInt32 = 500
@@ -48,7 +48,7 @@ enum ChildProcess {
   struct StartFailure: Error { let reason: String }
 
   private static func start(
-    _ path: String, _ arguments: [String], output: String
+    _ path: String, _ arguments: [String], output: String, _ lifeline: Lifeline
   ) throws(StartFailure) -> pid_t {
     #if canImport(Glibc) || canImport(Musl)
       var actions = posix_spawn_file_actions_t()
@@ -60,6 +60,7 @@ enum ChildProcess {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    posix_spawn_file_actions_adddup2(&actions, lifeline.end, Lifeline.descriptor)
     var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
     words.append(nil)
     let variables = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }.sorted()
@@ -77,5 +78,48 @@ enum ChildProcess {
     status & 0x7f == 0 ? .exit(code: Int(status >> 8 & 0xff)) : .signal(Int(status & 0x7f))
   }
 
-  private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+  fileprivate static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+}
+
+/// A pair of sockets of which only this process has the one that is written to, so that the system closes it
+/// when the process is gone, were it killed in the middle of anything.
+private struct Lifeline {
+  /// What the child reads.
+  let end: Int32
+  private let hold: Int32
+
+  /// Where the child has it.
+  static let descriptor: Int32 = 3
+
+  /// What a shell does whose words are processor seconds, a program and its arguments: it becomes the
+  /// program, and leaves a shell behind that reads the lifeline. A line says that the program has ended;
+  /// its end without one that nobody waits for the program any more.
+  static let script = """
+    ulimit -t "$0" 2>/dev/null
+    (trap '' HUP INT TERM; read -r line || kill -KILL $$) <&3 >/dev/null 2>&1 &
+    exec "$@" 3<&-
+    """
+
+  init() throws(ChildProcess.StartFailure) {
+    var ends: [Int32] = [-1, -1]
+    // No other child may have what is written to, or the reader would wait for that one too. A pipe can be
+    // made so only in C.
+    #if canImport(Glibc)
+      let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+      let isMade = socketpair(AF_UNIX, kind, 0, &ends) == 0
+    #else
+      let isMade = socketpair(AF_UNIX, SOCK_STREAM, 0, &ends) == 0
+      for end in ends where isMade { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    #endif
+    guard isMade else { throw ChildProcess.StartFailure(reason: ChildProcess.reason(errno)) }
+    (end, hold) = (ends[0], ends[1])
+  }
+
+  /// Lets the reader go, whose program has ended. Both ends are open till then, so that to write is no
+  /// error if the reader is gone.
+  func letGo() {
+    _ = write(hold, "\n", 1)
+    close(hold)
+    close(end)
+  }
 }

@@ -1,9 +1,11 @@
+import Traces
+
 /// How the tokens of each expert divide among its copies.
 ///
 /// With ``ReplicaChoice/even`` and ``ReplicaChoice/leastLoaded`` a token's copy does not depend on
-/// where it comes from. With ``ReplicaChoice/nearest`` it does: the shares follow the tokens from
-/// layer to layer, starting evenly, or where nothing is known of transitions, from homes on all groups
-/// alike.
+/// where it comes from. With ``ReplicaChoice/nearest`` it does: of transition traffic the shares follow
+/// the tokens from layer to layer, starting from homes on all groups alike; where tokens return home, they
+/// are from there in every layer.
 struct CopyShares {
   let placement: ExpertPlacement
   let groups: Int
@@ -20,14 +22,14 @@ struct CopyShares {
     switch problem.replicaChoice {
     case .even: break
     case .leastLoaded: balance(problem)
-    case .nearest where !problem.transitions.isEmpty && problem.traffic != .home:
-      for pair in 0..<problem.layers - 1 { follow(pair, problem) }
     case .nearest:
-      for layer in 0..<problem.layers {
+      let follows = !problem.transitions.isEmpty && problem.traffic != .home
+      for layer in 0..<(follows ? 1 : problem.layers) {
         for expert in 0..<problem.experts {
           shares[layer][expert] = sharesFromHomes(placement.hosts[layer][expert], problem)
         }
       }
+      if follows { for pair in 0..<problem.layers - 1 { follow(pair, problem) } }
     }
   }
 
@@ -62,7 +64,8 @@ struct CopyShares {
     _ pair: Int, _ problem: PlacementProblem, _ body: (Int, Int, Int, Int, Double) -> Void
   ) {
     let experts = problem.experts
-    let isNearest = problem.replicaChoice == .nearest && placement.hasReplicas
+    let isNearest =
+      problem.replicaChoice == .nearest && problem.traffic != .home && placement.hasReplicas
     // Tokens that leave a group for an expert: sums over experts first, copies after.
     var wanted = [Double](repeating: 0, count: groups * experts)
     problem.transitions.withUnsafeBufferPointer { all in
@@ -82,8 +85,8 @@ struct CopyShares {
         if hosts.count == 1 {
           body(from, next, 0, hosts[0], tokens)
         } else if isNearest {
-          let near = nearest(to: from, hosts, problem)
-          for copy in near { body(from, next, copy, hosts[copy], tokens / Double(near.count)) }
+          let copy = nearestCopy(of: hosts, to: from, devicesPerNode: problem.groupsPerNode)
+          body(from, next, copy, hosts[copy], tokens)
         } else {
           for (copy, to) in hosts.enumerated() {
             body(from, next, copy, to, tokens * shares[pair + 1][next][copy])
@@ -91,14 +94,6 @@ struct CopyShares {
         }
       }
     }
-  }
-
-  /// The nearest copies: the one on the group, else those in its node, else all.
-  private func nearest(to group: Int, _ hosts: [Int], _ problem: PlacementProblem) -> [Int] {
-    if let here = hosts.firstIndex(of: group) { return [here] }
-    let node = problem.node(ofGroup: group)
-    let near = hosts.indices.filter { problem.node(ofGroup: hosts[$0]) == node }
-    return near.isEmpty ? Array(hosts.indices) : near
   }
 
   private mutating func follow(_ pair: Int, _ problem: PlacementProblem) {
@@ -113,8 +108,7 @@ struct CopyShares {
   private func sharesFromHomes(_ hosts: [Int], _ problem: PlacementProblem) -> [Double] {
     var counts = [Double](repeating: 0, count: hosts.count)
     for home in 0..<groups {
-      let near = nearest(to: home, hosts, problem)
-      for copy in near { counts[copy] += 1 / Double(near.count) }
+      counts[nearestCopy(of: hosts, to: home, devicesPerNode: problem.groupsPerNode)] += 1
     }
     return counts.map { $0 / Double(groups) }
   }

@@ -6,7 +6,8 @@
 /// Home traffic takes a token's own rank to be any group, each as likely: a token whose experts are on
 /// D groups of M nodes makes D (1 - 1/groups) copies that leave its group, of which M (1 - 1/nodes)
 /// cross to another node; the others move inside a node, the received one being passed on there.
-/// Where experts have copies, a token takes those of the shares below, each independently.
+/// Where experts have copies, a token takes those of their shares, each independently; of the nearest ones
+/// those of its own rank's group (``NearestVisits``).
 public struct PlacementCost: Sendable, Hashable {
   /// Seconds of the slowest group, the mean over windows, `[layer]`.
   public var layerWork: [Double] = []
@@ -114,6 +115,10 @@ public struct PlacementCost: Sendable, Hashable {
     var (total, distinctGroups, distinctNodes) = (0.0, 0.0, 0.0)
     let groupsLeft = 1 - 1 / Double(problem.groups)
     let nodesLeft = 1 - 1 / Double(problem.nodes)
+    if problem.countsSets, problem.replicaChoice == .nearest, shares.placement.hasReplicas {
+      addNearestHome(sets, shares.placement, problem)
+      return
+    }
     for layer in 0..<problem.layers {
       let (groups, nodes) = shares.distinct(sets, layer, problem)
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
@@ -128,5 +133,24 @@ public struct PlacementCost: Sendable, Hashable {
     }
     guard total > 0 else { return }
     (groupsPerToken, nodesPerToken) = (distinctGroups / total, distinctNodes / total)
+  }
+
+  private mutating func addNearestHome(
+    _ sets: ExpertSets, _ placement: ExpertPlacement, _ problem: PlacementProblem
+  ) {
+    let extra = problem.secondsAcrossNodes - problem.secondsInNode
+    var (total, groups, nodes) = (0.0, 0.0, 0.0)
+    for layer in 0..<problem.layers {
+      let visits = NearestVisits(sets, layer, placement, problem)
+      total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
+      groups += visits.groups
+      nodes += visits.nodes
+      let across = problem.sendsOnceToNode ? visits.nodesLeft : visits.groupsBeyondNode
+      homeSeconds.append(visits.groupsLeft * problem.secondsInNode + across * extra)
+      inNodeSeconds += (visits.groupsLeft - across) * problem.secondsInNode
+      acrossNodesSeconds += across * problem.secondsAcrossNodes
+    }
+    guard total > 0 else { return }
+    (groupsPerToken, nodesPerToken) = (groups / total, nodes / total)
   }
 }

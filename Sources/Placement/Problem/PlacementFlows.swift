@@ -25,6 +25,10 @@ public struct PlacementFlows: Sendable, Hashable {
     }
     if problem.countsSets, let sets = problem.sets {
       for layer in 0..<problem.layers {
+        if problem.replicaChoice == .nearest, placement.hasReplicas {
+          addNearest(sets, layer, placement, problem)
+          continue
+        }
         let visits = shares.visits(sets, layer)
         for from in 0..<groups {
           for to in 0..<groups { tokens[from * groups + to] += visits[to] / Double(groups) }
@@ -32,6 +36,25 @@ public struct PlacementFlows: Sendable, Hashable {
       }
     }
     for group in 0..<groups { tokens[group * groups + group] = 0 }
+  }
+
+  /// Each home's tokens go to the copies nearest to it.
+  private mutating func addNearest(
+    _ sets: ExpertSets, _ layer: Int, _ placement: ExpertPlacement, _ problem: PlacementProblem
+  ) {
+    let table = NearestTable(layer, placement, problem)
+    for set in sets.starts[layer]..<sets.starts[layer + 1] {
+      let members = sets.members[set * sets.topK..<(set + 1) * sets.topK].map { Int($0) }
+      for home in 0..<groups {
+        let visited = Set(
+          members.map { expert in
+            table.rowOfExpert[expert].map { Int(table.targets[$0 * groups + home]) }
+              ?? placement.hosts[layer][expert][0]
+          })
+        // Sums of equal numbers, whatever their order.
+        for to in visited { tokens[home * groups + to] += sets.tokens[set] / Double(groups) }
+      }
+    }
   }
 
   /// What goes over a group's ports in an iteration, in the unit of what a token brings.

@@ -54,6 +54,10 @@ public struct PlacementProblem: Sendable {
 
   /// How a token chooses among copies.
   public var replicaChoice = ReplicaChoice.even
+  /// Of home traffic to the nearest copies: whether a token goes once to each other node and is passed on
+  /// there, or once to each group of it. Where copies do not depend on where tokens come from, seconds for
+  /// a token say it: equal ones where each group gets its own.
+  public var sendsOnceToNode = true
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
   public var spreadsCopiesOverNodes = false
@@ -265,7 +269,8 @@ func copySeconds(_ all: Double, _ fixed: Double, share: Double) -> Double {
 public enum ReplicaChoice: String, Hashable, Sendable, CaseIterable {
   /// Each copy gets the same share.
   case even
-  /// A copy on the token's group, else one of its node, else any; evenly among equally near ones.
+  /// A copy on the token's group, else one of its node, else any; among equally near ones the group's
+  /// number says which (`nearestCopy` of `Traces`).
   case nearest
   /// Shares that make the slowest group as fast as possible.
   case leastLoaded = "least-loaded"

@@ -10,7 +10,8 @@ import Threading
 /// Deterministic by number of trials, whatever the threads. Never worse than its start.
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:routerGroups:)``
-/// does it; the search moves copies, each with an equal share of its expert. Annealing: Kirkpatrick,
+/// does it; the search moves copies, each with an equal share of its expert. Where tokens choose otherwise the
+/// exact measure judges what it ends at, EPLB's placement beside it. Annealing: Kirkpatrick,
 /// Gelatt and Vecchi, "Optimization by simulated annealing", Science 220, 1983, with temperatures that
 /// are fractions of the mean change by a random swap.
 public struct PlacementSearch: Sendable {
@@ -150,6 +151,14 @@ public struct PlacementSearch: Sendable {
           weighsBalance: tables.weighsBalance))
     }
     if let start, let startCost { add(start, startCost) }
+    if problem.hasReplicas, problem.replicaChoice != .even, movableLayers == nil,
+      problem.pinned.isEmpty, problem.forbidden.isEmpty
+    {
+      let balanced = ExpertPlacement.eplb(problem)
+      if problem.admits(balanced) {
+        add(balanced, PlacementCost(of: balanced, in: problem))
+      }
+    }
     for candidate in candidates {
       state.place(candidate)
       add(state.placement, PlacementCost(of: state.placement, in: problem))

@@ -36,7 +36,7 @@ public struct PlacementTask: Sendable {
     /// As the scenario's communication has it where nil.
     public var traffic: PlacementProblem.Traffic?
     public var objective = PlacementProblem.Objective.sum
-    /// Even where nil.
+    /// The scenario's where nil.
     public var replicaChoice: ReplicaChoice?
 
     public init() {}
@@ -70,10 +70,12 @@ public struct PlacementTask: Sendable {
         "the slowest pair of devices is an objective of transition traffic only; the scenario's tokens "
           + "return home")
     }
-    guard question.replicaChoice != .nearest || traffic == .transition else {
+    let choice =
+      redundant > 0 ? question.replicaChoice ?? scenario.deployment.replicaChoice : .even
+    guard choice != .nearest || traffic != .both else {
       throw PlacementProblemError.misfit(
-        "the nearest copy depends on a token's own device, which is not known of home traffic: use "
-          + "'even' or 'least-loaded', or transition traffic")
+        "the nearest copy is nearest to one place that a token comes from, its own device or its last "
+          + "expert's: use home or transition traffic")
     }
     var sequences: [Int]?
     var others: [Int]?
@@ -96,11 +98,9 @@ public struct PlacementTask: Sendable {
       try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: windows)
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
-      var problem = try study.problem(
-        of: profile, redundant: redundant, traffic: traffic,
-        objective: question.objective)
-      problem.replicaChoice = question.replicaChoice ?? .even
-      return problem
+      try study.problem(
+        of: profile, redundant: redundant, traffic: traffic, objective: question.objective,
+        choice: choice)
     }
     profiled = try problem(profile, study)
     unseen = try unseenProfile.map { [study] in try problem($0, study) }
@@ -134,12 +134,21 @@ public struct PlacementTask: Sendable {
     ])
   }
 
+  /// What the fullest device holds with experts placed so.
+  ///
+  /// - Throws: ``ServingError`` where they do not fit it.
+  public func memory(of placement: ExpertPlacement) throws(ServingError) -> MemoryBudget {
+    // However tokens choose among copies, which no run may be able to.
+    try scenario.placing(study.placement(of: placement), scenario.workload, choice: .even).memory
+  }
+
   /// The same where the scenario's own policy chose the placement.
   func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
     var workload = scenario.workload
     // Each stays as it was chosen.
     workload.onlinePlacement = nil
     if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
-    return try scenario.placing(study.placement(of: placement), workload)
+    return try scenario.placing(
+      study.placement(of: placement), workload, choice: profiled.replicaChoice)
   }
 }

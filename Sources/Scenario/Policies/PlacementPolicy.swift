@@ -9,6 +9,7 @@ import Units
 /// ```yaml
 /// placement: contiguous                         # or round-robin
 /// placement: {kind: contiguous, redundant: 64}  # further copies in each layer
+/// placement: {kind: eplb, redundant: 64, replica-choice: nearest}  # in place of even
 /// placement: {kind: contiguous, shared-ranks: 32}  # shared experts on the first groups alone
 /// placement: {kind: file, path: mine.yaml}      # or file:mine.yaml
 /// placement: eplb                               # or random, search: chosen by the trace
@@ -19,11 +20,19 @@ import Units
 /// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
 /// what the last iterations asked.
 enum PlacementPolicy {
-  case contiguous(redundant: Int, sharedRanks: Int = 0)
-  case roundRobin(redundant: Int, sharedRanks: Int = 0)
+  case contiguous(Copies = Copies())
+  case roundRobin(Copies = Copies())
   /// A path from where the program stands, and as it was written.
-  case file(path: String, written: String, place: Location)
+  case file(path: String, written: String, place: Location, replicaChoice: ReplicaChoice? = nil)
   case chosen(Choice)
+
+  /// What a layer has beside one copy of each expert.
+  struct Copies {
+    var redundant = 0
+    var sharedRanks = 0
+    /// Even where nil.
+    var replicaChoice: ReplicaChoice?
+  }
 
   enum Kind: String, PolicyKind {
     case contiguous
@@ -35,20 +44,20 @@ enum PlacementPolicy {
 
     var keys: [String] {
       switch self {
-      case .contiguous, .roundRobin: ["redundant", "shared-ranks"]
-      case .file: ["path"]
-      case .eplb: ["redundant", "shared-ranks", "profile", "every"]
-      case .random: ["redundant", "shared-ranks"]
-      case .search: ["redundant", "shared-ranks", "profile", "windows", "trials", "every"]
+      case .contiguous, .roundRobin, .random: Self.copies
+      case .file: ["path", "replica-choice"]
+      case .eplb: Self.copies + ["profile", "every"]
+      case .search: Self.copies + ["profile", "windows", "trials", "every"]
       }
     }
+
+    private static let copies = ["redundant", "replica-choice", "shared-ranks"]
   }
 
   /// A placement that a method chooses by the scenario's own trace.
   struct Choice {
     var method: PlacementMethod
-    var redundant = 0
-    var sharedRanks = 0
+    var copies = Copies()
     /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
     var profile: Double?
     /// Nil for as many as iterations allow.
@@ -63,14 +72,10 @@ enum PlacementPolicy {
   static let mostRedundant = 16_384
 
   var words: String {
-    func copies(_ redundant: Int, _ sharedRanks: Int) -> String {
-      (redundant == 0 ? "" : ", \(redundant) redundant experts in each layer")
-        + (sharedRanks == 0 ? "" : ", shared experts on \(sharedRanks) ranks of their own")
-    }
     switch self {
-    case .contiguous(let redundant, let shared): return "contiguous" + copies(redundant, shared)
-    case .roundRobin(let redundant, let shared): return "round-robin" + copies(redundant, shared)
-    case .file(_, let written, _): return "file \(written)"
+    case .contiguous(let copies): return "contiguous" + copies.words
+    case .roundRobin(let copies): return "round-robin" + copies.words
+    case .file(_, let written, _, let choice): return "file \(written)" + (choice?.words ?? "")
     case .chosen(let choice):
       let trials = choice.method == .search ? " of \(choice.trials) trials" : ""
       let profile =
@@ -79,9 +84,30 @@ enum PlacementPolicy {
         } ?? ""
       let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
       return choice.method.rawValue + trials + profile + every
-        + copies(choice.redundant, choice.sharedRanks)
+        + choice.copies.words
     }
   }
+
+  /// What it says of copies; nil where it says nothing.
+  var replicaChoice: ReplicaChoice? {
+    switch self {
+    case .contiguous(let copies), .roundRobin(let copies): copies.replicaChoice
+    case .file(_, _, _, let choice): choice
+    case .chosen(let choice): choice.copies.replicaChoice
+    }
+  }
+}
+
+extension PlacementPolicy.Copies {
+  fileprivate var words: String {
+    (redundant == 0 ? "" : ", \(redundant) redundant experts in each layer")
+      + (replicaChoice?.words ?? "")
+      + (sharedRanks == 0 ? "" : ", shared experts on \(sharedRanks) ranks of their own")
+  }
+}
+
+extension ReplicaChoice {
+  fileprivate var words: String { self == .even ? "" : ", of copies the \(rawValue)" }
 }
 
 extension ScenarioReader {
@@ -98,6 +124,8 @@ extension ScenarioReader {
       return nil
     }
     defer { reader.finish() }
+    let written = reader.mapping?.optional("replica-choice")
+    let choice = written?.word("replica-choice", ReplicaChoice.self, problems)
     if reader.kind == .file {
       guard let path = reader.mapping?.required("path", example: "mine.yaml") else {
         if reader.mapping == nil {
@@ -106,19 +134,29 @@ extension ScenarioReader {
         }
         return nil
       }
-      return path.text("path", problems).flatMap { placementFile($0, at: path.location) }
+      guard (written == nil) == (choice == nil) else { return nil }
+      return path.text("path", problems).flatMap { placementFile($0, at: path.location, choice) }
     }
     let redundant = redundantCopies(reader.mapping)
     let shared = reader.mapping?.optional("shared-ranks")
     let sharedRanks = shared?.integer("shared-ranks", in: 1...65_534, problems)
-    guard let redundant, (shared == nil) == (sharedRanks == nil) else { return nil }
+    guard let redundant, (shared == nil) == (sharedRanks == nil),
+      (written == nil) == (choice == nil)
+    else { return nil }
+    if let written, redundant == 0 {
+      problems.add(
+        "'replica-choice' has no effect: no expert has copies to choose among; say how many with "
+          + "'redundant'", at: written.location)
+      return nil
+    }
+    let copies = PlacementPolicy.Copies(
+      redundant: redundant, sharedRanks: sharedRanks ?? 0, replicaChoice: choice)
     switch reader.kind {
-    case .contiguous: return .contiguous(redundant: redundant, sharedRanks: sharedRanks ?? 0)
-    case .roundRobin: return .roundRobin(redundant: redundant, sharedRanks: sharedRanks ?? 0)
+    case .contiguous: return .contiguous(copies)
+    case .roundRobin: return .roundRobin(copies)
     default:
       guard let method = PlacementMethod(rawValue: reader.kind.rawValue) else { return nil }
-      var choice = PlacementPolicy.Choice(
-        method: method, redundant: redundant, sharedRanks: sharedRanks ?? 0)
+      var choice = PlacementPolicy.Choice(method: method, copies: copies)
       let isRead = read(reader.mapping, into: &choice)
       return isRead ? .chosen(choice) : nil
     }
@@ -176,7 +214,7 @@ extension ScenarioReader {
     var question = PlacementTask.Question()
     question.split = choice.profile ?? 1
     question.windows = choice.windows
-    question.redundant = choice.redundant
+    question.redundant = choice.copies.redundant
     var effort = PlacementMethod.Effort(seed: scenario.seed, trials: choice.trials)
     effort.threads = 1
     do {
@@ -200,13 +238,15 @@ extension ScenarioReader {
     return nil
   }
 
-  private func placementFile(_ written: String, at place: Location) -> PlacementPolicy? {
+  private func placementFile(
+    _ written: String, at place: Location, _ choice: ReplicaChoice? = nil
+  ) -> PlacementPolicy? {
     let path = document.resolve(written, writtenAt: place)
     if let reason = reasonNotToRead(path) {
       problems.add("the placement '\(path)' cannot be read: \(reason)", at: place)
       return nil
     }
-    return .file(path: path, written: written, place: place)
+    return .file(path: path, written: written, place: place, replicaChoice: choice)
   }
 
   private func redundantCopies(_ mapping: MappingReader?) -> Int? {
@@ -227,32 +267,41 @@ extension ScenarioReader {
     let experts = model.experts.count
     do {
       switch policy {
-      case .contiguous(let redundant, let shared):
-        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
+      case .contiguous(let copies):
+        guard leavesRoutedRanks(copies.sharedRanks, groups: groups) else { return nil }
         return try .contiguous(
-          layers: layers, experts: experts, groups: groups - shared, redundant: redundant
-        ).behind(sharedGroups: shared)
-      case .roundRobin(let redundant, let shared):
-        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
+          layers: layers, experts: experts, groups: groups - copies.sharedRanks,
+          redundant: copies.redundant
+        ).behind(sharedGroups: copies.sharedRanks)
+      case .roundRobin(let copies):
+        guard leavesRoutedRanks(copies.sharedRanks, groups: groups) else { return nil }
         return try .roundRobin(
-          layers: layers, experts: experts, groups: groups - shared, redundant: redundant
-        ).behind(sharedGroups: shared)
-      case .file(let path, _, _):
+          layers: layers, experts: experts, groups: groups - copies.sharedRanks,
+          redundant: copies.redundant
+        ).behind(sharedGroups: copies.sharedRanks)
+      case .file(let path, _, _, let choice):
         let file = try PlacementFile(
           contentsOf: path, model: model.name, layers: layers, experts: experts, groups: groups)
+        guard choice == nil || file.placement.hasReplicas else {
+          problems.add(
+            "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
+            at: place("policies", "placement", "replica-choice"))
+          return nil
+        }
         return file.placement
       case .chosen(let choice):
+        let shared = choice.copies.sharedRanks
         // Until the trace and what experts cost are known.
-        guard leavesRoutedRanks(choice.sharedRanks, groups: groups) else { return nil }
-        if choice.every != nil, choice.redundant > 0 {
+        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
+        if choice.every != nil, choice.copies.redundant > 0 {
           return try .roundRobin(
-            layers: layers, experts: experts, groups: groups - choice.sharedRanks,
-            redundant: choice.redundant
-          ).behind(sharedGroups: choice.sharedRanks)
+            layers: layers, experts: experts, groups: groups - shared,
+            redundant: choice.copies.redundant
+          ).behind(sharedGroups: shared)
         }
         return try .contiguous(
-          layers: layers, experts: experts, groups: groups - choice.sharedRanks
-        ).behind(sharedGroups: choice.sharedRanks)
+          layers: layers, experts: experts, groups: groups - shared
+        ).behind(sharedGroups: shared)
       }
     } catch let error as PlacementError {
       problems.add(error.sentence, at: place(of: error))

@@ -55,7 +55,7 @@ extension ScenarioReader {
     let policies = Policies(
       batching: slot("batching", default: Batching(), batchingPolicy),
       routing: slot("routing", default: .asRecorded) { plain("routing", $0) },
-      placement: slot("placement", default: .contiguous(redundant: 0), placementPolicy),
+      placement: slot("placement", default: .contiguous(), placementPolicy),
       execution: slot("execution", default: .resident, executionPolicy),
       communication: slot("communication", default: .flat, communicationPolicy))
     reader?.finish()

@@ -39,16 +39,21 @@ extension LeastWork {
     if !returnsHome { addContextGather(tokens: all * times, to: &work) }
   }
 
-  /// Every device but one gets a token's keys and values of all layers.
+  /// Every device but one gets a token's keys and values of all layers; where attention is sliced, each
+  /// slice of them goes to every other device with the same slice.
   private func addContextGather(tokens: Double, to work: inout IterationWork) {
     let model = deployment.model
     let each = model.layers(of: workload.phase).reduce(Bytes.zero) {
-      $0 + model.keyValueBytesPerToken(layer: $1, deployment.precisions.kvCache)
+      $0
+        + model.keyValueBytesPerToken(
+          layer: $1, deployment.precisions.kvCache, tensorParallel: width)
     }
-    let devices = Double(deployment.cluster.deviceCount)
-    let neighbours = Double(deployment.cluster.devicesPerNode)
-    var links = Work(each * (tokens * (neighbours - 1)), of: .scaleUp)
-    links.add(Work(each * (tokens * (devices - neighbours)), of: .network))
+    let all = tokens * Double(width)
+    let (near, far) = leastPeers { device in
+      stride(from: device % width, to: deployment.cluster.deviceCount, by: width)
+    }
+    var links = Work(each * (all * near), of: .scaleUp)
+    links.add(Work(each * (all * far), of: .network))
     addLinks(links, .contextGather, layer: nil, to: &work)
   }
 
@@ -109,10 +114,37 @@ extension LeastWork {
     return shares.reduce(into: Work()) { $0.add(tensorExchange($1, passes: passes)) }
   }
 
+  /// Peers in a device's node and elsewhere, the fewest of any device's each.
+  private func leastPeers<Peers: Sequence<Int>>(
+    _ peers: (Int) -> Peers
+  ) -> (near: Double, far: Double) {
+    let cluster = deployment.cluster
+    var least = (near: cluster.deviceCount, far: cluster.deviceCount)
+    for device in cluster.deviceIndices {
+      var (near, far) = (0, 0)
+      for peer in peers(device) where peer != device {
+        if cluster.node(of: peer) == cluster.node(of: device) { near += 1 } else { far += 1 }
+      }
+      least = (min(least.near, near), min(least.far, far))
+    }
+    return (Double(least.near), Double(least.far))
+  }
+
   private func tensorExchange(_ share: Share, passes: Int) -> Work {
     let cluster = deployment.cluster
     let vector = deployment.precisions.outputs.bytes * Double(deployment.model.hidden)
     var (within, between) = (0.0, 0.0)
+    guard returnsHome else {
+      // Which group has how many is not known.
+      let (near, far) = leastPeers { device in
+        device / width * width..<(device / width + 1) * width
+      }
+      let times =
+        vector * Double(passes) * Double(share.mix.tokens) * share.times * share.groups
+      var work = Work(Bytes(times * near), of: .scaleUp)
+      work.add(Work(Bytes(times * far), of: .network))
+      return work
+    }
     for device in cluster.deviceIndices {
       let first = device / width * width
       let position = device % width

@@ -83,10 +83,8 @@ extension LeastWork {
     let positions = deployment.model.expertPositions(of: workload.phase)
     let last = max(0, routed.activeCopies.count - 1)
     func expect(_ tokens: Double, at position: Int) {
-      routed.activeCopies[position] += DistinctExperts.expected(
-        probabilities: sample.probabilities[position], tokens: tokens,
-        copies: deployment.placement.hasReplicas
-          ? deployment.placement.hosts[position].map(\.count) : nil)
+      routed.activeCopies[position] += activeCopies(
+        sample.probabilities[position], tokens: tokens, at: position)
       // Where else tokens are depends on each.
       guard returnsHome else { return }
       routed.copiesWithinNode[position] += sample.copiesWithinNode[position] * tokens
@@ -102,6 +100,27 @@ extension LeastWork {
     add(routed, to: &work)
     addWeightStream(times: 1, to: &work)
     return (work, routed.activeCopies)
+  }
+
+  /// Copies of experts that some tokens are expected to go to.
+  private func activeCopies(
+    _ probabilities: [Double], tokens: Double, at position: Int
+  ) -> Double {
+    guard deployment.placement.hasReplicas, deployment.replicaChoice == .nearest else {
+      return DistinctExperts.expected(
+        probabilities: probabilities, tokens: tokens,
+        copies: deployment.placement.hasReplicas
+          ? deployment.placement.hosts[position].map(\.count) : nil)
+    }
+    // Which copy is near depends on where tokens are then: one of each is the least.
+    guard returnsHome else {
+      return DistinctExperts.expected(probabilities: probabilities, tokens: tokens)
+    }
+    let shares = deployment.shareOfCopies(layer: position)
+    let each = zip(probabilities, shares).flatMap { probability, shares in
+      shares.map { probability * $0 }
+    }
+    return DistinctExperts.expected(probabilities: each, tokens: tokens)
   }
 
   /// Iterations that a simulation has run. O(mixes x kinds of layers x operators + layers).

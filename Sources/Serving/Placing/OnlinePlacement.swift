@@ -119,6 +119,7 @@ struct OnlinePlacer {
       groupsPerNode: study.groupsPerNode, slotsPerGroup: slots, redundant: redundant, work: work,
       windowWeights: iterations.map { Double($0) })
     problem.traffic = .home
+    problem.replicaChoice = study.deployment.replicaChoice
     if redundant > 0 { problem.workPerCopy = rows.map { min(seconds.perCopy($0), seconds[$0]) } }
     let effort = PlacementMethod.Effort(seed: seed, trials: policy.trials)
     let answer = try policy.method.place(problem, from: current, effort)

@@ -78,10 +78,11 @@ public struct PlacementStudy: Sendable {
   /// - Parameters:
   ///   - redundant: Copies of a layer beyond one for each expert.
   ///   - traffic: Where tokens are between layers.
+  ///   - choice: Among copies; the deployment's where nil.
   /// - Throws: ``PlacementProblemError`` where there cannot be so many copies.
   public func problem(
     of profile: RoutingProfile, redundant: Int, traffic: PlacementProblem.Traffic = .home,
-    objective: PlacementProblem.Objective = .sum
+    objective: PlacementProblem.Objective = .sum, choice: ReplicaChoice? = nil
   ) throws(PlacementProblemError) -> PlacementProblem {
     guard traffic == .home || !profile.transitions.isEmpty else {
       throw .misfit(
@@ -97,13 +98,17 @@ public struct PlacementStudy: Sendable {
     ) { _, _, tokens in seconds[tokens] }
     problem.traffic = traffic
     problem.objective = objective
+    if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
+    problem.sendsOnceToNode = deployment.sendsOnceToNode
     let bytes = bytesPerToken(of: traffic)
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
     problem.secondsInNode = (bytes / bandwidthInNode).value / senders
     problem.secondsAcrossNodes = max(
       problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
-    if traffic == .home, !deployment.sendsOnceToNode, problem.nodes > 1 {
+    if traffic == .home, !deployment.sendsOnceToNode, problem.nodes > 1,
+      problem.replicaChoice != .nearest
+    {
       // Each device that has any of a token's experts gets a copy of its own. With the token's own
       // device any of them, as likely, a copy takes the mean of the ways.
       let (near, far) = (Double(groupsPerNode - 1), Double(groups - groupsPerNode))

@@ -1,0 +1,231 @@
+import Statistics
+import Testing
+import Traces
+
+@testable import Placement
+
+/// The definition of home traffic to nearest copies: each home's token by itself, with sets.
+private func plainHomeSeconds(
+  _ placement: ExpertPlacement, _ problem: PlacementProblem, _ sets: ExpertSets, layer: Int
+) -> Double {
+  var seconds = 0.0
+  for set in sets.starts[layer]..<sets.starts[layer + 1] {
+    let share = sets.tokens[set] / Double(problem.groups)
+    for home in 0..<problem.groups {
+      var groups: Set<Int> = []
+      for member in sets.members[set * sets.topK..<(set + 1) * sets.topK] {
+        let hosts = placement.hosts[layer][Int(member)]
+        let near = hosts.filter { problem.node(ofGroup: $0) == problem.node(ofGroup: home) }
+        groups.insert(
+          hosts.contains(home)
+            ? home : near.isEmpty ? hosts[home % hosts.count] : near[home % near.count])
+      }
+      let away = groups.filter { problem.node(ofGroup: $0) != problem.node(ofGroup: home) }
+      let crossing =
+        problem.sendsOnceToNode ? Set(away.map(problem.node(ofGroup:))).count : away.count
+      let left = groups.count - (groups.contains(home) ? 1 : 0)
+      seconds +=
+        share
+        * (Double(left - crossing) * problem.secondsInNode
+          + Double(crossing) * problem.secondsAcrossNodes)
+    }
+  }
+  return seconds
+}
+
+/// Copies of each expert on random groups, no group with more than its slots.
+private func randomPlacement(
+  _ problem: PlacementProblem, _ counts: [Int], _ random: inout RandomStream
+) -> ExpertPlacement? {
+  var hosts: [[[Int]]] = []
+  for _ in 0..<problem.layers {
+    var room = [Int](repeating: problem.slotsPerGroup, count: problem.groups)
+    var layer: [[Int]] = []
+    for count in counts {
+      var own: [Int] = []
+      for _ in 0..<count {
+        let free = room.indices.filter { room[$0] > 0 && !own.contains($0) }
+        guard !free.isEmpty else { return nil }
+        let group = free[random.below(free.count)]
+        room[group] -= 1
+        own.append(group)
+      }
+      layer.append(own)
+    }
+    hosts.append(layer)
+  }
+  return ExpertPlacement(groups: problem.groups, hosts: hosts)
+}
+
+@Suite("Tokens that take the nearest copy")
+struct NearestCopyTests {
+  private func problem(
+    _ seed: UInt64, groups: Int = 6, groupsPerNode: Int = 3, redundant: Int = 4, once: Bool = true
+  ) throws -> PlacementProblem {
+    var problem = try boundProblem(
+      seed: seed, layers: 2, experts: 8, groups: groups, groupsPerNode: groupsPerNode,
+      redundant: redundant, windows: 2, traffic: .home)
+    problem.replicaChoice = .nearest
+    problem.sendsOnceToNode = once
+    problem.workPerCopy = problem.work.map { $0 * 0.2 }
+    return problem
+  }
+
+  @Test("home traffic is that of each home's token by itself", arguments: [true, false])
+  func definition(once: Bool) throws {
+    var random = RandomStream(seed: 3, name: "nearest")
+    for seed in 0..<8 {
+      let problem = try problem(UInt64(seed), once: once)
+      let counts = [3, 1, 2, 1, 1, 2, 1, 1]
+      guard let placement = randomPlacement(problem, counts, &random) else { continue }
+      let sets = try #require(problem.sets)
+      let cost = PlacementCost(of: placement, in: problem)
+      for layer in 0..<2 {
+        let plain = plainHomeSeconds(placement, problem, sets, layer: layer)
+        #expect(abs(cost.homeSeconds[layer] - plain) < 1e-12 * max(1, plain))
+      }
+      #expect(abs(cost.inNodeSeconds + cost.acrossNodesSeconds - cost.communication) < 1e-12)
+      // What groups send is what leaves them.
+      let ports = PlacementFlows(of: placement, in: problem).ports(forth: 1, back: 0)
+      let sent = ports.reduce(0) { $0 + $1.sentInNode + $1.sentAcrossNodes }
+      var each = problem
+      each.sendsOnceToNode = false
+      (each.secondsInNode, each.secondsAcrossNodes) = (1, 1)
+      let leaving = PlacementCost(of: placement, in: each).communication
+      #expect(abs(sent - leaving) < 1e-12 * leaving)
+    }
+  }
+
+  @Test("what it costs is what replay counts, where every rank has every token", arguments: [2, 3])
+  func replayed(perNode: Int) throws {
+    var random = RandomStream(seed: 21, name: "replayed")
+    let (layers, experts, topK, groups) = (2, 8, 3, 6)
+    var selections: [UInt16] = []
+    for _ in 0..<60 * layers {
+      var chosen: [UInt16] = []
+      while chosen.count < topK {
+        let draw = random.uniform()
+        let expert = UInt16(draw * draw * Double(experts))
+        if !chosen.contains(expert) { chosen.append(expert) }
+      }
+      selections += chosen
+    }
+    let trace = try RoutingTrace(
+      shape: try RoutingShape(model: "small", layerIDs: [0, 1], experts: experts, topK: topK),
+      origin: .synthetic, provenance: "made by a test",
+      sequences: [TraceSequence(name: "all", firstToken: 0, prefillTokens: 0, decodeTokens: 60)],
+      selections: selections)
+    var problem = try RoutingProfile(of: trace, windows: 1).problem(
+      groups: groups, groupsPerNode: perNode, redundant: 4, iterationTokens: 60
+    ) { _, _, tokens in tokens }
+    (problem.traffic, problem.replicaChoice, problem.sendsOnceToNode) = (.home, .nearest, false)
+    (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 1000)
+    let found = randomPlacement(problem, [3, 1, 2, 1, 1, 2, 1, 1], &random)
+    let placement = try #require(found)
+    let homes = Array(0..<groups)
+    var counts = RoutingCounts(
+      slots: try ExpertSlots(
+        devices: groups, devicesPerNode: perNode, homeDevice: homes, hosts: placement.hosts,
+        replicas: .nearest(
+          hosts: placement.hosts, homeDevice: homes, devicesPerNode: perNode, devices: groups)))
+    try counts.replay(
+      ReplayBatch(ranks: homes.map { _ in Array(0..<trace.tokens) }), of: trace)
+    let cost = PlacementCost(of: placement, in: problem)
+    for layer in 0..<layers {
+      let ranks = homes.map { $0 * layers + layer }
+      let sent = ranks.reduce(0) { $0 + Int(counts.sent[$1]) }
+      let within = ranks.reduce(0) { $0 + Int(counts.sentWithinNode[$1]) }
+      #expect(sent > within && within > 0)
+      let expected = Double(within + 1000 * (sent - within)) / Double(groups)
+      #expect(abs(cost.homeSeconds[layer] - expected) < 1e-9 * expected)
+      var loads = [Double](repeating: 0, count: groups)
+      let slots = counts.slots
+      for slot in 0..<slots.slotCount[layer] {
+        let cell = layer * slots.slotsPerLayer + slot
+        loads[Int(slots.deviceOfSlot[cell])] += Double(counts.slotTokens[cell]) / Double(groups)
+      }
+      let slowest = loads.max() ?? 0
+      #expect(abs(cost.layerWork[layer] - slowest) < 1e-9 * slowest)
+    }
+  }
+
+  @Test("copies everywhere leave nothing to send, and all work where it began")
+  func everywhere() throws {
+    let problem = try problem(1, groups: 2, groupsPerNode: 1, redundant: 8)
+    let all = ExpertPlacement(
+      groups: 2, hosts: Array(repeating: Array(repeating: [0, 1], count: 8), count: 2))
+    let cost = PlacementCost(of: all, in: problem)
+    #expect(cost.communication == 0 && abs(cost.groupsPerToken - 1) < 1e-12)
+    #expect(cost.imbalance.allSatisfy { abs($0 - 1) < 1e-12 })
+    // Whatever the choice, a token needs what its copies cost.
+    var even = problem
+    even.replicaChoice = .even
+    #expect(PlacementCost(of: all, in: even).communication > 0)
+  }
+
+  @Test("without copies the choice changes nothing")
+  func withoutCopies() throws {
+    let problem = try problem(5, redundant: 0)
+    var even = problem
+    even.replicaChoice = .even
+    var random = RandomStream(seed: 8, name: "single")
+    let found = randomPlacement(problem, Array(repeating: 1, count: 8), &random)
+    let placement = try #require(found)
+    #expect(PlacementCost(of: placement, in: problem) == PlacementCost(of: placement, in: even))
+  }
+
+  @Test("no placement costs less than the bound", arguments: [(6, 3), (6, 2), (4, 4), (3, 1)])
+  func bound(groups: Int, groupsPerNode: Int) throws {
+    var random = RandomStream(seed: 11, name: "nearest bound")
+    var closest = Double.infinity
+    for seed in 0..<6 {
+      for once in [true, false] {
+        let redundant = groups == 3 ? 7 : 4
+        let problem = try problem(
+          UInt64(seed), groups: groups, groupsPerNode: groupsPerNode, redundant: redundant,
+          once: once)
+        let counts = redundant == 7 ? [3, 2, 2, 1, 1, 2, 2, 2] : [3, 1, 2, 1, 1, 2, 1, 1]
+        let bound = PlacementBound(of: problem, copies: [counts, counts])
+        #expect(bound.isOfChosenCopies && bound.covers == .everything)
+        for _ in 0..<100 {
+          guard let placement = randomPlacement(problem, counts, &random) else { continue }
+          let cost = PlacementCost(of: placement, in: problem)
+          #expect(problem.admits(placement))
+          #expect(cost.total >= bound.total * (1 - 1e-6))
+          for layer in 0..<2 {
+            #expect(cost.layerWork[layer] >= bound.layerWork[layer] * (1 - 1e-9))
+            #expect(cost.homeSeconds[layer] >= bound.communicationSeconds[layer] * (1 - 1e-6))
+          }
+          closest = min(closest, cost.total / bound.total)
+        }
+      }
+    }
+    // Not so low that it says nothing.
+    #expect(closest < 1.6)
+  }
+
+  @Test("a search is no worse than where copies balance, whatever it thinks of them")
+  func search() throws {
+    for seed in 0..<4 {
+      let problem = try problem(UInt64(seed))
+      let found = try PlacementSearch(seed: 1, trials: 300).run(problem)
+      let balanced = PlacementCost(of: .eplb(problem), in: problem)
+      #expect(found.cost.total <= balanced.total)
+      #expect(found.cost == PlacementCost(of: found.placement, in: problem))
+    }
+  }
+
+  @Test("where nothing is known of a choice, the bound is the mean work and says so")
+  func unknown() throws {
+    var problem = try problem(2)
+    problem.replicaChoice = .leastLoaded
+    let counts = [[3, 1, 2, 1, 1, 2, 1, 1], [3, 1, 2, 1, 1, 2, 1, 1]]
+    let bound = PlacementBound(of: problem, copies: counts)
+    #expect(bound.covers == .meanWork && !bound.isOfChosenCopies && bound.communication == 0)
+    problem.replicaChoice = .nearest
+    problem.traffic = .transition
+    #expect(PlacementBound(of: problem, copies: counts).covers == .meanWork)
+    problem.replicaChoice = .even
+    #expect(PlacementBound(of: problem, copies: counts).covers == .everything)
+  }
+}
