@@ -5,7 +5,8 @@ import Units
 /// Calls come in the order of simulated time. The engine is generic over its observer, so one that
 /// does nothing costs nothing.
 public protocol Observer {
-  /// Every task that this one waits for is done; its latency begins.
+  /// Every task that this one waits for is done, and it has its turn, where it takes turns; its latency
+  /// begins.
   mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime)
   /// The task is done; it was released at `start`.
   mutating func taskFinished(

@@ -103,8 +103,9 @@ public struct TaskGraph: ~Copyable {
   ///
   ///     graph.takeTurn(at: link, precedence: 1)        // a copy engine's queue; small vectors have 0
   ///
-  /// - Parameter precedence: 0 to 3: of those that wait when a turn ends the one with the least goes
-  ///   next, among equals the one that has waited longest. Nobody who is under way is interrupted.
+  /// - Parameter precedence: 0 to 3: when a turn ends the one with the least goes next, among equals the one
+  ///   that has waited longest, of those that wait then and those that waited for whoever ends. Nobody who
+  ///   is under way is interrupted, and nobody is waited for who may come at the same moment.
   public mutating func takeTurn(at resource: ResourceID, precedence: Int = 0) {
     guard labels.count > 0 else { return }
     while turnResource.count < labels.count {

@@ -67,11 +67,11 @@ public struct HardwareCatalogue: Sendable {
     excerpt.need(seeds)
     if kernels { excerpt.need(kernelNames(in: excerpt, all: !extraFiles.isEmpty)) }
     var document = CatalogueDocument()
-    // Kernels take as long to read as all others, so that two threads halve it.
+    // Kernels take as long to read as all others, so that they come first, on a thread of their own.
     let parts = excerpt.files(leavingOut: "decades").compactMap { path, text in
       text.map { (path: path, text: $0) }
     }
-    let values = inParallel(parts.count, threads: 2) { index in
+    let values = inParallel(parts.count, threads: kernels ? 2 : 1) { index in
       let part = parts[parts.count - 1 - index]
       return Result { () throws(Problems) in try Value(parsing: part.text, file: part.path) }
     }
@@ -85,13 +85,23 @@ public struct HardwareCatalogue: Sendable {
   /// The kernels that the devices of an excerpt may take: of each family their own and their relatives',
   /// and those of the device that takes nobody's, the last (``kernels(nearestTo:)``).
   ///
-  /// - Parameter all: Because other files have kernels, too.
+  /// - Parameter all: Because other files have kernels, too. All are also named where one does not say its
+  ///   family and device plainly.
   private static func kernelNames(in excerpt: Excerpt, all: Bool) -> [String] {
     let entries = excerpt.entries(of: "kernels", saying: ["family", "device"])
+    let known = Set(excerpt.entries(of: "devices", saying: []).map(\.name))
     var last: [String: String] = [:]
-    for entry in entries { last[entry.values[0]] = entry.values[1] }
+    var isPlain = !all
+    for entry in entries {
+      if let family = entry.values[0], let device = entry.values[1], known.contains(device) {
+        last[family] = device
+      } else {
+        isPlain = false
+      }
+    }
     return entries.filter { entry in
-      all || excerpt.keeps(entry.values[1]) || last[entry.values[0]] == entry.values[1]
+      guard isPlain, let family = entry.values[0], let device = entry.values[1] else { return true }
+      return excerpt.keeps(device) || last[family] == device
     }.map(\.name)
   }
 

@@ -133,19 +133,29 @@ extension ScenarioReader {
 
   /// What `batch: largest` is. Nil where something is wrong or missing.
   func largestBatch(
-    _ draft: WorkloadDraft, _ deployment: Deployment, _ routing: RoutingPolicy?,
-    _ batching: Batching?
+    _ draft: WorkloadDraft, _ deployment: Deployment, _ policies: Policies?
   ) -> Int? {
-    guard let phase = draft.phase, let context = draft.context, let routing, let batching else {
+    guard let phase = draft.phase, let context = draft.context,
+      let routing = policies?.routing?.value, let batching = policies?.batching?.value
+    else { return nil }
+    let (trace, filled): (RoutingTrace, Deployment)
+    do {
+      // Copies that are chosen later take their room now.
+      filled = try policies?.placement?.value.chosenCopies.map { copies in
+        try deployment.placing(
+          .roundRobin(
+            layers: deployment.placement.layers, experts: deployment.placement.experts,
+            groups: deployment.placement.groups - copies.sharedRanks, redundant: copies.redundant
+          ).behind(sharedGroups: copies.sharedRanks))
+      } ?? deployment
+      // A workload has one, and what fits depends on none.
+      trace =
+        try library?.trace(drawing: .uniform, for: deployment.model, phase: phase)
+        ?? RoutingSample.trace(drawing: .uniform, for: deployment.model, phase: phase)
+    } catch {
+      problems.add("\(error)", at: place("workload", "batch"))
       return nil
     }
-    // What fits depends on no selections.
-    let model = deployment.model
-    let any = try? library?.trace(drawing: .uniform, for: model, phase: phase)
-    guard
-      let trace = any
-        ?? (try? RoutingSample.trace(drawing: .uniform, for: model, phase: phase))
-    else { return nil }
     var workload = Workload(
       trace: trace, phase: phase, batch: 1, context: context, routing: routing,
       batching: batching, speculation: draft.speculation)
@@ -153,7 +163,7 @@ extension ScenarioReader {
     workload.source = draft.source ?? 0
     let each = max(1, workload.mostTokensPerGroup * deployment.parallelism.attention.data)
     return workload.largestBatch(
-      on: deployment, most: min(Self.mostSequences, Self.mostTokens / each))
+      on: filled, most: min(Self.mostSequences, Self.mostTokens / each))
   }
 
   private func selections(_ routing: MappingReader) -> WorkloadDraft.Selections? {

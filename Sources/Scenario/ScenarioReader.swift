@@ -62,8 +62,7 @@ struct ScenarioReader {
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
     if let deployment, let draft = workload, draft.takesLargestBatch {
-      workload?.batch = largestBatch(
-        draft, deployment, policies?.routing?.value, policies?.batching?.value)
+      workload?.batch = largestBatch(draft, deployment, policies)
     }
     let trace = trace(
       workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
@@ -90,7 +89,10 @@ struct ScenarioReader {
     let scenario = Scenario(
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
-      policies: policies.choices(deployment.exchange), remarks: [])
+      policies: policies.choices(deployment.exchange),
+      remarks: workload?.takesLargestBatch == true
+        ? ["the largest batch that memories and budget have room for: \(batch) sequences of each group"]
+        : [])
     // Closed forms take experts as they begin.
     guard library == nil else { return predictable(scenario, policies.placement?.value) }
     guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
@@ -98,9 +100,7 @@ struct ScenarioReader {
     return placed.remarking(
       remarks(
         model, placed.deployment, placed.workload, measurement,
-        isDrawn: workload?.isDrawn ?? false)
-        + (workload?.takesLargestBatch == true
-          ? ["the largest batch that fits: \(batch) sequences of each attention group"] : []))
+        isDrawn: workload?.isDrawn ?? false))
   }
 
   private func predictable(_ scenario: Scenario, _ placement: PlacementPolicy?) -> Scenario {

@@ -1,7 +1,8 @@
 extension Workload {
   /// The most sequences of an attention group with which the workload can be given to a deployment: that
   /// the memories have room for, and, where requests come one by one and an iteration's new tokens have a
-  /// budget, that this keeps going. 1 or more, up to `most`; ``batch`` is ignored.
+  /// budget, that this keeps going. At least one for each microbatch, whether they fit or not, and else at
+  /// most `most`; ``batch`` is ignored.
   ///
   /// A system that chooses its batch by a model of its throughput (MoE-Lightning, arXiv 2411.11217) takes
   /// this one: by the closed forms more sequences never give less, for they share what is read once.

@@ -68,11 +68,12 @@ public struct Excerpt {
   public func keeps(_ name: String) -> Bool { needed.contains(name) }
 
   /// The entries of a section in their order, kept or not, each with what it says after some of its
-  /// keys; an entry that lacks one is left out. O(bytes of the section).
+  /// keys, as far as that stands plainly on lines of their own: nil is not to say that there is nothing.
+  /// O(bytes of the section).
   public func entries(
     of section: String, saying keys: [String]
-  ) -> [(name: String, values: [String])] {
-    var found: [(name: String, values: [String])] = []
+  ) -> [(name: String, values: [String?])] {
+    var found: [(name: String, values: [String?])] = []
     let starts = keys.map { Array("    \($0): ".utf8) }
     for (file, text) in texts.enumerated() {
       for own in sections[file] where text[own.header].starts(with: "\(section):".utf8) {
@@ -87,9 +88,7 @@ public struct Excerpt {
             }
             line += bytes.count + 1
           }
-          let known = values.compactMap(\.self)
-          guard known.count == keys.count else { continue }
-          found.append((String(decoding: text[entry.name], as: UTF8.self), known))
+          found.append((String(decoding: text[entry.name], as: UTF8.self), values))
         }
       }
     }

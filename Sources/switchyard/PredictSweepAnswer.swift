@@ -37,8 +37,11 @@ struct PredictSweepAnswer: Encodable {
 
   private enum CodingKeys: CodingKey { case name, path, unit, points, leftOut }
 
-  /// - Throws: `Problems` of the first value where the scenario cannot be with that, `CommandFailure` where
-  ///   nothing depends on the path.
+  /// So many values that cannot be are tried before the first that can.
+  private static let mostRefusedFirst = 100
+
+  /// - Throws: `Problems` of the first value where none can be, or none of the first hundred, `CommandFailure`
+  ///   where nothing depends on the path.
   init(_ sweep: PredictSweep, of scenarios: inout PredictableScenarios) throws {
     self.sweep = sweep
     path = sweep.path
@@ -46,6 +49,7 @@ struct PredictSweepAnswer: Encodable {
     name = ""
     var progress = Progress("points", of: sweep.values.count)
     defer { progress.finish() }
+    var firstProblems: Problems?
     for value in sweep.values {
       defer { progress.advance() }
       do {
@@ -54,10 +58,14 @@ struct PredictSweepAnswer: Encodable {
         points.append(Point(value, prediction))
         last = prediction
       } catch let problems as Problems {
-        guard let reason = problems.list.first, !points.isEmpty else { throw problems }
+        firstProblems = firstProblems ?? problems
+        guard let reason = problems.list.first,
+          !points.isEmpty || leftOut.count < Self.mostRefusedFirst
+        else { break }
         leftOut.append(Refusal(value: value, reason: reason.description))
       }
     }
+    if let firstProblems, points.isEmpty { throw firstProblems }
     guard points.count > 1, let first = points.first else { return }
     let isIdle = points.allSatisfy {
       $0.boundTokensPerSecond == first.boundTokensPerSecond

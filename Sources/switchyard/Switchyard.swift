@@ -23,6 +23,7 @@ struct Switchyard: ParsableCommand {
       was asked for is wrong, 1 that a run failed.
       """,
     version: version,
+    // All of them say their names themselves: finding these out is a quarter of what a command begins with.
     subcommands: [
       RunCommand.self, CheckCommand.self, PlaceCommand.self, CompareCommand.self, TraceCommand.self,
       CatalogueCommand.self, NetworkCommand.self, CalibrateCommand.self, ValidateCommand.self,

@@ -89,7 +89,7 @@ struct TurnTests {
     #expect(log.spans[piece.position] == 9...11)
   }
 
-  /// Precedence also counts for who comes at the moment in which a turn ends.
+  /// Precedence also counts for who waited for the task whose turn ends.
   @Test func whoIsReleasedByATurnMayGoBeforeWhoWaits() throws {
     var graph = TaskGraph()
     let first = copy(2, precedence: 0, in: &graph)

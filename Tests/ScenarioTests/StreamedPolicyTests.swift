@@ -144,8 +144,16 @@ struct StreamedPolicyTests {
       try copies("{kind: queued, chunk: 1 GB, first: oldest}")
         == .queued(CopyQueue(chunk: Bytes(1e9), first: .oldest)))
     #expect(
-      try copies("{kind: queued, chunk: layer, first: weights}")
+      try copies("{kind: queued, chunk: layer, first: oldest}")
+        == .queued(CopyQueue(chunk: nil, first: .oldest)))
+    #expect(
+      try copies("{kind: queued, first: weights}")
         == .queued(CopyQueue(chunk: nil, first: .weights)))
+    try expect(
+      streamed(
+        "{kind: streamed, attention: companion, copies: {chunk: 1 GB, kind: queued, first: weights}}"),
+      "scenario.yaml:12:61: 'chunk' has no effect with 'first: weights': pieces would follow each other "
+        + "all the same")
     try expect(
       streamed("{kind: streamed, attention: companion, copies: {kind: fair, chunk: 1 MB}}"),
       "scenario.yaml:12:74: 'chunk' has no effect with kind 'fair'; it is for kind 'queued'")
@@ -153,9 +161,23 @@ struct StreamedPolicyTests {
       streamed("{kind: streamed, attention: companion, copies: {kind: queued, chunk: 1 B}}"),
       "scenario.yaml:12:61: 'chunk' is 1 B; pieces of less than 1 MB would be too many to simulate")
     try expect(
-      streamed("{kind: streamed, copies: fair}"),
+      streamed("{kind: streamed, copies: queued}"),
       "scenario.yaml:12:39: 'copies' has no effect with the attention of the device: nothing but weights "
         + "takes the link")
+  }
+
+  @Test("as many sequences as there is room for beside copies that are chosen later")
+  func largestBatchBesideCopies() throws {
+    var changes = [
+      "1 x dgx-h100": "1 x dgx-h100, device-memory: 500 MB", "batch: 4": "batch: largest",
+      "placement: contiguous": "placement: {kind: eplb, redundant: 8}",
+    ]
+    let beside = try folder.load(replacing: changes).workload.batch
+    changes["placement: contiguous"] = "placement: eplb"
+    #expect(try folder.load(replacing: changes).workload.batch > beside)
+    changes["placement: contiguous"] = "placement: {kind: eplb, redundant: 8}"
+    changes["batch: 4"] = "batch: \(beside + 1)"
+    #expect(try folder.problems(replacing: changes).count == 1)
   }
 
   @Test("as many requests as there is room for")
@@ -167,7 +189,7 @@ struct StreamedPolicyTests {
     #expect(batch > 4)
     #expect(
       scenario.remarks.contains(
-        "the largest batch that fits: \(batch) sequences of each attention group"))
+        "the largest batch that memories and budget have room for: \(batch) sequences of each group"))
     changes["batch: 4"] = "batch: \(batch)"
     #expect(try folder.load(replacing: changes).workload.batch == batch)
     changes["batch: 4"] = "batch: \(batch + 1)"

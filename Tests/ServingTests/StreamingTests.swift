@@ -24,7 +24,7 @@ func host(
 
 func streamed(
   _ cluster: Cluster, attention: ExpertExecution.Attention = .companion, cache: Bytes? = nil,
-  copies: StreamedWeights.Copies = .queued(CopyQueue()), model: ModelArchitecture = smallModel()
+  copies: StreamedWeights.Copies? = nil, model: ModelArchitecture = smallModel()
 ) throws -> Deployment {
   try Deployment(
     model: model, cluster: cluster, precisions: Precisions(.bf16),

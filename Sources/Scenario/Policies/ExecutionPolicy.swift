@@ -95,17 +95,24 @@ extension ScenarioReader {
     defer { reader.finish() }
     guard reader.kind == .queued else { return .fair }
     var queue = CopyQueue()
-    if let chunk = reader.mapping?.optional("chunk") {
-      if chunk.isWord("layer") {
-        queue.chunk = nil
-      } else {
-        guard let bytes = chunk.quantity("chunk", Byte.self, problems) else { return nil }
-        queue.chunk = bytes
-      }
+    guard let mapping = reader.mapping else { return .queued(queue) }
+    guard let first = mapping.word("first", CopyQueue.First.self, default: queue.first) else {
+      return nil
     }
-    guard let first = reader.mapping?.word("first", CopyQueue.First.self, default: queue.first)
-    else { return reader.mapping == nil ? .queued(queue) : nil }
     queue.first = first
+    if first == .weights { queue.chunk = nil }
+    guard let chunk = mapping.optional("chunk") else { return .queued(queue) }
+    guard first != .weights else {
+      problems.add(
+        "'chunk' has no effect with 'first: weights': pieces would follow each other all the same",
+        at: mapping.location(of: "chunk"))
+      return nil
+    }
+    queue.chunk = nil
+    if !chunk.isWord("layer") {
+      guard let bytes = chunk.quantity("chunk", Byte.self, problems) else { return nil }
+      queue.chunk = bytes
+    }
     return .queued(queue)
   }
 
@@ -152,7 +159,7 @@ extension ExpertExecution {
       case .streamed(let streamed):
         "weights streamed from the companion's memory"
           + (streamed.cache.map { ", \($0) of it for the KV cache" } ?? "")
-          + streamed.copies.words
+          + (streamed.copies?.words ?? "")
       case .blocks(let blocks): blocks.words
       }
     return kind + beside
@@ -160,10 +167,8 @@ extension ExpertExecution {
 }
 
 extension StreamedWeights.Copies {
-  /// What is not as usual of them.
   fileprivate var words: String {
     switch self {
-    case .queued(CopyQueue()): ""
     case .fair: ", copies sharing the link"
     case .queued(let queue):
       ", copies in turn, weights "

@@ -34,6 +34,12 @@ enum PlacementPolicy {
     var replicaChoice: ReplicaChoice?
   }
 
+  /// The copies of a placement that is chosen when the trace and costs are known; nil without redundant ones.
+  var chosenCopies: Copies? {
+    guard case .chosen(let choice) = self, choice.copies.redundant > 0 else { return nil }
+    return choice.copies
+  }
+
   enum Kind: String, PolicyKind {
     case contiguous
     case roundRobin = "round-robin"

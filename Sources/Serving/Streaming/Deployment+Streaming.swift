@@ -38,7 +38,7 @@ extension Deployment {
         "'kv-cache' has no effect with the attention of the device, in whose memory the cache lives"
       )
     }
-    if streamed.copies != StreamedWeights().copies, execution.attention == .device {
+    if streamed.copies != nil, execution.attention == .device {
       throw .option(
         .copies,
         "'copies' has no effect with the attention of the device: nothing but weights takes the link"

@@ -44,11 +44,11 @@ extension StepPlanner {
   ) -> TaskID {
     let chunk = copyQueue?.chunk ?? bytes
     let pieces = max(1, (bytes / chunk - 1e-9).rounded(.up))
-    let link = deployment.cluster.node.companion?.port?.latency ?? .zero
-    var last = appendPiece(bytes * (1 / pieces), part, latency: link, to: &graph)
+    let latency = deployment.cluster.node.companion?.port?.latency ?? .zero
+    var last = appendPiece(bytes * (1 / pieces), part, latency: latency, to: &graph)
     if let before = stream.lastCopy { graph.add(last, after: before) }
     if let kernel { graph.add(last, after: kernel) }
-    for _ in 1..<max(2, Int(pieces)) where pieces > 1 {
+    for _ in 1..<Int(pieces) {
       let piece = appendPiece(bytes * (1 / pieces), part, latency: .zero, to: &graph)
       graph.add(piece, after: last)
       last = piece
@@ -79,7 +79,11 @@ extension StepPlanner {
 
   /// Nil where copies share the link fairly.
   private var copyQueue: CopyQueue? {
-    if case .queued(let queue) = deployment.execution.streamed?.copies { queue } else { nil }
+    switch deployment.execution.streamed?.copies {
+    case nil: CopyQueue()
+    case .queued(let queue)?: queue
+    case .fair?: nil
+    }
   }
 
   /// Appends what comes before attention's core, with the core of prompts, and the way of decoded tokens

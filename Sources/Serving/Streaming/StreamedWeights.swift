@@ -4,7 +4,8 @@ import Units
 public struct StreamedWeights: Hashable, Sendable {
   /// Of the companion's memory, for keys and values; all that weights leave of it where nil.
   public var cache: Bytes?
-  public var copies: Copies
+  /// A queue of its own kind, ``CopyQueue/init(chunk:first:)``, where nil.
+  public var copies: Copies?
 
   /// How copies of weights, and vectors of tokens, come to the link between host and device.
   public enum Copies: Hashable, Sendable {
@@ -14,7 +15,7 @@ public struct StreamedWeights: Hashable, Sendable {
     case queued(CopyQueue)
   }
 
-  public init(cache: Bytes? = nil, copies: Copies = .queued(CopyQueue())) {
+  public init(cache: Bytes? = nil, copies: Copies? = nil) {
     self.cache = cache
     self.copies = copies
   }
@@ -22,7 +23,8 @@ public struct StreamedWeights: Hashable, Sendable {
 
 /// What a copy engine does next when it is done with a copy.
 public struct CopyQueue: Hashable, Sendable {
-  /// Of weights, after which the engine looks who waits; all of a part of the model where nil.
+  /// Of weights, after which the engine looks who waits; all of a part of the model where nil. Of no
+  /// effect where weights go first.
   public var chunk: Bytes?
   public var first: First
 
