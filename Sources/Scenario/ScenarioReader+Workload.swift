@@ -134,20 +134,21 @@ extension ScenarioReader {
   /// What `batch: largest` is. Nil where something is wrong or missing.
   func largestBatch(
     _ draft: WorkloadDraft, _ deployment: Deployment, _ policies: Policies?
-  ) -> Int? {
+  ) -> (sequences: Int, limit: String)? {
     guard let phase = draft.phase, let context = draft.context,
       let routing = policies?.routing?.value, let batching = policies?.batching?.value
     else { return nil }
     let (trace, filled): (RoutingTrace, Deployment)
     do {
       // Copies that are chosen later take their room now.
-      filled = try policies?.placement?.value.chosenCopies.map { copies in
-        try deployment.placing(
-          .roundRobin(
-            layers: deployment.placement.layers, experts: deployment.placement.experts,
-            groups: deployment.placement.groups - copies.sharedRanks, redundant: copies.redundant
-          ).behind(sharedGroups: copies.sharedRanks))
-      } ?? deployment
+      filled =
+        try policies?.placement?.value.chosenCopies.map { copies in
+          try deployment.placing(
+            .roundRobin(
+              layers: deployment.placement.layers, experts: deployment.placement.experts,
+              groups: deployment.placement.groups - copies.sharedRanks, redundant: copies.redundant
+            ).behind(sharedGroups: copies.sharedRanks))
+        } ?? deployment
       // A workload has one, and what fits depends on none.
       trace =
         try library?.trace(drawing: .uniform, for: deployment.model, phase: phase)

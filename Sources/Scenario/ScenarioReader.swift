@@ -61,8 +61,10 @@ struct ScenarioReader {
     checkEffect(workload, policies?.batching?.value, model?.architecture)
     let deployment = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
+    var largest: (sequences: Int, limit: String)?
     if let deployment, let draft = workload, draft.takesLargestBatch {
-      workload?.batch = largestBatch(draft, deployment, policies)
+      largest = largestBatch(draft, deployment, policies)
+      workload?.batch = largest?.sequences
     }
     let trace = trace(
       workload, for: model?.architecture, groups: parallelism?.attention.data, measurement,
@@ -90,9 +92,9 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange),
-      remarks: workload?.takesLargestBatch == true
-        ? ["the largest batch that memories and budget have room for: \(batch) sequences of each group"]
-        : [])
+      remarks: largest.map {
+        ["the largest batch has \($0.sequences) sequences of each group; of one more: \($0.limit)"]
+      } ?? [])
     // Closed forms take experts as they begin.
     guard library == nil else { return predictable(scenario, policies.placement?.value) }
     guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
@@ -104,11 +106,21 @@ struct ScenarioReader {
   }
 
   private func predictable(_ scenario: Scenario, _ placement: PlacementPolicy?) -> Scenario {
-    guard case .chosen = placement else { return scenario }
-    return scenario.remarking([
-      "the placement that is asked for is chosen when the scenario runs: predicted with experts in a "
-        + "row"
-    ])
+    var remarks: [String] = []
+    if !scenario.deployment.fabric.changes.isEmpty {
+      remarks.append(
+        "what 'fabric.changes' changes is left to runs: the machine is predicted whole")
+    }
+    if scenario.workload.requests?.count != nil {
+      remarks.append(
+        "'requests' counts in stage 2 only: the bound is of a machine that is kept busy")
+    }
+    guard case .chosen = placement else { return scenario.remarking(remarks) }
+    return scenario.remarking(
+      remarks + [
+        "the placement that is asked for is chosen when the scenario runs: predicted with experts in a "
+          + "row"
+      ])
   }
 
   private func remarks(

@@ -8,7 +8,11 @@ extension Workload {
   /// this one: by the closed forms more sequences never give less, for they share what is read once.
   ///
   /// O(log most) checks.
-  public func largestBatch(on deployment: Deployment, most: Int) -> Int {
+  ///
+  /// - Returns: The batch, and why it is no larger.
+  public func largestBatch(
+    on deployment: Deployment, most: Int
+  ) -> (sequences: Int, limit: String) {
     var fitting = max(1, batching.microbatches)
     var step = 1
     // Doubles the step while that fits, and halves it when it does not.
@@ -20,14 +24,28 @@ extension Workload {
       step /= 2
       if fitting + step <= most, fits(deployment, batch: fitting + step) { fitting += step }
     }
-    return fitting
+    let limit = obstacle(deployment, batch: fitting + 1) ?? "at most \(most) are simulated"
+    return (fitting, limit)
   }
 
   private func fits(_ deployment: Deployment, batch: Int) -> Bool {
+    obstacle(deployment, batch: batch) == nil
+  }
+
+  /// Why a batch cannot be; nil where it can.
+  private func obstacle(_ deployment: Deployment, batch: Int) -> String? {
     var workload = self
     workload.batch = batch
-    return workload.budgetSuffices && (try? workload.check(deployment)) != nil
-      && MemoryBudget(deployment, workload).fits
+    let groups = deployment.parallelism.attention.data
+    if let count = requests?.count, (batch - 1) * groups >= count {
+      return "there are no more than \(count) requests"
+    }
+    if let budget = batching.budget, !workload.budgetSuffices {
+      return "a budget of \(budget) tokens does not keep more going"
+    }
+    do throws(ServingError) { try workload.check(deployment) } catch { return error.sentence }
+    let memory = MemoryBudget(deployment, workload)
+    return memory.fits ? nil : ServingError.doesNotFit(memory).sentence
   }
 
   /// Whether prompts come as fast as requests end: each brings its prompt once and a token for each

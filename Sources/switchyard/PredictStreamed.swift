@@ -34,13 +34,15 @@ struct PredictStreamed: Encodable {
   var secondStageGeneratedPerSecond: Double
   var secondStageUtilisation: Double
 
-  /// So many requests fill and drain the second stage's pipeline once; more than MoE-Lens' least.
+  /// So many requests fill and drain the second stage's pipeline once, where the scenario does not say how
+  /// many; MoE-Lens' least.
   static let requests = 20_000.0
 
   init(_ streamed: StreamingPrediction) {
     let lens = streamed.lens
     let first = lens.firstStage
-    let second = lens.secondStage(MoELens.Batch(requests: Self.requests))
+    secondStageRequests = streamed.requests.map(Double.init) ?? Self.requests
+    let second = lens.secondStage(MoELens.Batch(requests: secondStageRequests))
     modelBytes = lens.model.value
     hostLinkBytesPerSecond = lens.host.link.value
     hostMemoryBytes = streamed.hostMemory.value
@@ -59,7 +61,6 @@ struct PredictStreamed: Encodable {
     hostBandwidth = streamed.hostBandwidth.value
     cpuFlopsNeeded = lens.cpuArithmetic(elementBytes: streamed.cacheElementBytes).value
     gainOfOverlap = lens.gainOfOverlap
-    secondStageRequests = Self.requests
     secondStageGeneratedPerSecond = second.generated.value
     secondStageUtilisation = second.utilisation
   }

@@ -70,7 +70,7 @@ struct PredictSweep {
     }
     guard count <= Double(mostPoints) else {
       throw CommandFailure(
-        "--sweep \(argument) has \(fixed(count, decimals: 0)) points; at most \(mostPoints) are "
+        "--sweep \(argument) has \(count < 1e15 ? "\(Int(count))" : "very many") points; at most \(mostPoints) are "
           + "predicted at a time, so give a larger step")
     }
     let isWhole = first == first.rounded() && last == last.rounded()

@@ -75,7 +75,7 @@ struct RunCommand: ParsableCommand {
     try reportingFailures {
       let loaded = try scenario.load()
       // An output that cannot be written is told before the work, not after it.
-      if let csv { try OutputCheck.directory(csv) }
+      if let csv { try OutputCheck.tables(inDirectory: csv) }
       if let timeline { try OutputCheck.file(timeline, startingWith: RunResult.timelineStart) }
       if let heatMap { try OutputCheck.file(heatMap, startingWith: RunResult.heatMapStart) }
       let database = try out.map { try ResultsDatabase($0) }

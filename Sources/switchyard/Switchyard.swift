@@ -30,8 +30,21 @@ struct Switchyard: ParsableCommand {
       CostCommand.self, PredictCommand.self,
     ])
 
+  /// An option of which only the last would count, though it is given several times.
+  private static func repeatedOption(_ arguments: [String]) -> String? {
+    var seen: Set<Substring> = []
+    for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+      let name = argument.prefix { $0 != "=" }
+      if name != "--set", !seen.insert(name).inserted { return String(name) }
+    }
+    return nil
+  }
+
   static func main() {
     do {
+      if let option = repeatedOption(CommandLine.arguments) {
+        throw CommandFailure("\(option) stands twice, and only one would count; give it once")
+      }
       var command = try parseAsRoot()
       try command.run()
     } catch let failure as CommandFailure {

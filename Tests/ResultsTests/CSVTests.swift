@@ -71,6 +71,25 @@ struct CSVTests {
     #expect(directory.contents.count == ResultTable.allCases.count - 5)
   }
 
+  @Test("A file that is no earlier table is neither replaced nor removed")
+  func others() throws {
+    for name in ["runs.csv", "duplicates.csv"] {
+      let folder = directory.file(name + " beside")
+      var result = try exampleResult()
+      result.duplicates = nil
+      try result.writeCSV(toDirectory: folder)
+      try Data("mine".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      let before = try bytes(of: "\(folder)/stages.csv")
+      let refusal =
+        "'\(folder)/\(name)' cannot be written: it is another kind of file, which would be lost; give "
+        + "another name"
+      #expect(sentence { try result.writeCSV(toDirectory: folder) } == refusal)
+      #expect(sentence { try OutputCheck.tables(inDirectory: folder) } == refusal)
+      #expect(try bytes(of: "\(folder)/\(name)") == Data("mine".utf8))
+      #expect(try bytes(of: "\(folder)/stages.csv") == before)
+    }
+  }
+
   @Test("Numbers as bytes read back as the same numbers")
   func numbers() {
     func text(_ body: (inout [UInt8]) -> Void) -> String {

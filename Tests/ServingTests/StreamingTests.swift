@@ -376,20 +376,30 @@ struct StreamingMemoryTests {
       (Batching(admission: .continuous), 2), (Batching(admission: .together), 1),
     ] {
       var given = try workload(lengths, batch: 999, batching)
-      #expect(given.largestBatch(on: deployment, most: 1000) == largest)
-      #expect(given.largestBatch(on: deployment, most: 1) == 1)
+      #expect(given.largestBatch(on: deployment, most: 1000).sequences == largest)
+      #expect(given.largestBatch(on: deployment, most: 1).sequences == 1)
       given.batch = largest
       #expect(throws: Never.self) { try given.check(deployment) }
       given.batch = largest + 1
       #expect(throws: ServingError.self) { try given.check(deployment) }
     }
     let budget = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 130))
-    #expect(budget.largestBatch(on: try streamed(host()), most: 1000) == 32)
+    #expect(budget.largestBatch(on: try streamed(host()), most: 1000).sequences == 32)
     let small = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 200))
-    #expect(small.largestBatch(on: try streamed(host()), most: 1000) == 49)
+    #expect(small.largestBatch(on: try streamed(host()), most: 1000).sequences == 49)
+    #expect(
+      small.largestBatch(on: try streamed(host()), most: 1000).limit
+        == "a budget of 200 tokens does not keep more going")
+    #expect(
+      small.largestBatch(on: try streamed(host()), most: 10).limit == "at most 10 are simulated")
+    var few = small
+    few.requests?.count = 7
+    #expect(
+      few.largestBatch(on: try streamed(host()), most: 1000)
+        == (7, "there are no more than 7 requests"))
     // Every microbatch has a sequence.
     let parts = try workload(nil, batch: 1, Batching(microbatches: 3))
-    #expect(parts.largestBatch(on: deployment, most: 1000) == 3)
+    #expect(parts.largestBatch(on: deployment, most: 1000).sequences == 3)
   }
 
   @Test func theMachineMustBeThere() throws {

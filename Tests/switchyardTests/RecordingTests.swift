@@ -35,8 +35,9 @@ struct RecordingTests {
     let one = try files(in: "one")
     #expect(
       one.keys.sorted() == [
-        "devices.csv", "iterations.csv", "layer_load.csv", "layers.csv", "load_balance.csv",
-        "remarks.csv", "resources.csv", "runs.csv", "stage_bounds.csv", "stages.csv",
+        "devices.csv", "iterations.csv", "layer_load.csv", "layers.csv", "limits.csv",
+        "load_balance.csv", "remarks.csv", "resources.csv", "roofs.csv", "runs.csv",
+        "stage_bounds.csv", "stages.csv",
       ])
     #expect(try files(in: "four") == one)
     #expect(try files(in: "again") == one)

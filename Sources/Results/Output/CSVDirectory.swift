@@ -6,13 +6,15 @@ extension RunResult {
   ///     try result.writeCSV(toDirectory: "results")     // results/runs.csv, results/stages.csv, ...
   ///
   /// Files of those names are replaced, and only once all new ones are complete. The same result
-  /// gives the same bytes. `spans.csv` and `pair_traffic.csv` are written only where they were kept; older ones go.
+  /// gives the same bytes. Tables of what was not kept (``ResultTable/isKept(in:)``) have no file, and older
+  /// ones go.
   public func writeCSV(toDirectory directory: String) throws(ResultsError) {
     if mkdir(directory, 0o777) != 0, errno != EEXIST { throw .system(errno, path: directory) }
     var status = stat()
     guard stat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw .notADirectory(path: directory)
     }
+    try OutputCheck.tables(inDirectory: directory)
     var files: [OutputFile] = []
     for table in ResultTable.allCases where table.isKept(in: self) {
       let file = try OutputFile("\(directory)/\(table.rawValue).csv")

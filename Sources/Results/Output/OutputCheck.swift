@@ -31,6 +31,18 @@ public enum OutputCheck {
     if access(path, W_OK) != 0 { throw .system(errno, path: path) }
   }
 
+  /// A directory that would be made, or whose tables would be replaced: a file by the name of one may only
+  /// be an earlier one.
+  public static func tables(inDirectory path: String) throws(ResultsError) {
+    try directory(path)
+    for table in ResultTable.allCases {
+      let name = "\(path)/\(table.rawValue).csv"
+      guard access(name, F_OK) == 0 else { continue }
+      // Versions add columns at the end.
+      try file(name, startingWith: table.columns.prefix(2).joined(separator: ","))
+    }
+  }
+
   private static func parent(of path: String) throws(ResultsError) {
     if path.isEmpty { throw .system(ENOENT, path: path) }
     let directory = (path as NSString).deletingLastPathComponent

@@ -21,6 +21,8 @@ public struct StreamingPrediction: Sendable {
   public let hostMemory: Bytes
   /// Of an element of the cache.
   public let cacheElementBytes: Double
+  /// How many requests there are; nil where there is always another one.
+  public let requests: Int?
 
   /// Nil where no requests begin and end, and where the host cannot hold the weights.
   init?(_ scenario: Scenario) {
@@ -33,6 +35,7 @@ public struct StreamingPrediction: Sendable {
       deployment.cluster, deployment.model, deployment.precisions
     )
     cacheElementBytes = precisions.kvCache.bytes
+    requests = lengths.count
     let weights = model.weightBytes(precisions)
     let link: Bandwidth
     var cache: Bytes?

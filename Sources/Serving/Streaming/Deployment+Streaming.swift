@@ -55,9 +55,10 @@ extension Deployment {
     let (weights, capacity) = (streamedModelBytes, companion.processor.memory.capacity)
     guard weights + (streamed.cache ?? .zero) <= capacity else {
       let cache = streamed.cache.map { " + KV cache \($0)" } ?? ""
-      throw .execution(
+      let sentence =
         "the memory of '\(companion.processor.name)' has \(capacity); needed are weights "
-          + "\(weights)\(cache) = \(weights + (streamed.cache ?? .zero))")
+        + "\(weights)\(cache) = \(weights + (streamed.cache ?? .zero))"
+      throw streamed.cache == nil ? .execution(sentence) : .option(.cacheRoom, sentence)
     }
   }
 }
