@@ -3,12 +3,9 @@ import Traces
 
 /// Which copies tokens go to.
 extension Deployment {
-  /// Expert groups of a node; nil where nodes do not tell groups apart: there is one, or groups lie in
-  /// several.
+  /// Expert groups of a node; nil where there is one node.
   private var groupsPerNode: Int? {
-    let width = parallelism.experts.tensor
-    guard cluster.nodeCount > 1, cluster.devicesPerNode % width == 0 else { return nil }
-    return cluster.devicesPerNode / width
+    cluster.nodeCount > 1 ? cluster.devicesPerNode / parallelism.experts.tensor : nil
   }
 
   /// Of each device's tokens; nil for evenly.

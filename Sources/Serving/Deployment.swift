@@ -222,6 +222,12 @@ public struct Deployment: Sendable {
         throw refuse(
           "'replica-choice' has no effect on experts in blocks, which are dealt to any device")
       }
+      guard cluster.nodeCount == 1 || cluster.devicesPerNode % parallelism.experts.tensor == 0
+      else {
+        throw refuse(
+          "slices of an expert on \(parallelism.experts.tensor) devices lie in several nodes, so no copy is "
+            + "near by its node: use 'even'")
+      }
     }
   }
 

@@ -84,9 +84,9 @@ public struct ExchangeProtocols: Sendable {
       tensorExchange =
         find(.allToAll, .nccl, ranks: attentionWidth, nodes: spanned) ?? tensorExchange
     }
-    if residence == .transition {
-      // Among devices with the same slice.
-      let groups = devices / max(1, attentionWidth)
+    // Among devices with the same slice.
+    let groups = devices / max(1, attentionWidth)
+    if residence == .transition, groups > 1 {
       contextGather =
         find(.allGather, .nccl, ranks: groups, nodes: min(groups, nodes)) ?? contextGather
     }

@@ -76,8 +76,9 @@ public struct ReplicaTables: Hashable, Sendable {
 }
 
 /// The copy that is nearest to a device, by its place among `hosts`: the one on the device, else one of
-/// its node, else any. Of several equally near ones the device's number modulo theirs says which, so
-/// that devices without a copy of their own divide evenly.
+/// its node, else any. Of several equally near ones the device's number modulo theirs says which, as a rank's
+/// number does where copies are taken evenly; how evenly that divides devices without a copy of their own
+/// depends on which they are.
 ///
 /// - Parameters:
 ///   - hosts: the devices that hold a copy; at least one.

@@ -110,7 +110,7 @@ public struct TokenMoves: Sendable {
           var distinct = 0
           for choice in 0..<topK {
             let expert = Int(truncatingIfNeeded: row[choice]) & mask
-            let slot = slots.slotOfExpert[table * slots.experts + min(expert, slots.experts - 1)]
+            let slot = slots.slotOfExpert[table * slots.experts + expert]
             slotTokens[layer * slots.slotsPerLayer + Int(slot)] += 1
             let target = Int(device[expert])
             guard !targets[..<distinct].contains(target) else { continue }

@@ -147,11 +147,17 @@ struct CheckAndCatalogueTests {
     for example in Set(shown) where example.contains("traces/") {
       let words = example.split(separator: " ").dropFirst().map(String.init)
       let arguments = words.map { $0.hasPrefix("traces/") ? Workbench.trace : $0 }
-      // The example is of DeepSeek-V3's shape; here two layers are enough. The last option counts.
+      // The example is of DeepSeek-V3's shape; here two layers are enough.
       let smaller = [
-        "--layers", "2", "--experts", "64", "--top-k", "2", "--sequences", "4", "--decode", "2",
+        "--layers": "2", "--experts": "64", "--top-k": "2", "--sequences": "4", "--decode": "2",
       ]
-      let outcome = try bench.run(arguments + (arguments.contains("synthesize") ? smaller : []))
+      let isSynthetic = arguments.contains("synthesize")
+      let kept = zip([""] + arguments, arguments).filter { before, word in
+        !isSynthetic || smaller[before] == nil && smaller[word] == nil
+      }.map(\.1)
+      let added =
+        isSynthetic ? smaller.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] } : []
+      let outcome = try bench.run(kept + added)
       #expect(outcome.exitCode == 0, "\(example)")
     }
   }

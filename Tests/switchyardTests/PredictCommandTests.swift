@@ -181,6 +181,10 @@ struct PredictCommandTests {
       try sweep("measure.iterations=1..5")
         == "--sweep measure.iterations=1..5 has no effect: 'measure.iterations' changes nothing that "
         + "is predicted")
+    let twice = ["--sweep", "workload.batch=1..2", "--sweep=workload.context=256..512 tokens"]
+    #expect(
+      try bench.refusal(of: ["predict", Workbench.quickstart] + twice)
+        == "--sweep stands twice, and only one would count; give it once")
     #expect(try sweep("workload.batch=4..1").contains("it begins above its end"))
     #expect(try sweep("workload.batch=1..4:0").contains("a step is above 0"))
     #expect(try sweep("workload.batch=1..4:x1").contains("a factor is above 1"))

@@ -13,7 +13,8 @@ enum ChildProcess {
   /// after `seconds`. It is gone when this returns.
   ///
   /// It does not outlive this process, however that ends: a ``Lifeline`` between them breaks, and a shell
-  /// beside the program kills it. The shell that starts it also limits its processor time.
+  /// beside the program kills it, not what it starts itself. The shell that starts it also limits its
+  /// processor time. What is left of the shell beside it is process 1's to reap.
   ///
   /// - Throws: A sentence's end that says why it cannot be started.
   static func run(
@@ -57,10 +58,11 @@ enum ChildProcess {
     #endif
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
+    // Before the others, which take descriptors that the lifeline may have where this process has none.
+    posix_spawn_file_actions_adddup2(&actions, lifeline.end, Lifeline.descriptor)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    posix_spawn_file_actions_adddup2(&actions, lifeline.end, Lifeline.descriptor)
     var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
     words.append(nil)
     let variables = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }.sorted()

@@ -88,8 +88,16 @@ final class SearchTables: @unchecked Sendable {
     tokensBetweenLayers = hasTransitions ? problem.transitions.reduce(0, +) : 0
     let far = problem.nodes > 1 ? problem.groupsPerNode : 1
     let pairs = isBottleneck ? problem.groups * max(1, problem.groups - far) : 1
-    groupSaving = Float(problem.secondsInNode / Double(pairs))
-    nodeSaving = Float((problem.secondsAcrossNodes - problem.secondsInNode) / Double(pairs))
+    var (near, across) = (problem.secondsInNode, problem.secondsAcrossNodes)
+    if hasHome, problem.replicaChoice == .nearest, !problem.sendsOnceToNode, problem.nodes > 1 {
+      // A copy for each group that has any of a token's experts, whichever node it is in: the mean way.
+      let others = Double(problem.groups - 1)
+      let inNode = Double(problem.groupsPerNode - 1)
+      near = (inNode * near + (others - inNode) * across) / others
+      across = near
+    }
+    groupSaving = Float(near / Double(pairs))
+    nodeSaving = Float((across - near) / Double(pairs))
     var (expertOf, copiesOf): ([Int32], [Int32]) = ([], [])
     for layer in counts {
       let owners = layer.indices.flatMap { Array(repeating: Int32($0), count: layer[$0]) }

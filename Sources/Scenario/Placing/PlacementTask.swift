@@ -77,6 +77,11 @@ public struct PlacementTask: Sendable {
         "the nearest copy is nearest to one place that a token comes from, its own device or its last "
           + "expert's: use home or transition traffic")
     }
+    guard choice != .nearest || current.sharedGroups == 0 else {
+      throw PlacementProblemError.misfit(
+        "which copy is nearest is not estimated where shared experts have expert groups of their own: "
+          + "use even copies")
+    }
     var sequences: [Int]?
     var others: [Int]?
     if question.split < 1 {

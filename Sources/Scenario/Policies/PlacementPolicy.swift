@@ -212,6 +212,15 @@ extension ScenarioReader {
             + "placed anew after \(every)", at: place("policies", "placement", "every"))
         return nil
       }
+      let deployment = scenario.deployment
+      guard deployment.replicaChoice != .nearest || deployment.exchange.residence == .home,
+        deployment.replicaChoice != .nearest || deployment.placement.sharedGroups == 0
+      else {
+        problems.add(
+          "with 'every' the nearest copies are estimated for tokens that return to devices with experts of "
+            + "their own only: use 'even'", at: place("policies", "placement", "replica-choice"))
+        return nil
+      }
       return scenario.placing(
         online: OnlinePlacement(
           every: every, method: choice.method,

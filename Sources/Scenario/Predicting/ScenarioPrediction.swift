@@ -48,8 +48,8 @@ public struct ScenarioPrediction: Sendable {
     ]
     if scenario.deployment.exchange.residence == .transition {
       remarks.append(
-        "where tokens are between layers is not predicted: weights count for one device, and of links "
-          + "only keys and values")
+        "where tokens are between layers is not predicted: weights count for one device, or one group of "
+          + "slices, and of links only keys and values and what slices exchange")
     }
     if scenario.workload.requests != nil {
       remarks.append("requests begin and end evenly: the mean iteration")
