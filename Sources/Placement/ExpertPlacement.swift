@@ -33,6 +33,11 @@ public struct ExpertPlacement: Hashable, Sendable {
     return (copies.firstIndex(of: most) ?? 0, most)
   }
 
+  /// The most copies that any layer has beside one of each expert.
+  public var mostRedundant: Int {
+    hosts.map { layer in layer.reduce(0) { $0 + $1.count } - layer.count }.max() ?? 0
+  }
+
   /// The most copies of one layer that any group holds.
   public var mostCopiesOfLayer: Int {
     var most = 0

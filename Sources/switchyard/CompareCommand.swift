@@ -74,12 +74,23 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     try reportingFailures {
       let candidates = try candidates()
-      let task = try PlacementTask(try scenario.load(), question.asked())
+      let loaded = try scenario.load()
+      var tasks: [Int?: PlacementTask] = [:]
+      var last: PlacementTask?
       let database = try out.map { try ResultsDatabase($0) }
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
-        let placement = try naming(candidate) { try self.placement(candidate, task) }
+        let file = try file(candidate, loaded)
+        // What copies cost is part of the question: those of a file count where nothing else is asked for.
+        var asked = question.asked()
+        if let copies = file?.placement.mostRedundant, copies > 0, asked.redundant == nil {
+          asked.redundant = copies
+        }
+        let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
+        tasks[asked.redundant] = task
+        last = task
+        let placement = try naming(candidate) { try self.placement(candidate, file, task) }
         let placed = try naming(candidate) {
           try task.scenario(with: placement, named: candidate.name)
         }
@@ -88,7 +99,8 @@ struct CompareCommand: ParsableCommand {
         results.append(result)
       }
       if let database { for result in results { try database.append(result) } }
-      try printResult(json ? jsonText(rows) : text(rows, task))
+      guard let last else { return }
+      try printResult(json ? jsonText(rows) : text(rows, last))
     }
   }
 
@@ -127,15 +139,24 @@ struct CompareCommand: ParsableCommand {
     return found
   }
 
-  private func placement(_ candidate: Candidate, _ task: PlacementTask) throws -> ExpertPlacement {
+  /// Nil where the candidate is none.
+  private func file(_ candidate: Candidate, _ scenario: Scenario) throws -> PlacementFile? {
+    guard case .file(let path) = candidate else { return nil }
+    let (model, current) = (scenario.deployment.model, scenario.deployment.placement)
+    return try PlacementFile(
+      contentsOf: path, model: model.name, layers: current.layers, experts: current.experts,
+      groups: current.groups)
+  }
+
+  private func placement(
+    _ candidate: Candidate, _ file: PlacementFile?, _ task: PlacementTask
+  ) throws -> ExpertPlacement {
     switch candidate {
     case .method(let method):
       return try question.place(method, task, question.effort(seed: task.scenario.seed)).placement
     case .file(let path):
+      guard let file else { throw CommandFailure("'\(path)' was not read") }
       let deployment = task.scenario.deployment
-      let file = try PlacementFile(
-        contentsOf: path, model: deployment.model.name, layers: task.profiled.layers,
-        experts: task.profiled.experts, groups: deployment.placement.groups)
       let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)
       guard shared == wanted else {
         throw CommandFailure(

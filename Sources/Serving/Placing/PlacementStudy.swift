@@ -101,6 +101,11 @@ public struct PlacementStudy: Sendable {
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
     problem.sendsOnceToNode = deployment.sendsOnceToNode
     let bytes = bytesPerToken(of: traffic)
+    if traffic == .both {
+      // A token goes on to its next expert once, and to its experts and back from them.
+      let share = bytesPerToken(of: .transition) / bytes
+      problem.transitions = problem.transitions.map { $0 * share }
+    }
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
     problem.secondsInNode = (bytes / bandwidthInNode).value / senders
