@@ -62,7 +62,8 @@ extension Value {
     let root: Node?
     do {
       // Scalars stay text, so that nobody needs to guess their types, which takes longer than the rest.
-      root = try Parser(yaml: text, resolver: .basic).singleRoot()
+      // The environment would else be asked for an encoding.
+      root = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
     } catch let error as YamlError {
       throw Problems([Problem(error, file: file)])
     } catch {
