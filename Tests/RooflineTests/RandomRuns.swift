@@ -112,7 +112,7 @@ struct RandomRuns {
     let mayStay =
       algorithm == .flat && attention == slices && sharedGroups == 0
       && execution == .resident
-    let stays = chance(0.5) && mayStay
+    let stays = chance(0.6) && mayStay
     let choice = redundant > 0 && chance(0.5) ? ReplicaChoice.nearest : .even
     do {
       let groups = parallelism.experts.expert - sharedGroups
@@ -225,8 +225,14 @@ struct RandomRuns {
             tokensPerBlock: 4, choice: chance(0.5) ? .everywhere : .allocator(candidates: nil))))
     }
     if !companion.sharesMemory, cluster.deviceCount == 1, chance(0.7) {
+      let attention: ExpertExecution.Attention = pick([.device, .companion])
+      let copies: StreamedWeights.Copies? = pick([
+        nil, .fair, .queued(CopyQueue(chunk: Bytes(4e6), first: .oldest)),
+        .queued(CopyQueue(chunk: nil, first: .weights)),
+      ])
       return ExpertExecution(
-        experts: .streamed(StreamedWeights()), attention: pick([.device, .companion]))
+        experts: .streamed(StreamedWeights(copies: attention == .companion ? copies : nil)),
+        attention: attention)
     }
     let split = ExpertExecution.Split(choice: pick([.search, .formula(alpha: 1)]))
     let experts: ExpertExecution.Experts = pick([
