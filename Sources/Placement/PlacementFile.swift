@@ -49,6 +49,12 @@ public struct PlacementFile: Sendable {
     if reader.has("shared-groups") {
       shared = reader.integer("shared-groups", in: 1...max(1, groups - 1)) ?? 0
     }
+    // What was made for something else would be wrong in every line below.
+    if !problems.isEmpty {
+      _ = reader.optional("layers")
+      reader.finish()
+      try problems.throwIfAny()
+    }
     var hosts: [[[Int]]] = []
     if let rows = reader.required("layers")?.sequence("layers", problems) {
       if rows.count != layers {

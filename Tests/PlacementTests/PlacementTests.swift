@@ -100,6 +100,10 @@ private func problems(_ text: String) throws -> [String] {
     found == [
       "2:1: the placement is for 'x'; the scenario's model is 'm'",
       "3:1: the placement is for 4 expert groups; the scenario has 2",
+    ])
+  // What it says of layers is told where it is for this model and cluster.
+  #expect(
+    try problems("placement: 1\nmodel: m\ngroups: 2\nlayers:\n  - [0, 1, 1]\n") == [
       "4:1: the placement has 1 layers; the model has 2 MoE layers",
       "5:5: a layer has 3 experts; the model has 2",
     ])

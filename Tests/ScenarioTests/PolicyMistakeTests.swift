@@ -134,7 +134,12 @@ struct PolicyMistakeTests {
     try expect(
       "placement: file:mine.yaml",
       "mine.yaml:2:1: the placement is for 'other'; the scenario's model is 'tiny'",
-      "mine.yaml:3:1: the placement is for 4 expert groups; the scenario has 8",
+      "mine.yaml:3:1: the placement is for 4 expert groups; the scenario has 8")
+    try folder.write(
+      "mine.yaml",
+      "placement: 1\nmodel: tiny\ngroups: 8\nlayers:\n  - [0, 1, 2, 3, 4, 5, 6, 8]\n")
+    try expect(
+      "placement: file:mine.yaml",
       "mine.yaml:4:1: the placement has 1 layers; the model has 3 MoE layers",
       "mine.yaml:5:27: 'group of expert 7' is 8; it must be from 0 to 7")
   }
