@@ -40,13 +40,19 @@ struct CompareCommand: ParsableCommand {
   /// One of the things compared.
   private enum Candidate {
     case method(PlacementMethod)
-    case file(String)
+    case file(String, PlacementFile)
 
     var name: String {
       switch self {
       case .method(let method): method.rawValue
-      case .file(let path): "file:\(path)"
+      case .file(let path, _): "file:\(path)"
       }
+    }
+
+    /// Redundant experts that a file has in some layer; nil where there are none.
+    var redundant: Int? {
+      guard case .file(_, let file) = self, file.placement.mostRedundant > 0 else { return nil }
+      return file.placement.mostRedundant
     }
   }
 
@@ -73,24 +79,21 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let candidates = try candidates()
       let loaded = try scenario.load()
+      let candidates = try candidates(loaded)
       var tasks: [Int?: PlacementTask] = [:]
-      var last: PlacementTask?
+      var requests = (profiled: 0, unseen: 0)
       let database = try out.map { try ResultsDatabase($0) }
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
-        let file = try file(candidate, loaded)
         // What copies cost is part of the question: those of a file count where nothing else is asked for.
         var asked = question.asked()
-        if let copies = file?.placement.mostRedundant, copies > 0, asked.redundant == nil {
-          asked.redundant = copies
-        }
+        asked.redundant = asked.redundant ?? candidate.redundant
         let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
         tasks[asked.redundant] = task
-        last = task
-        let placement = try naming(candidate) { try self.placement(candidate, file, task) }
+        requests = (task.profiledRequests, task.unseenRequests)
+        let placement = try naming(candidate) { try self.placement(candidate, task) }
         let placed = try naming(candidate) {
           try task.scenario(with: placement, named: candidate.name)
         }
@@ -99,8 +102,7 @@ struct CompareCommand: ParsableCommand {
         results.append(result)
       }
       if let database { for result in results { try database.append(result) } }
-      guard let last else { return }
-      try printResult(json ? jsonText(rows) : text(rows, last))
+      try printResult(json ? jsonText(rows) : text(rows, loaded.name, requests))
     }
   }
 
@@ -115,11 +117,19 @@ struct CompareCommand: ParsableCommand {
     }
   }
 
-  private func candidates() throws -> [Candidate] {
+  private func candidates(_ scenario: Scenario) throws -> [Candidate] {
+    let (model, current) = (scenario.deployment.model, scenario.deployment.placement)
     let found = try placements.split(separator: ",", omittingEmptySubsequences: false).map {
       part -> Candidate in
       let word = part.trimmingCharacters(in: .whitespaces)
-      if word.hasPrefix("file:") { return .file(String(word.dropFirst("file:".count))) }
+      if word.hasPrefix("file:") {
+        let path = String(word.dropFirst("file:".count))
+        return .file(
+          path,
+          try PlacementFile(
+            contentsOf: path, model: model.name, layers: current.layers, experts: current.experts,
+            groups: current.groups))
+      }
       guard let method = PlacementMethod(rawValue: word) else {
         let known = PlacementMethod.allValueStrings.joined(separator: ", ")
         throw CommandFailure("--placements has '\(word)'; it is one of \(known) or file:PATH")
@@ -139,23 +149,11 @@ struct CompareCommand: ParsableCommand {
     return found
   }
 
-  /// Nil where the candidate is none.
-  private func file(_ candidate: Candidate, _ scenario: Scenario) throws -> PlacementFile? {
-    guard case .file(let path) = candidate else { return nil }
-    let (model, current) = (scenario.deployment.model, scenario.deployment.placement)
-    return try PlacementFile(
-      contentsOf: path, model: model.name, layers: current.layers, experts: current.experts,
-      groups: current.groups)
-  }
-
-  private func placement(
-    _ candidate: Candidate, _ file: PlacementFile?, _ task: PlacementTask
-  ) throws -> ExpertPlacement {
+  private func placement(_ candidate: Candidate, _ task: PlacementTask) throws -> ExpertPlacement {
     switch candidate {
     case .method(let method):
       return try question.place(method, task, question.effort(seed: task.scenario.seed)).placement
-    case .file(let path):
-      guard let file else { throw CommandFailure("'\(path)' was not read") }
+    case .file(let path, let file):
       let deployment = task.scenario.deployment
       let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)
       guard shared == wanted else {
@@ -183,8 +181,10 @@ struct CompareCommand: ParsableCommand {
       throughputGain: first.map { summary.tokensPerSecond / $0.tokensPerSecond - 1 } ?? 0)
   }
 
-  private func text(_ rows: [Row], _ task: PlacementTask) -> String {
-    let hasUnseen = task.unseenRequests > 0
+  private func text(
+    _ rows: [Row], _ scenario: String, _ requests: (profiled: Int, unseen: Int)
+  ) -> String {
+    let hasUnseen = requests.unseen > 0
     var table = TextTable(
       [.left("placement"), .right("believed")] + (hasUnseen ? [.right("on unseen")] : [])
         + [
@@ -204,11 +204,11 @@ struct CompareCommand: ParsableCommand {
         ])
     }
     let unseen =
-      task.unseenRequests > 0
-      ? "chosen by \(task.profiledRequests) requests, simulated with \(task.unseenRequests) others"
-      : "chosen by and simulated with all \(task.profiledRequests) requests"
+      hasUnseen
+      ? "chosen by \(requests.profiled) requests, simulated with \(requests.unseen) others"
+      : "chosen by and simulated with all \(requests.profiled) requests"
     return """
-      \(task.scenario.name)
+      \(scenario)
       \(unseen); left of 'simulated' is what the optimiser believes of experts and exchanges in an iteration
 
       """ + table.lines.joined(separator: "\n")

@@ -71,6 +71,12 @@ struct DatabaseTests {
     try ResultsDatabase(path).append(result)
     let throughput = Double(try answers(path, "SELECT tokens_per_s FROM summary")[0]) ?? 0
     #expect(abs(throughput - result.throughput.value) < 1e-3)
+    let reached = try answers(
+      path,
+      "SELECT fraction_of_bound * bound_tokens_per_s FROM summary WHERE bound_by = 'gpu memory'")
+    #expect(abs((Double(reached.first ?? "") ?? 0) - throughput) < 1e-3)
+    #expect(
+      try answers(path, "SELECT resource FROM roofs ORDER BY position") == ["gpu memory", "links"])
     let imbalance = Double(try answers(path, "SELECT mean_imbalance FROM summary")[0]) ?? 0
     #expect(abs(imbalance - 1.55) < 1e-12)
     let shares = try answers(path, "SELECT share FROM stage_shares").compactMap(Double.init)

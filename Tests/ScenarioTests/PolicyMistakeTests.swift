@@ -95,6 +95,21 @@ struct PolicyMistakeTests {
         + "to choose among")
   }
 
+  @Test("nearest copies are placed anew only where they are estimated")
+  func nearestAnew() throws {
+    let placement = "{kind: eplb, redundant: 8, every: 2 iterations, replica-choice: nearest}"
+    #expect(
+      try folder.problems(replacing: ["placement: contiguous": "placement: \(placement)"]) == [])
+    #expect(
+      try folder.problems(replacing: [
+        "placement: contiguous":
+          "placement: \(placement)\n  communication: {kind: flat, model: transition}"
+      ]) == [
+        "scenario.yaml:12:78: with 'every' the nearest copies are estimated for tokens that return to "
+          + "devices with experts of their own only: use 'even'"
+      ])
+  }
+
   @Test("a placement that cannot be")
   func impossiblePlacements() throws {
     try expect(

@@ -45,6 +45,17 @@ struct PlacementStudyTests {
     #expect(abs(moved.secondsAcrossNodes / (2048 / share / 8) - 1) < 1e-12)
     #expect(abs(moved.secondsInNode / (2048 / port / 8) - 1) < 1e-12)
     #expect(two.groupsPerNode == 4)
+    // Both: what moves on does so once, what returns goes both ways.
+    let (home, both) = (one, try problem(study(), .both))
+    let onward = try problem(study(), .transition)
+    let placement = try ExpertPlacement.contiguous(
+      layers: both.layers, experts: both.experts, groups: both.groups)
+    func communication(_ problem: PlacementProblem) -> Double {
+      PlacementCost(of: placement, in: problem).communication
+    }
+    #expect(communication(onward) > 0)
+    #expect(
+      abs(communication(both) / (communication(home) + communication(onward)) - 1) < 1e-12)
     // To the nearest copy it is not as likely to go anywhere: the two ways are told apart.
     let near = try study(2).problem(
       of: RoutingProfile(of: study(2).workload.trace, phase: .decode), redundant: 8,

@@ -107,6 +107,15 @@ private func log(
     #expect(home.ends == moved.ends)
   }
 
+  /// Every device sends so much at the end of an iteration; a message's way comes on top.
+  private func expectGather(of bytes: Bytes, by scaleUp: Node.ScaleUp, in log: RunLog) {
+    let expected =
+      (bytes / scaleUp.port.effectiveBandwidth).value + scaleUp.collectiveLatency.seconds
+    let time = log.time(of: .contextGather)
+    #expect(time >= expected)
+    #expect(time < expected + 2e-6)
+  }
+
   @Test func theGatherBringsAllKeysAndValuesToAll() throws {
     let cluster = try dgxH100()
     let moved = try log(deployment(cluster, .transition), decodeTrace { _, _ in 7 })
@@ -114,13 +123,7 @@ private func log(
     // the last device, which sends the keys and values of 2 x 2 + 16 x 2 tokens to 7 others each.
     let keyValues = 2.0 * 4 * 64 * 2
     let bytes = Bytes(keyValues * (2 * 2 + 16 * 2) * 7)
-    let port = cluster.node.scaleUp.port
-    let latency = cluster.node.scaleUp.collectiveLatency
-    let expected = (bytes / port.effectiveBandwidth).value + latency.seconds
-    let time = moved.time(of: .contextGather)
-    // A message's way comes on top.
-    #expect(time >= expected)
-    #expect(time < expected + 2e-6)
+    expectGather(of: bytes, by: cluster.node.scaleUp, in: moved)
   }
 
   @Test func slicedExpertsTakeTheirTokensOnAllTheirDevices() throws {
@@ -171,12 +174,7 @@ private func log(
     // the two behind it all 8, which go to the 3 devices with the same half.
     let keyValues = 2.0 * 2 * 64 * 2
     let bytes = Bytes(keyValues * (2 * 2 + 8 * 2) * 3)
-    let port = cluster.node.scaleUp.port
-    let latency = cluster.node.scaleUp.collectiveLatency
-    let expected = (bytes / port.effectiveBandwidth).value + latency.seconds
-    let time = moved.time(of: .contextGather)
-    #expect(time >= expected)
-    #expect(time < expected + 2e-6)
+    expectGather(of: bytes, by: cluster.node.scaleUp, in: moved)
   }
 
   @Test func theCostOfSlicedTokensThatNeverLeaveIsThatOfHome() throws {

@@ -219,6 +219,22 @@ struct PlacementCommandTests {
     #expect(try bench.contents == ["both.sqlite", "scenario.yaml"])
   }
 
+  @Test("A file's copies count in a comparison whether they are asked for or not")
+  func comparedCopies() throws {
+    let placed = try bench.output(
+      of: "place", "scenario.yaml", "--method", "eplb", "--replicas", "16", "--no-bound", "--out",
+      "copies.yaml", "--json")
+    func believed(_ options: String...) throws -> Double {
+      let text = try bench.output(
+        of: ["compare", "scenario.yaml", "--placements", "file:copies.yaml", "--json"] + options)
+      let rows = try JSONDecoder().decode([Compared].self, from: Data(text.utf8))
+      return try #require(rows.first).believedSeconds
+    }
+    let alone = try believed()
+    #expect(try alone == believed("--replicas", "16"))
+    #expect(placed.contains("\(alone)"))
+  }
+
   @Test("MPS of MoETuner's first program has a row for every expert of every layer")
   func export() throws {
     try bench.output(

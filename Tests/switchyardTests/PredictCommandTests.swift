@@ -101,6 +101,9 @@ struct PredictCommandTests {
     let text = try bench.output(of: "predict", file)
     #expect(text.contains("weights in host memory, one device (MoE-Lens)"))
     #expect(text.contains("stage 2 (reconstructed)"))
+    #expect(text.contains("20000 requests") && !text.contains("'requests' counts"))
+    let few = try bench.output(of: "predict", file, "--set", "workload.requests=40")
+    #expect(few.contains("40 requests") && few.contains("'requests' counts in stage 2 only"))
     let nothing = try bench.refusal("predict", file, "--set", "workload.output=0 tokens")
     #expect(nothing.contains("'output' is '0 tokens'; it must be more than zero"))
   }
@@ -128,6 +131,14 @@ struct PredictCommandTests {
       bench.output(
         of: "predict", Workbench.quickstart, "--set", "workload.batch=512", "--json"))
     #expect(bounds.last == alone.boundTokensPerSecond)
+  }
+
+  @Test("says that changes of the machine are not predicted")
+  func changes() throws {
+    let text = try bench.output(
+      of: "predict", Workbench.quickstart, "--set",
+      "fabric={changes: [{at: 0 ms, device: 0, factor: 0.5}]}")
+    #expect(text.contains("what 'fabric.changes' changes is left to runs"))
   }
 
   @Test("takes a step and a unit")

@@ -213,9 +213,9 @@ extension ScenarioReader {
         return nil
       }
       let deployment = scenario.deployment
-      guard deployment.replicaChoice != .nearest || deployment.exchange.residence == .home,
-        deployment.replicaChoice != .nearest || deployment.placement.sharedGroups == 0
-      else {
+      let isEstimated =
+        deployment.exchange.residence == .home && deployment.placement.sharedGroups == 0
+      guard deployment.replicaChoice != .nearest || isEstimated else {
         problems.add(
           "with 'every' the nearest copies are estimated for tokens that return to devices with experts of "
             + "their own only: use 'even'", at: place("policies", "placement", "replica-choice"))
