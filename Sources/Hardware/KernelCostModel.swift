@@ -91,12 +91,12 @@ public struct KernelCostModel: Hashable, Sendable {
     let found = sharedLaws?.value.parts(
       of: load, chosen: chosen, experts: experts, hidden: hidden, intermediate: intermediate)
     guard let parts = found else { return nil }
-    var sum = KernelSequence()
-    operators { sum.add(cost(flops: $0.flops, bytes: $0.bytes, precision: $0.precision)) }
-    let roofline = KernelCost(
-      launchLatency: launchLatency, flops: sum.flops, bytes: sum.bytes,
-      tensorTime: sum.tensorTime, peakTensorTime: sum.peakTensorTime, memoryTime: sum.memoryTime,
-      energy: sum.energy)
+    var roofline = KernelCost(
+      launchLatency: launchLatency, flops: .zero, bytes: .zero, tensorTime: .zero,
+      peakTensorTime: .zero, memoryTime: .zero, energy: .zero)
+    operators {
+      roofline.addWork(cost(flops: $0.flops, bytes: $0.bytes, precision: $0.precision))
+    }
     return roofline.taking(parts, device.memory, part: part)
   }
 
@@ -167,6 +167,18 @@ public struct KernelCostModel: Hashable, Sendable {
 }
 
 extension KernelCost {
+  /// Does the work of `other` in the same launch, one after the other.
+  @inline(__always)
+  fileprivate mutating func addWork(_ other: KernelCost) {
+    flops = flops + other.flops
+    bytes = bytes + other.bytes
+    tensorTime = tensorTime + other.tensorTime
+    peakTensorTime = peakTensorTime + other.peakTensorTime
+    memoryTime = memoryTime + other.memoryTime
+    energy = energy + other.energy
+    time = time + other.time
+  }
+
   /// The same work in a law's time, but not faster than peaks allow.
   fileprivate func taking(
     _ parts: KernelParts, _ memory: Device.Memory, part: Double

@@ -27,8 +27,10 @@ extension KernelLaws {
   public func outside(_ kernel: Operator, rows: Int) -> OutsideMeasured {
     switch kernel.shape {
     case .gemm(let shape):
-      guard let (fitted, work) = multiplicationLaw(shape, kernel) else { return OutsideMeasured() }
-      return fitted.outside(.gemm(work))
+      guard let law = multiplicationLaw(kernel),
+        let work = multiplicationWork(shape, kernel.precisions, law.quantisedTiling)
+      else { return OutsideMeasured() }
+      return law.outside(.gemm(work))
     case .groupedGEMM: return OutsideMeasured()
     case .attention(let core):
       guard let work = attentionWork(core, kernel) else { return OutsideMeasured() }
@@ -46,38 +48,36 @@ extension KernelLaws {
     }
   }
 
+  /// The law of a multiplication; nil where there is none.
+  private func multiplicationLaw(_ kernel: Operator) -> Fitted<GEMMLaw>? {
+    kernel.precisions == precisions ? gemm : unquantizedGEMM
+  }
+
   /// Several multiplications of one launch (the heads of latent attention) are one with as many times
   /// the columns: the tiles, the weights and the outputs are those; of the inputs only one share is
-  /// counted.
-  private func multiplicationLaw(
-    _ shape: GEMM, _ kernel: Operator
-  ) -> (Fitted<GEMMLaw>, GEMMWork)? {
-    guard let fitted = kernel.precisions == precisions ? gemm : unquantizedGEMM,
-      shape.m > 0, shape.n > 0, shape.k > 0, shape.batch > 0
-    else { return nil }
-    let used = kernel.precisions
+  /// counted. Nil where there is nothing to do.
+  private func multiplicationWork(
+    _ shape: GEMM, _ used: Precisions, _ quantisedTiling: GEMMTiling
+  ) -> GEMMWork? {
+    guard shape.m > 0, shape.n > 0, shape.k > 0, shape.batch > 0 else { return nil }
     let quantises = used.activations.bytes < 2
-    var work = GEMMWork(
+    return GEMMWork(
       m: shape.m, n: shape.n * shape.batch, k: shape.k,
       weightBytes: Self.weightBytes(used.weights), activationBytes: used.activations.bytes,
-      outputBytes: used.outputs.bytes, quantises: quantises)
-    if quantises {
-      switch fitted.numberType {
-      case "fp8": work.tiling = .byRows
-      case "fp8_block": work.tiling = .compiled
-      default: work.tiling = .best
-      }
-    }
-    return (fitted, work)
+      outputBytes: used.outputs.bytes, tiling: quantises ? quantisedTiling : .best,
+      quantises: quantises)
   }
 
   private func multiplication(_ shape: GEMM, _ kernel: Operator) -> KernelParts? {
-    guard let (fitted, work) = multiplicationLaw(shape, kernel) else { return nil }
-    var parts = fitted.parts(of: work)
+    guard let law = multiplicationLaw(kernel),
+      let work = multiplicationWork(shape, kernel.precisions, law.quantisedTiling)
+    else { return nil }
+    var parts = law.parts(of: work)
     // Conversion of the activations grows with them: it is work.
-    let launch = fitted.launch
-    parts.launch = launchesWithCore(kernel.role) ? 0 : launch
-    parts.total -= launchesWithCore(kernel.role) ? launch : 0
+    let launch = law.launch
+    let isWithin = launchesWithCore(kernel.role)
+    parts.launch = isWithin ? 0 : launch
+    parts.total -= isWithin ? launch : 0
     return parts
   }
 
@@ -179,7 +179,7 @@ extension KernelLaws {
     guard let experts, load.rows > 0, chosen > 0 else { return nil }
     return experts.parts(
       of: expertsWork(
-        load, experts.numberType, chosen: chosen, experts: count, hidden: hidden,
+        load, widens: experts.widensWeights, chosen: chosen, experts: count, hidden: hidden,
         intermediate: intermediate))
   }
 
@@ -191,16 +191,16 @@ extension KernelLaws {
     return experts.outside(
       .experts(
         expertsWork(
-          load, experts.numberType, chosen: chosen, experts: count, hidden: hidden,
+          load, widens: experts.widensWeights, chosen: chosen, experts: count, hidden: hidden,
           intermediate: intermediate)))
   }
 
   private func expertsWork(
-    _ load: GroupedLoad, _ numberType: String, chosen: Int, experts count: Int, hidden: Int,
+    _ load: GroupedLoad, widens: Bool, chosen: Int, experts count: Int, hidden: Int,
     intermediate: Int
   ) -> FusedExpertsWork {
     var tiling = GroupedTiling.best
-    if precisions.weights.bytes < 1, numberType == "int4_wo" {
+    if precisions.weights.bytes < 1, widens {
       tiling = load.rows <= 6 * Double(count) ? .vector : .widened
     }
     return FusedExpertsWork(

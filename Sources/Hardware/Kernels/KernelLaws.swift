@@ -9,15 +9,22 @@ import Models
 /// the precisions ask for, or else of the nearest one. A family without numbers has no law here. Runs
 /// replay recorded graphs: what the host takes to launch a kernel does not count.
 public struct KernelLaws: Hashable, Sendable {
-  /// A law on the data sheet for the precision that it computes in.
+  /// A law on the data sheet for the precision that it computes in. One reference, because every query
+  /// counts those it copies.
   struct Fitted<Law: KernelLaw>: Hashable, Sendable {
-    fileprivate let prepared: Shared<Law.Prepared>
-    fileprivate let entry: Shared<KernelCalibration>
-    /// The last word of its kernel.
-    let numberType: String
+    fileprivate let shared: Shared<Contents>
 
-    /// As the calibration has it: `torch_mm bfloat16`.
-    var kernel: String { entry.value.kernel }
+    fileprivate struct Contents: Hashable, Sendable {
+      let prepared: Law.Prepared
+      let entry: KernelCalibration
+      let tiling: Tiling
+    }
+
+    /// How the library that was measured cuts its work into tiles.
+    fileprivate struct Tiling: Hashable, Sendable {
+      let quantisedGEMM: GEMMTiling
+      let widensWeights: Bool
+    }
 
     /// - Parameter asRun: Takes from the law and the machine what benchmarks have and runs have not.
     init(
@@ -27,14 +34,31 @@ public struct KernelLaws: Hashable, Sendable {
       var law = Law(entry.values)
       var machine = machine
       change(&law, &machine)
-      prepared = Shared(law.prepared(for: machine))
-      self.entry = Shared(entry)
-      numberType = entry.numberType
+      let quantised: GEMMTiling =
+        switch entry.numberType {
+        case "fp8": .byRows
+        case "fp8_block": .compiled
+        default: .best
+        }
+      shared = Shared(
+        Contents(
+          prepared: law.prepared(for: machine), entry: entry,
+          tiling: Tiling(
+            quantisedGEMM: quantised, widensWeights: entry.numberType == "int4_wo")))
     }
 
-    func parts(of work: Law.Work) -> KernelParts { prepared.value.parts(of: work) }
+    /// As the calibration has it: `torch_mm bfloat16`.
+    var kernel: String { shared.value.entry.kernel }
 
-    func outside(_ work: KernelWork) -> OutsideMeasured { entry.value.outside(work) }
+    /// Of multiplications whose activations are quantised.
+    var quantisedTiling: GEMMTiling { shared.value.tiling.quantisedGEMM }
+
+    /// Whether weights of four bits are widened as they are read.
+    var widensWeights: Bool { shared.value.tiling.widensWeights }
+
+    func parts(of work: Law.Work) -> KernelParts { shared.value.prepared.parts(of: work) }
+
+    func outside(_ work: KernelWork) -> OutsideMeasured { shared.value.entry.outside(work) }
   }
 
   /// What streams rows, by the kernels that were measured.
@@ -212,5 +236,5 @@ public struct KernelLaws: Hashable, Sendable {
 
 extension KernelLaws.Fitted<GEMMLaw> {
   /// s: of a call that converts nothing.
-  var launch: Double { prepared.value.law.launch }
+  var launch: Double { shared.value.prepared.law.launch }
 }
