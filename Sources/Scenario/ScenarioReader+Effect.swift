@@ -6,15 +6,44 @@ import StrictYAML
 extension ScenarioReader {
   /// Whether every option of the policies has an effect; what has none is told.
   func checkEffect(
-    of communication: CommunicationPolicy, _ deployment: Deployment, _ workload: Workload
+    of communication: CommunicationPolicy, _ placement: PlacementPolicy, _ deployment: Deployment,
+    _ workload: Workload
   ) -> Bool {
     let before = problems.count
+    checkOneGroup(placement, deployment)
     checkAlgorithm(deployment)
-    checkChunks(deployment)
-    checkMultiprocessors(communication, deployment, workload)
+    if deployment.cluster.deviceCount == 1 {
+      checkNothingIsSent()
+    } else {
+      checkChunks(deployment)
+      checkMultiprocessors(communication, deployment, workload)
+    }
     checkSpaces(deployment)
     checkCandidates(deployment)
     return problems.count == before
+  }
+
+  /// Where all experts are in one group, one placement is like another.
+  private func checkOneGroup(_ placement: PlacementPolicy, _ deployment: Deployment) {
+    guard deployment.placement.groups == 1 else { return }
+    switch placement {
+    case .contiguous, .file: return
+    case .roundRobin, .chosen:
+      problems.add(
+        "the placement has no effect: there is one expert group, which holds all experts",
+        at: place("policies", "placement"))
+    }
+  }
+
+  /// Where there is one device, it does not matter how it would send.
+  private func checkNothingIsSent() {
+    guard case .mapping(let entries)? = document.value["policies"]?["communication"]?.content
+    else { return }
+    for entry in entries where entry.key != "kind" {
+      problems.add(
+        "'\(entry.key)' has no effect: there is one device, which sends nothing",
+        at: entry.value.location)
+    }
   }
 
   /// Kinds of communication that tell nodes apart, or groups of ranks, where these are all or one.

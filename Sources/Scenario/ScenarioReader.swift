@@ -83,9 +83,9 @@ struct ScenarioReader {
       problems.add(error.sentence, at: place(of: error))
       return nil
     }
-    let hasEffect =
-      policies.communication.map { checkEffect(of: $0.value, deployment, resolved) } ?? false
-    guard hasEffect, checkSize(deployment, resolved), checkMemory(deployment, resolved),
+    guard let communication = policies.communication, let placement = policies.placement,
+      checkEffect(of: communication.value, placement.value, deployment, resolved),
+      checkSize(deployment, resolved), checkMemory(deployment, resolved),
       checkBlocks(deployment, resolved)
     else { return nil }
     let scenario = Scenario(
@@ -96,8 +96,8 @@ struct ScenarioReader {
         ["the largest batch has \($0.sequences) sequences of each group; of one more: \($0.limit)"]
       } ?? [])
     // Closed forms take experts as they begin.
-    guard library == nil else { return predictable(scenario, policies.placement?.value) }
-    guard let placement = policies.placement?.value, let placed = placed(scenario, by: placement)
+    guard library == nil else { return predictable(scenario, placement.value) }
+    guard let placed = placed(scenario, by: placement.value)
     else { return nil }
     return placed.remarking(
       remarks(

@@ -45,6 +45,28 @@ struct EffectlessOptionTests {
     try expect("communication: {kind: tensor-coordinated, tensor-width: 2}")
   }
 
+  @Test("placements and ways to send of one device, which holds all and sends nothing")
+  func oneDevice() throws {
+    let one = [
+      "nodes: 1 x dgx-h100": "nodes: 1 x dgx-h100, devices-per-node: 1", "{data: 8}": "{data: 1}",
+      "{expert: 8}": "{expert: 1}",
+    ]
+    try expect(
+      "placement: round-robin", on: one,
+      "scenario.yaml:12:14: the placement has no effect: there is one expert group, which holds all "
+        + "experts")
+    try expect(
+      "placement: {kind: search, trials: 100}", on: one,
+      "scenario.yaml:12:14: the placement has no effect: there is one expert group, which holds all "
+        + "experts")
+    try expect("placement: contiguous", on: one)
+    try expect("communication: flat", on: one)
+    try expect(
+      "communication: {kind: flat, dispatch: fp8, library: none}", on: one,
+      "scenario.yaml:12:41: 'dispatch' has no effect: there is one device, which sends nothing",
+      "scenario.yaml:12:55: 'library' has no effect: there is one device, which sends nothing")
+  }
+
   @Test("parts of an exchange that is as long as its busiest port")
   func chunks() throws {
     try expect(
