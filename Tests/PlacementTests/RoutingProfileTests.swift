@@ -77,12 +77,17 @@ private func trace(_ sequences: [[[UInt16]]]) throws -> RoutingTrace {
 }
 
 @Test func aTraceThatIsTooShortIsSaid() throws {
+  func sentence(_ body: () throws -> Void) throws -> String? {
+    do { try body() } catch let error as PlacementProblemError { return error.sentence }
+    return nil
+  }
   let trace = try trace([[[0, 1, 2, 3], [0, 1, 2, 3]]])
-  var sentence: String?
-  do throws(PlacementProblemError) {
-    _ = try RoutingProfile.split(trace, share: 0.5)
-  } catch { sentence = error.sentence }
   #expect(
-    sentence
-      == "1 requests with 2 tokens are too few to profile one part and judge by another")
+    try sentence { _ = try RoutingProfile.split(trace, share: 0.5) }
+      == "a share of 0.5 divides 1 request with 2 tokens into all and none: some must be profiled, "
+      + "and some kept to judge by")
+  _ = try RoutingProfile(of: trace)
+  #expect(
+    try sentence { _ = try RoutingProfile(of: trace, phase: .decode) }
+      == "a profile of 1 token of 1 request is too short: it has 2 choices in a layer of 4 experts")
 }

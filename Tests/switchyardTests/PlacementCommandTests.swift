@@ -260,7 +260,7 @@ struct PlacementCommandTests {
     #expect(try refusal("--method", "moetuner", "--replicas", "8").contains("no redundant experts"))
     #expect(
       try refusal("--method", "eplb", "--profile-split", "0.0001")
-        .contains("too few to profile one part"))
+        .contains("into all and none"))
     #expect(
       try bench.usageError("place", "scenario.yaml", "--method", "eplb", "--trials", "5")
         .contains("--trials has no effect on method eplb"))

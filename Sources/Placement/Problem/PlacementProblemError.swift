@@ -8,7 +8,8 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
   case notANumber(String)
   case memory(needed: Int, there: Int, copies: Int)
   case contradictoryPlaces(PlacementProblem.Place)
-  case shortTrace(requests: Int, tokens: Int)
+  case shortTrace(requests: Int, tokens: Int, choices: Int, experts: Int)
+  case emptyPart(share: Double, requests: Int, tokens: Int)
   case misfit(String)
 
   public var sentence: String {
@@ -29,9 +30,17 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
     case .contradictoryPlaces(let place):
       "expert \(place.expert) of layer \(place.layer) cannot be placed: pinned and forbidden places "
         + "leave it no group (group \(place.group))"
-    case .shortTrace(let requests, let tokens):
-      "\(requests) requests with \(tokens) tokens are too few to profile one part and judge by another"
+    case .shortTrace(let requests, let tokens, let choices, let experts):
+      "a profile of \(Self.words(tokens, "token")) of \(Self.words(requests, "request")) is too short: it has \(choices) choices in a "
+        + "layer of \(experts) experts"
+    case .emptyPart(let share, let requests, let tokens):
+      "a share of \(share) divides \(Self.words(requests, "request")) with \(Self.words(tokens, "token")) into all and none: some "
+        + "must be profiled, and some kept to judge by"
     case .misfit(let detail): detail
     }
+  }
+
+  private static func words(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
   }
 }

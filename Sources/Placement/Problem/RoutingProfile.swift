@@ -39,7 +39,7 @@ public struct RoutingProfile: Sendable {
 
   /// Divides a trace's requests at random, by tokens: a share to profile, the others to judge by.
   ///
-  /// - Throws: ``PlacementProblemError/shortTrace(requests:tokens:)`` where a part would be empty.
+  /// - Throws: ``PlacementProblemError/emptyPart(share:requests:tokens:)`` where a part would be empty.
   public static func split(
     _ trace: RoutingTrace, share: Double, seed: UInt64 = 0
   ) throws(PlacementProblemError) -> (profiled: [Int], heldOut: [Int]) {
@@ -63,7 +63,7 @@ public struct RoutingProfile: Sendable {
       }
     }
     guard !profiled.isEmpty, !heldOut.isEmpty else {
-      throw .shortTrace(requests: order.count, tokens: tokens)
+      throw .emptyPart(share: share, requests: order.count, tokens: tokens)
     }
     return (profiled.sorted(), heldOut.sorted())
   }
@@ -73,11 +73,12 @@ public struct RoutingProfile: Sendable {
   /// - Parameters:
   ///   - sequences: indices of ``RoutingTrace/sequences``; all where `nil`.
   ///   - phase: counts only prompts' tokens, or only generated ones.
-  ///   - windows: how many windows of requests to keep apart.
+  ///   - windows: how many windows of requests to keep apart; one where it is less.
   ///   - windowing: which requests are in a window together.
   ///   - mostSets: of a layer; where more distinct sets are possible, as many tokens are sampled at
   ///     equal distances.
-  /// - Throws: ``PlacementProblemError/shortTrace(requests:tokens:)`` where there are no tokens.
+  /// - Throws: ``PlacementProblemError/shortTrace(requests:tokens:choices:experts:)`` where there are no
+  ///   tokens, or fewer choices of experts than experts: most of these would have no load at all.
   public init(
     of trace: RoutingTrace, sequences: [Int]? = nil, phase: TokenPhase? = nil, windows: Int = 8,
     windowing: Windowing = .shuffled(seed: 0), mostSets: Int = 4096
@@ -91,10 +92,11 @@ public struct RoutingProfile: Sendable {
       }
     }.filter { !$0.isEmpty }
     tokens = ranges.reduce(0) { $0 + $1.count }
-    guard tokens > 0, windows > 0 else {
-      throw .shortTrace(requests: ranges.count, tokens: tokens)
-    }
     (layers, experts, topK) = (trace.shape.layers, trace.shape.experts, trace.shape.topK)
+    guard tokens > 0, tokens * topK >= experts else {
+      throw .shortTrace(
+        requests: ranges.count, tokens: tokens, choices: tokens * topK, experts: experts)
+    }
     sets = ExpertSets(topK: 1, starts: [0], members: [], tokens: [])
     var order = ranges
     if case .shuffled(let seed) = windowing {
@@ -103,7 +105,7 @@ public struct RoutingProfile: Sendable {
         order.swapAt(place, random.below(place + 1))
       }
     }
-    for window in Self.windows(of: order, count: windows) {
+    for window in Self.windows(of: order, count: max(1, windows)) {
       windowTokens.append(window.reduce(0) { $0 + $1.count })
       var counts = [Double](repeating: 0, count: layers * experts)
       for range in window {
