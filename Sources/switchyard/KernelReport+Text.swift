@@ -46,10 +46,14 @@ extension KernelReport.Kernel {
     if !terms.isEmpty {
       var numbers = TextTable([.left(""), .right(""), .right(""), .left("")], indent: 2)
       for term in terms {
-        let error = term.relativeError.map { "+- \(percent($0))" } ?? "held"
+        let held = term.isUntold ? "not told" : "held"
+        let error = term.relativeError.map { "+- \(percent($0))" } ?? held
         numbers.add(term.key, term.value, error, term.meaning)
       }
       lines += numbers.lines
+      if terms.contains(where: \.isUntold) {
+        lines.append("  not told: these rows do not tell the number apart from others; it was held")
+      }
     }
     var classes = TextTable(KernelReport.columns("errors", hasHeldOut), indent: 2)
     for one in [errors] + byTime { classes.add(one.cells(hasHeldOut)) }

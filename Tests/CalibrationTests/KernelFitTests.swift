@@ -104,6 +104,26 @@ struct KernelFitTests {
     #expect(fit.law.launch == 20e-6 && fit.relativeErrors[0] == 0)
   }
 
+  @Test("holds what the rows do not tell, and says so")
+  func untold() throws {
+    // Up to 10 B at a terabyte a second: nothing beside the launch.
+    let small = rows(outliers: false).enumerated().map { index, row in
+      var row = row
+      row.work.size /= 1e8
+      row.time = 12e-6 * (index % 2 == 0 ? 0.99 : 1.01)
+      return row
+    }
+    let fit = try KernelFit<LineLaw>(small)
+    #expect(fit.untold == ["rate"])
+    #expect(fit.law.rate == LineLaw.terms[1].start && fit.relativeErrors[1] == 0)
+    #expect(fit.relativeErrors[0] > 0)
+    #expect(try KernelFit<LineLaw>(rows(outliers: false)).untold.isEmpty)
+    // A number that was given is held for another reason.
+    var settings = KernelFit<LineLaw>.Settings()
+    settings.fixed["rate"] = 0.8
+    #expect(try KernelFit<LineLaw>(small, settings).untold.isEmpty)
+  }
+
   @Test("is the same each time, and holds out other rows for another seed")
   func determinism() throws {
     let rows = rows(outliers: false)

@@ -70,7 +70,7 @@ struct BadCatalogueTests {
   @Test("may take the name of kernels, which are then the user's own")
   func ownKernels() throws {
     let name = "h100-sxm-streaming-add"
-    func kernels(_ latency: String) -> String {
+    func kernels(_ latency: String, untold: String = "memory, cache-share") -> String {
       """
       sources: {mine: a test}
       kernels:
@@ -81,12 +81,17 @@ struct BadCatalogueTests {
           kernel: add
           terms: {launch: \(latency), row: 1e10 B/s, memory: 0.6, cache-speed: 1.0, cache-share: 0.6}
           fit: {date: '2026-11-21', rows: 1, median: 0, ninetieth: 0, worst: 0, held-out: 0,
-            held-out-median: 0, held-out-ninetieth: 0}
+            held-out-median: 0, held-out-ninetieth: 0, not-told: "\(untold)"}
       """
     }
     let catalogue = try load(kernels("5e-06 s"))
     let found = catalogue.kernels.filter { $0.name == name }
     #expect(found.count == 1 && found[0].values[0] == 5e-6)
+    #expect(found[0].fit.untold == ["memory", "cache-share"])
+    #expect(
+      try problems(kernels("5e-06 s", untold: "memory, cash")) == [
+        "10:60: 'cash' is no term of such kernels; known here: launch, row, memory, cache-speed, cache-share"
+      ])
     let device = try catalogue.device(named: "h100-sxm")
     #expect(
       catalogue.kernelCalibration(.streaming, kernel: "add", on: device)?.calibration == found[0])

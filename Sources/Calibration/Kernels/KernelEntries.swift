@@ -48,7 +48,8 @@ public struct KernelEntries {
     # kernel    the library's kernel and the type of its numbers, as the measurements name them
     # measured  the least and the most of each size among the rows; what lies outside says so
     # fit       relative errors: 0.05 is five percent; held-out rows were not seen by the fit that is
-    #           judged by them; decades: of the rows that take so many seconds or up to ten times that
+    #           judged by them; not-told: terms that the rows do not tell apart from others, which were
+    #           held; decades: of the rows that take so many seconds or up to ten times that
     """
 }
 
@@ -63,7 +64,8 @@ extension KernelCalibration {
       fit: Fit(
         date: date, rows: errors.count, median: errors.median, ninetieth: errors.ninetieth,
         worst: errors.worst, heldOut: heldOut.count, heldOutMedian: heldOut.median,
-        heldOutNinetieth: heldOut.ninetieth, decades: fitted.errors.decades), citation: citation)
+        heldOutNinetieth: heldOut.ninetieth, decades: fitted.errors.decades,
+        untold: fitted.untold), citation: citation)
   }
 
   /// The same numbers, with the sizes and the errors of `rows`, which they were fitted to; held-out
@@ -103,7 +105,8 @@ extension KernelCalibration {
         "  worst: \(fixed(fit.worst, decimals: 4))", "  held-out: \(fit.heldOut)",
         "  held-out-median: \(fixed(fit.heldOutMedian, decimals: 4))",
         "  held-out-ninetieth: \(fixed(fit.heldOutNinetieth, decimals: 4))",
-      ] + (fit.decades.isEmpty ? [] : ["  decades:"]) + fit.decades.map { "    \($0.yaml)" }
+      ] + (fit.untold.isEmpty ? [] : ["  not-told: \(fit.untold.joined(separator: ", "))"])
+      + (fit.decades.isEmpty ? [] : ["  decades:"]) + fit.decades.map { "    \($0.yaml)" }
   }
 }
 

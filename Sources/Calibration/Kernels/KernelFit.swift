@@ -32,10 +32,16 @@ public struct KernelMeasurement<Work: Hashable & Sendable>: Sendable {
 ///
 /// The law is fitted twice: to all measurements, which is what it says; and to those that a seeded
 /// draw leaves, to be judged by the fifth that it did not see.
+///
+/// Terms that the measurements do not tell apart are not fitted: while the standard error of one is
+/// above its value, the least certain of them is held where its search begins, or where it was found if
+/// the measurements are met worse there, and the others are fitted anew.
 public struct KernelFit<Law: KernelLaw>: Sendable {
   public let law: Law
   /// Standard error over value of each term, in the law's order; zero where it was held fixed.
   public let relativeErrors: [Double]
+  /// Terms that the measurements do not tell apart from others, in the law's order.
+  public let untold: [String]
   /// Predicted over measured time less one, row by row, of the fit to everything.
   public let errors: [Double]
   /// The rows that the check did not see, as positions in the measurements.
@@ -68,10 +74,12 @@ public struct KernelFit<Law: KernelLaw>: Sendable {
   public init(
     _ rows: [KernelMeasurement<Law.Work>], _ settings: Settings = Settings()
   ) throws(LeastSquaresError) {
-    let all = try KernelSearch<Law>(rows, settings).found()
-    let law = all.law
+    var settings = settings
+    let all = try Self.told(rows, &settings)
+    let law = all.found.law
     self.law = law
-    relativeErrors = all.relativeErrors
+    relativeErrors = all.found.relativeErrors
+    untold = Law.terms.map(\.key).filter(all.untold.contains)
     errors = law.errors(of: rows)
     let isOut = Self.draw(rows, settings)
     heldOut = rows.indices.filter { isOut[$0] }
@@ -86,6 +94,34 @@ public struct KernelFit<Law: KernelLaw>: Sendable {
       heldOutErrors = other.errors(of: heldOut.map { rows[$0] })
     }
   }
+
+  /// Of a fit to `rows`, with terms held in `settings` until those that are left are told apart.
+  private static func told(
+    _ rows: [KernelMeasurement<Law.Work>], _ settings: inout Settings
+  ) throws(LeastSquaresError) -> (found: KernelSearch<Law>.Found, untold: Set<String>) {
+    var best = try KernelSearch<Law>(rows, settings).found()
+    var untold: Set<String> = []
+    let terms = Law.terms
+    while let index = best.leastCertain, untold.count < terms.count {
+      let term = terms[index]
+      var trial = settings
+      trial.searches = 1
+      for (term, value) in zip(terms, best.law.values) { trial.starts[term.key] = value }
+      trial.fixed[term.key] = settings.starts[term.key] ?? term.start
+      var next = try KernelSearch<Law>(rows, trial).found()
+      if next.objective > best.objective * (1 + worseFit) {
+        trial.fixed[term.key] = best.law.values[index]
+        next = try KernelSearch<Law>(rows, trial).found()
+      }
+      settings.fixed[term.key] = trial.fixed[term.key]
+      untold.insert(term.key)
+      best = next
+    }
+    return (best, untold)
+  }
+
+  /// By how much of its objective a fit may be worse with a term where its search begins.
+  private static var worseFit: Double { 1e-3 }
 
   /// Questions (work on a machine), not rows, are drawn: a repeated measurement of a question that
   /// the fit has seen would be no check.

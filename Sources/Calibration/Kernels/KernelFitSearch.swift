@@ -11,6 +11,15 @@ struct KernelSearch<Law: KernelLaw> {
     /// Standard errors over the values; zero where a term was fixed.
     var relativeErrors: [Double]
     var objective: Double
+
+    /// The term whose standard error is the largest part of its value, where that is all of it or more;
+    /// of equal ones the first.
+    var leastCertain: Int? {
+      // What is not even a number is the least certain of all.
+      let errors = relativeErrors.map { $0.isNaN ? .infinity : $0 }
+      guard let most = errors.max(), most >= 1 else { return nil }
+      return errors.firstIndex(of: most)
+    }
   }
 
   private let rows: [Row]

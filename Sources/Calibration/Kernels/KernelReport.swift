@@ -31,6 +31,8 @@ public struct KernelReport: Codable, Sendable {
     public var meaning: String
     /// Standard error over value; nil where the number was held.
     public var relativeError: Double?
+    /// Whether it was held because the rows do not tell it apart from others.
+    public var isUntold: Bool
   }
 
   /// Sizes of relative errors: 0.05 is five percent.
@@ -55,7 +57,8 @@ public struct KernelReport: Codable, Sendable {
       let terms = zip(one.family.terms, zip(one.values, one.relativeErrors)).map { term, found in
         Term(
           key: term.key, value: term.written(found.0), meaning: term.meaning,
-          relativeError: found.1 > 0 && found.1.isFinite ? found.1 : nil)
+          relativeError: found.1 > 0 && found.1.isFinite ? found.1 : nil,
+          isUntold: one.untold.contains(term.key))
       }
       return Kernel(
         family: one.family, kernel: one.kernel, terms: terms, one.errors, one.heldOutErrors)

@@ -40,6 +40,8 @@ public struct FittedKernel: Sendable {
   public var values: [Double]
   /// Standard error over value of each; zero where it was held.
   public var relativeErrors: [Double]
+  /// Terms that the rows do not tell apart from others, and were held for that.
+  public var untold: [String]
   /// As in ``KernelRows/sizes``.
   public var sizes: [ClosedRange<Int>]
   /// Of the fit to everything.
@@ -91,7 +93,8 @@ struct MeasuredKernels<Law: KernelLaw>: KernelRows {
       }
       return FittedKernel(
         family: family, kernel: kernel, values: fit.law.values,
-        relativeErrors: fit.relativeErrors, sizes: sizes, errors: errors(of: fit.law.values),
+        relativeErrors: fit.relativeErrors, untold: fit.untold, sizes: sizes,
+        errors: errors(of: fit.law.values),
         heldOutErrors: heldOut)
     } catch {
       throw .noFit(entry: "\(family.rawValue) \(kernel)", error)

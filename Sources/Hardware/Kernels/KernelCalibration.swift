@@ -34,6 +34,8 @@ public struct KernelCalibration: Hashable, Sendable {
     public var heldOutNinetieth: Double
     /// The same by size, ascending; empty where the entry does not say.
     public var decades: [Decade]
+    /// Terms that the rows do not tell apart from others, and that were held for that, by key.
+    public var untold: [String]
 
     /// Rows that take from a power of ten of seconds to the next.
     public struct Decade: Hashable, Sendable {
@@ -55,7 +57,8 @@ public struct KernelCalibration: Hashable, Sendable {
 
     public init(
       date: String, rows: Int, median: Double, ninetieth: Double, worst: Double, heldOut: Int,
-      heldOutMedian: Double, heldOutNinetieth: Double, decades: [Decade] = []
+      heldOutMedian: Double, heldOutNinetieth: Double, decades: [Decade] = [],
+      untold: [String] = []
     ) {
       self.date = date
       self.rows = rows
@@ -66,6 +69,7 @@ public struct KernelCalibration: Hashable, Sendable {
       self.heldOutMedian = heldOutMedian
       self.heldOutNinetieth = heldOutNinetieth
       self.decades = decades
+      self.untold = untold
     }
   }
 

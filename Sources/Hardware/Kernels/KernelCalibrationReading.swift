@@ -1,3 +1,4 @@
+import Foundation
 import StrictYAML
 
 extension CatalogueEntry {
@@ -15,7 +16,7 @@ extension CatalogueEntry {
       _ = entry.reader.optional("terms")
       _ = entry.reader.optional("measured")
     }
-    let fit = entry.kernelFit()
+    let fit = entry.kernelFit(of: family)
     entry.finish()
     guard let device, let family, let kernel, let values, let measured, let fit
     else { return nil }
@@ -108,7 +109,19 @@ extension SourcedReader {
     return decades.sorted { $0.exponent < $1.exponent }
   }
 
-  fileprivate func kernelFit() -> KernelCalibration.Fit? {
+  /// `not-told: passes, projection`; empty where it is left out, nil where it is wrong.
+  private func untoldTerms(_ family: KernelFamily?) -> [String]? {
+    guard let text = reader.optionalText("not-told") else { return [] }
+    let keys = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    guard let known = family?.terms.map(\.key) else { return keys }
+    guard let strange = keys.first(where: { !known.contains($0) }) else { return keys }
+    reader.problems.add(
+      "'\(strange)' is no term of such kernels; known here: \(known.joined(separator: ", "))",
+      at: reader.place(ofValue: "not-told"))
+    return nil
+  }
+
+  fileprivate func kernelFit(of family: KernelFamily?) -> KernelCalibration.Fit? {
     guard let own = mapping("fit", context: "'fit'") else { return nil }
     let date = own.reader.text("date", example: "2026-11-21")
     let rows = own.integer("rows", in: 1...100_000_000)
@@ -116,12 +129,13 @@ extension SourcedReader {
     let errors = ["median", "ninetieth", "worst", "held-out-median", "held-out-ninetieth"]
       .compactMap { own.number($0, in: 0...1e6) }
     let decades = own.errorDecades()
+    let untold = own.untoldTerms(family)
     own.finish()
-    guard let date, let rows, let heldOut, errors.count == 5 else { return nil }
+    guard let date, let rows, let heldOut, let untold, errors.count == 5 else { return nil }
     return KernelCalibration.Fit(
       date: date, rows: rows, median: errors[0], ninetieth: errors[1], worst: errors[2],
       heldOut: heldOut, heldOutMedian: errors[3], heldOutNinetieth: errors[4],
-      decades: decades)
+      decades: decades, untold: untold)
   }
 }
 
