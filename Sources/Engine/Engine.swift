@@ -106,8 +106,9 @@ public struct Engine<Queue: EventQueue & ~Copyable>: ~Copyable {
     _ task: Int, _ graph: borrowing TaskGraph, _ observer: inout O
   ) throws(EngineError) {
     tasks[task].releasedAt = now
-    observer.taskReleased(TaskID(index: task), graph.labels[task], at: now)
-    let time = try end(of: graph.latencies[task], task, graph)
+    let latency = graph.latencies[task]
+    observer.taskReleased(TaskID(index: task), graph.labels[task], at: now, latency: latency)
+    let time = try end(of: latency, task, graph)
     queue.push(time, .activation, payload: UInt64(task))
   }
 

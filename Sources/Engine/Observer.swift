@@ -6,15 +6,19 @@ import Units
 /// does nothing costs nothing.
 public protocol Observer {
   /// Every task that this one waits for is done, and it has its turn, where it takes turns; its latency
-  /// begins.
-  mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime)
+  /// begins. If not the first call of a run, the task that was told to be done before it was the last of
+  /// those that held it up.
+  mutating func taskReleased(
+    _ task: TaskID, _ label: TaskLabel, at time: SimTime, latency: SimTime)
   /// The task is done; it was released at `start`.
   mutating func taskFinished(
     _ task: TaskID, _ label: TaskLabel, from start: SimTime, to end: SimTime, energy: Joules)
 }
 
 extension Observer {
-  public mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime) {}
+  public mutating func taskReleased(
+    _ task: TaskID, _ label: TaskLabel, at time: SimTime, latency: SimTime
+  ) {}
 }
 
 /// Observes nothing.

@@ -19,6 +19,30 @@ public struct TaskLabel: Hashable, Sendable, BitwiseCopyable {
   public var layer: Int16
   /// The device it runs on, or ``everyDevice``.
   public var device: Int32
+  /// What bounds the task's work, its latency left out, in the same vocabulary as `bound`.
+  public var work: WorkBounds
+
+  /// Two bounds that divide a task's time between them.
+  public struct WorkBounds: Hashable, Sendable, BitwiseCopyable {
+    public var first: UInt8
+    public var second: UInt8
+    /// The first one's part, in 255ths; the rest is the second one's.
+    public var firstShare: UInt8
+
+    /// One bound for all of it.
+    public init(_ bound: UInt8) {
+      first = bound
+      second = bound
+      firstShare = 255
+    }
+
+    /// - Parameter share: The first one's part of the time, 0 to 1.
+    public init(_ first: UInt8, share: Double, _ second: UInt8) {
+      self.first = first
+      self.second = second
+      firstShare = UInt8(min(max(share * 255, 0), 255).rounded())
+    }
+  }
 
   /// The device of a task that all devices take part in.
   public static let everyDevice: Int32 = -1
@@ -28,6 +52,7 @@ public struct TaskLabel: Hashable, Sendable, BitwiseCopyable {
     self.bound = bound
     self.layer = Int16(truncatingIfNeeded: layer)
     self.device = Int32(truncatingIfNeeded: device)
+    work = WorkBounds(bound)
   }
 }
 

@@ -22,7 +22,9 @@ public struct KernelSequence: Hashable, Sendable {
   public private(set) var bytes = Bytes.zero
   /// Above idle.
   public private(set) var energy = Joules.zero
-  /// The part of ``busy`` in kernels whose arithmetic takes at least as long as their memory.
+  /// The part of ``busy`` that arithmetic accounts for: the time of kernels whose arithmetic takes at
+  /// least as long as their memory, less what of that memory is not hidden, and what is not hidden of
+  /// the others' arithmetic.
   public private(set) var computeBound = Seconds.zero
   /// The rest of ``busy``.
   public private(set) var memoryBound = Seconds.zero
@@ -37,10 +39,16 @@ public struct KernelSequence: Hashable, Sendable {
     launchLatency += cost.launchLatency * count
     let time = cost.time * repeated
     busy = busy + time
+    let (shorter, longer) = (
+      min(cost.tensorTime, cost.memoryTime), max(cost.tensorTime, cost.memoryTime)
+    )
+    let exposed = max(.zero, min(cost.time - longer, shorter)) * repeated
     if cost.memoryTime > cost.tensorTime {
-      memoryBound = memoryBound + time
+      memoryBound = memoryBound + (time - exposed)
+      computeBound = computeBound + exposed
     } else {
-      computeBound = computeBound + time
+      computeBound = computeBound + (time - exposed)
+      memoryBound = memoryBound + exposed
     }
     tensorTime = tensorTime + cost.tensorTime * repeated
     memoryTime = memoryTime + cost.memoryTime * repeated

@@ -124,11 +124,11 @@ extension StepPlanner {
     }
     let memory = deployment.cluster.device.memory
     let busiest = (memories.max() ?? .zero) / memory.bandwidth
-    var bound = TaskBound(ways.traffic.bound(latency: request + ways.traffic.wayLatency))
-    if let link = ways.traffic.busiestLink, busiest > link.time { bound = .memory }
+    var label = place.label(of: ways.traffic, latency: request + ways.traffic.wayLatency)
+    if let link = ways.traffic.busiestLink, busiest > link.time { label = place.label(.memory) }
     // The call has the energy of reading the weights, out of whichever memory.
     let task = ways.traffic.appendTask(
-      place.label(bound), startUp: request, energy: kept * memory.energyPerByte, to: &graph)
+      label, startUp: request, energy: kept * memory.energyPerByte, to: &graph)
     for (device, bytes) in memories.enumerated() {
       graph.demand(bytes, of: resources.devices[device].memory)
     }

@@ -401,10 +401,9 @@ struct StepPlanner {
     }
     let startUp = given ?? collective.startUp(of: load)
     let occupancy = isRouted ? deployment.protocols.occupancy : 0
-    let bound = TaskBound(traffic.bound(latency: startUp + traffic.wayLatency))
-    let label = TaskLabel(
-      stage: stage.rawValue, bound: bound.rawValue, layer: step.labelLayer,
-      device: Int(TaskLabel.everyDevice))
+    let label = TaskPlace(
+      stage: stage, layer: step.labelLayer, device: Int(TaskLabel.everyDevice)
+    ).label(of: traffic, latency: startUp + traffic.wayLatency)
     let exchange = traffic.appendTask(
       label, startUp: startUp, atLeast: collective.handlingTime(of: load), occupancy: occupancy,
       to: &graph)
@@ -428,9 +427,8 @@ struct StepPlanner {
     traffic.messageBytes = nil
     fill { bytes, from, to in traffic.add(bytes, from: from, to: to) }
     guard !traffic.isEmpty else { return }
-    let bound = TaskBound(traffic.bound(latency: traffic.wayLatency))
-    let label = TaskLabel(
-      stage: stage.rawValue, bound: bound.rawValue, layer: -1, device: Int(TaskLabel.everyDevice))
+    let label = TaskPlace(stage: stage, layer: -1, device: Int(TaskLabel.everyDevice))
+      .label(of: traffic, latency: traffic.wayLatency)
     _ = traffic.appendTask(label, startUp: .zero, atLeast: .zero, occupancy: 0, to: &graph)
   }
 

@@ -12,6 +12,15 @@ struct TaskPlace {
   func label(_ bound: TaskBound) -> TaskLabel {
     TaskLabel(stage: stage.rawValue, bound: bound.rawValue, layer: layer, device: device)
   }
+
+  /// Of an exchange.
+  ///
+  /// - Parameter latency: The exchange's whole start-up.
+  func label(of traffic: ExchangeTraffic, latency: SimTime) -> TaskLabel {
+    var label = label(TaskBound(traffic.bound(latency: latency)))
+    label.work = .init(TaskBound(traffic.bound(latency: .zero)).rawValue)
+    return label
+  }
 }
 
 /// The resources that kernels of one processor demand.
@@ -45,9 +54,14 @@ extension TaskGraph {
     _ sequence: KernelSequence, _ place: TaskPlace, on processor: ProcessorResources,
     part: Double? = nil, elsewhere: Bytes = .zero
   ) -> TaskID {
-    let bound = TaskBound(sequence.bound, onCompanion: processor.isCompanion)
-    let task = addTask(
-      place.label(bound), latency: sequence.launchLatency, energy: sequence.energy)
+    let isCompanion = processor.isCompanion
+    var label = place.label(TaskBound(sequence.bound, onCompanion: isCompanion))
+    let compute = sequence.seconds(boundBy: .compute)
+    label.work = .init(
+      TaskBound(.compute, onCompanion: isCompanion).rawValue,
+      share: sequence.busy > .zero ? compute / sequence.busy : 0,
+      TaskBound(.memory, onCompanion: isCompanion).rawValue)
+    let task = addTask(label, latency: sequence.launchLatency, energy: sequence.energy)
     demand(sequence.busy * (part ?? 1), of: processor.cores)
     if part != nil { takeAtLeast(sequence.busy) }
     demand(sequence.peakTensorTime, of: processor.tensor)

@@ -1,5 +1,6 @@
 import Engine
 import Fabric
+import Hardware
 import Results
 import Roofline
 import Scenario
@@ -73,7 +74,8 @@ struct RecordedRun: IterationObserver {
       throughput: run.throughput, boundBy: binding.name,
       roofs: Elasticity.all(of: run.work, on: run.machine).map {
         RunBound.Roof(
-          resource: $0.resource.name, taskBounds: $0.resource.taskBounds.map(\.name),
+          resource: $0.resource.name,
+          taskBounds: $0.resource.taskBounds(on: scenario.deployment.cluster.node).map(\.name),
           shareOfBound: run.times[$0.resource] / run.times.bound, elasticityOfBound: $0.ofBound,
           elasticityInTurn: $0.inTurn)
       })
@@ -152,8 +154,10 @@ struct RecordedRun: IterationObserver {
     recorder.beginIteration(iteration, at: time)
   }
 
-  mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime) {
-    recorder.taskReleased(task, label, at: time)
+  mutating func taskReleased(
+    _ task: TaskID, _ label: TaskLabel, at time: SimTime, latency: SimTime
+  ) {
+    recorder.taskReleased(task, label, at: time, latency: latency)
   }
 
   mutating func taskFinished(
@@ -171,18 +175,20 @@ struct RecordedRun: IterationObserver {
 }
 
 extension Resource {
-  /// What tasks that it binds say.
-  fileprivate var taskBounds: [TaskBound] {
+  /// What tasks that it binds say. Devices of a node that talk over host links have no others: there
+  /// they are what joins devices, elsewhere they are a part of the way to the network.
+  fileprivate func taskBounds(on node: Node) -> [TaskBound] {
+    let isHostJoined = node.scaleUp.kind == .host
     switch self {
-    case .arithmetic: [.compute]
-    case .memory: [.memory]
-    case .scaleUp: [.scaleUp]
-    case .network: [.network, .switchLinks, .hostLinks]
-    case .companionLink: [.companionLink]
-    case .companionArithmetic: [.companionCompute]
-    case .companionMemory: [.companionMemory]
+    case .arithmetic: return [.compute]
+    case .memory: return [.memory]
+    case .scaleUp: return isHostJoined ? [.scaleUp, .hostLinks] : [.scaleUp]
+    case .network: return [.network, .switchLinks] + (isHostJoined ? [] : [.hostLinks])
+    case .companionLink: return [.companionLink]
+    case .companionArithmetic: return [.companionCompute]
+    case .companionMemory: return [.companionMemory]
     // What device and companion share out is each one's own task.
-    case .sharedArithmetic, .sharedMemory: []
+    case .sharedArithmetic, .sharedMemory: return []
     }
   }
 }

@@ -48,7 +48,7 @@ struct CSVTests {
     #expect(
       try text("roofs.csv").hasPrefix(
         "resource,position,share_of_bound,elasticity_of_bound,elasticity_in_turn,"
-          + "simulated_elasticity\ngpu memory,0,1.0,1.0,1.0,0."))
+          + "critical_path_share\ngpu memory,0,1.0,1.0,1.0,0."))
     #expect(try text("roofs.csv").hasSuffix("links,1,0.25,0.0,0.25,\n"))
     #expect(try text("pair_traffic.csv") == "source,target,bytes\n0,1,256\n1,0,128\n")
     #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps

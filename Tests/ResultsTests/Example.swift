@@ -13,6 +13,9 @@ struct Played {
   var layer = 0
   var bound = 0
   var energy = 0.0
+  var latency: Int64 = 0
+  /// Of the work; `bound` where nil.
+  var work: TaskLabel.WorkBounds?
 }
 
 /// The vocabulary that the tests share.
@@ -56,10 +59,13 @@ extension Recorder {
     // A task of no length is released before it ends.
     for (time, kind, index) in edges.sorted(by: { edgeKey($0, tasks) < edgeKey($1, tasks) }) {
       let task = tasks[index]
-      let label = TaskLabel(
+      var label = TaskLabel(
         stage: UInt8(task.stage), bound: UInt8(task.bound), layer: task.layer, device: task.device)
+      if let work = task.work { label.work = work }
       if kind == 1 {
-        taskReleased(TaskID(index: index), label, at: SimTime(picoseconds: time))
+        taskReleased(
+          TaskID(index: index), label, at: SimTime(picoseconds: time),
+          latency: SimTime(picoseconds: task.latency))
       } else {
         taskFinished(
           TaskID(index: index), label, from: SimTime(picoseconds: task.start),

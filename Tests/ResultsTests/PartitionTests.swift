@@ -121,7 +121,7 @@ struct PartitionTests {
     var recorder = try Recorder(exampleDescription())
     recorder.beginIteration(3, at: .zero)
     let label = TaskLabel(stage: 0, layer: 0, device: 1)
-    recorder.taskReleased(TaskID(index: 0), label, at: .zero)
+    recorder.taskReleased(TaskID(index: 0), label, at: .zero, latency: .zero)
     let error = #expect(throws: ResultsError.self) {
       try recorder.endIteration(at: SimTime(picoseconds: 5), tokens: 1)
     }
@@ -138,7 +138,7 @@ struct PartitionTests {
     ] {
       var recorder = try Recorder(exampleDescription())
       recorder.beginIteration(0, at: .zero)
-      recorder.taskReleased(TaskID(index: 0), label, at: .zero)
+      recorder.taskReleased(TaskID(index: 0), label, at: .zero, latency: .zero)
       #expect(throws: ResultsError.self) { try recorder.endIteration(at: .zero, tokens: 1) }
     }
   }
@@ -147,7 +147,7 @@ struct PartitionTests {
   func warmup() throws {
     var recorder = try Recorder(exampleDescription())
     let label = TaskLabel(stage: 0, layer: 0, device: 1)
-    recorder.taskReleased(TaskID(index: 0), label, at: .zero)
+    recorder.taskReleased(TaskID(index: 0), label, at: .zero, latency: .zero)
     recorder.taskFinished(
       TaskID(index: 0), label, from: .zero, to: SimTime(picoseconds: 9), energy: 1)
     try recorder.play([], from: 9, to: 10)

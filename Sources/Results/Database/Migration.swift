@@ -9,6 +9,7 @@ struct Migration: Sendable {
     Migration(name: "how busy links were, and traffic between pairs", sql: linkSchema),
     Migration(name: "how often copies of others' experts were of use", sql: duplicateSchema),
     Migration(name: "the closed-form bound", sql: limitSchema),
+    Migration(name: "the critical path", sql: criticalPathSchema),
   ]
 }
 

@@ -12,6 +12,7 @@ enum ResultTable: String, CaseIterable {
   case remarks
   case stages
   case stageBounds = "stage_bounds"
+  case criticalPath = "critical_path"
   case iterations
   case layers
   case devices
@@ -41,6 +42,7 @@ enum ResultTable: String, CaseIterable {
         "mean_wait_before_s", "energy_j",
       ]
     case .stageBounds: ["stage", "bound", "tasks", "task_time_s"]
+    case .criticalPath: ["stage", "bound", "time_s"]
     case .iterations: ["iteration", "start_ps", "end_ps", "tokens"]
     case .layers:
       [
@@ -62,7 +64,7 @@ enum ResultTable: String, CaseIterable {
     case .roofs:
       [
         "resource", "position", "share_of_bound", "elasticity_of_bound", "elasticity_in_turn",
-        "simulated_elasticity",
+        "critical_path_share",
       ]
     }
   }
@@ -74,6 +76,7 @@ enum ResultTable: String, CaseIterable {
     case .remarks: try result.writeRemarks(to: &sink)
     case .stages: try result.writeStages(to: &sink)
     case .stageBounds: try result.writeStageBounds(to: &sink)
+    case .criticalPath: try result.writeCriticalPath(to: &sink)
     case .iterations: try result.writeIterations(to: &sink)
     case .layers: try result.writeLayers(to: &sink)
     case .devices: try result.writeDevices(to: &sink)

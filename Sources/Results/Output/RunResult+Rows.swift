@@ -49,11 +49,20 @@ extension RunResult {
       sink.add(roof.shareOfBound)
       sink.add(roof.elasticityOfBound)
       sink.add(roof.elasticityInTurn)
-      if let simulated = simulatedElasticity(of: roof) {
-        sink.add(simulated)
+      if let share = criticalShare(of: roof) {
+        sink.add(share)
       } else {
         sink.addNothing()
       }
+      try sink.endRow()
+    }
+  }
+
+  func writeCriticalPath(to sink: inout some RowSink) throws {
+    for record in criticalPath {
+      sink.add(stageName(record.stage))
+      sink.add(description.bounds[record.bound])
+      sink.add(record.time.value)
       try sink.endRow()
     }
   }

@@ -22,7 +22,8 @@ extension Recorder {
     }
     return RunResult(
       description: description, iterations: iterations, stages: stageRecords(),
-      bounds: work.bounds(), layers: layerRecords(), deviceTimes: deviceTimes(),
+      bounds: work.bounds(), criticalPath: criticalPath.records, layers: layerRecords(),
+      deviceTimes: deviceTimes(),
       loads: loads.result(),
       resources: uses.indices.map { ResourceRecord($0, uses[$0], elapsed: elapsed) },
       pairs: pairs, idleEnergy: idlePower * Seconds(measured), spans: spans)

@@ -21,6 +21,8 @@ import Units
 /// against each other, and the parts of every device add up to the iteration's time: a law that
 /// every ``endIteration(at:tokens:)`` checks.
 ///
+/// The ``CriticalPath`` of every iteration is recorded beside that.
+///
 /// A task runs from its release to its end, so its launch latency is part of it. What happens outside
 /// an iteration (a warm-up) is not recorded. Once its tables have reached their size, recording
 /// allocates nothing, unless spans are kept. An event of one device is O(1), one of all is O(devices).
@@ -31,6 +33,7 @@ public struct Recorder: Observer, Sendable {
   private(set) var working: StageTimes
   private(set) var awaiting: StageTimes
   private(set) var work: WorkTally
+  private(set) var criticalPath: CriticalPath
   private(set) var loads: LoadTally
   private(set) var spans: [TaskSpan] = []
   private(set) var measured = SimTime.zero
@@ -69,6 +72,9 @@ public struct Recorder: Observer, Sendable {
       layerCount: description.layerCount, stageCount: stages, deviceCount: devices)
     awaiting = working
     work = WorkTally(stageCount: description.stages.count, boundCount: description.bounds.count)
+    criticalPath = CriticalPath(
+      stageCount: description.stages.count, boundCount: description.bounds.count,
+      latencyBound: description.latencyBound)
     loads = LoadTally(layerCount: description.layerCount, deviceCount: devices)
     clocks = [SimTime](repeating: .zero, count: devices)
     totals = [Int64](repeating: 0, count: devices)
@@ -97,6 +103,7 @@ extension Recorder {
     current = (index, start)
     keepsSpans = spansKept.includes(measuredIteration: iterations.count)
     for device in 0..<deviceCount { clocks[device] = start }
+    criticalPath.begin()
   }
 
   /// Notes what this iteration's routing asks of each device; both arrays are `[layer][device]` over
@@ -126,6 +133,7 @@ extension Recorder {
       awaiting.add(
         end - clocks[device], layer: -1, stage: description.waitingStage, device: device)
     }
+    criticalPath.endIteration()
     measured += end - start
     iterations.append(IterationRecord(index: index, start: start, end: end, tokens: tokens))
     if let fault { throw fault }
@@ -150,8 +158,11 @@ extension Recorder {
 // MARK: - Events
 
 extension Recorder {
-  public mutating func taskReleased(_ task: TaskID, _ label: TaskLabel, at time: SimTime) {
+  public mutating func taskReleased(
+    _ task: TaskID, _ label: TaskLabel, at time: SimTime, latency: SimTime
+  ) {
     guard current != nil, isKnown(label) else { return }
+    criticalPath.release(task, label, latency: latency)
     if label.device == TaskLabel.everyDevice {
       for device in 0..<deviceCount { account(device, until: time, released: label) }
     } else {
@@ -173,6 +184,7 @@ extension Recorder {
       note(.lawBroken("task \(task.index) ends without having been released"))
     }
     work.add(label, start: start, end: end, energy: energy)
+    criticalPath.finish(task, from: start, to: end)
     if keepsSpans, let current {
       spans.append(TaskSpan(start: start, end: end, label: label, iteration: current.index))
     }
@@ -203,6 +215,7 @@ extension Recorder {
   private mutating func isKnown(_ label: TaskLabel) -> Bool {
     let isKnown =
       Int(label.stage) < isCompute.count && Int(label.bound) < boundCount
+      && Int(label.work.first) < boundCount && Int(label.work.second) < boundCount
       && label.layer >= -1 && Int(label.layer) < layerCount
       && label.device >= TaskLabel.everyDevice && Int(label.device) < deviceCount
     if !isKnown { note(.shape("a task has the label \(label)")) }

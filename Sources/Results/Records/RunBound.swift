@@ -15,6 +15,9 @@ public struct RunBound: Hashable, Sendable {
     public var elasticityOfBound: Double
     public var elasticityInTurn: Double
 
+    /// Of ``resource``, which is one thing or several.
+    fileprivate var verb: String { resource.hasSuffix("s") ? "are" : "is" }
+
     public init(
       resource: String, taskBounds: [String], shareOfBound: Double, elasticityOfBound: Double,
       elasticityInTurn: Double
@@ -43,21 +46,19 @@ extension RunResult {
   /// Simulated throughput over the bound, 0 to 1; nil where no bound is known.
   public var fractionOfBound: Double? { bound.map { throughput / $0.throughput } }
 
-  /// The share of the mean device's time in which tasks of each bound run, waiting left out: an
-  /// estimate of what one per cent more of it would give, in per cent.
-  ///
-  /// A stage's time is divided like its tasks' time.
-  public func simulatedElasticity(of taskBounds: [String]) -> Double {
-    stages.reduce(0) { sum, record in
-      guard record.stage != description.waitingStage else { return sum }
-      let shares = bounds(ofStage: record.stage).filter { taskBounds.contains($0.name) }
-      return sum + share(of: record) * shares.reduce(0) { $0 + $1.share }
+  /// The share of ``criticalPath`` that any of these bounds: per cent of throughput for one per cent
+  /// more of them, as long as the path stays the longest and kernels' times go with what bounds them.
+  public func criticalShare(of taskBounds: [String]) -> Double {
+    guard measuredTime > .zero else { return 0 }
+    let time = criticalPath.reduce(0.0) { sum, record in
+      taskBounds.contains(description.bounds[record.bound]) ? sum + record.time.value : sum
     }
+    return time / measuredTime.seconds
   }
 
   /// The same of a roof; nil where no task is bound by it alone.
-  func simulatedElasticity(of roof: RunBound.Roof) -> Double? {
-    roof.taskBounds.isEmpty ? nil : simulatedElasticity(of: roof.taskBounds)
+  func criticalShare(of roof: RunBound.Roof) -> Double? {
+    roof.taskBounds.isEmpty ? nil : criticalShare(of: roof.taskBounds)
   }
 
   /// The share of the mean device's time in which it waits.
@@ -65,18 +66,18 @@ extension RunResult {
     stages.first { $0.stage == description.waitingStage }.map { share(of: $0) } ?? 0
   }
 
-  /// Why more of a resource gives less in the simulation than closed forms say, or more: a sentence
-  /// for each reason that costs at least a tenth of the time.
+  /// Why more of a resource gives less on the critical path than closed forms say, or more: a sentence
+  /// for each reason that is a tenth of the time or more.
   public var boundRemarks: [String] {
     guard let bound else { return [] }
     let least = 0.1
     var remarks: [String] = []
     func percent(_ share: Double) -> String { fixed(share * 100, decimals: 0) + " %" }
-    let latency = simulatedElasticity(of: ["latency"])
+    let latency = description.latencyBound.map { criticalShare(of: [description.bounds[$0]]) } ?? 0
     if latency >= least {
       remarks.append(
-        "latency: in \(percent(latency)) of the time launches and start-ups bound, which more of any "
-          + "resource does not shorten")
+        "latency: \(percent(latency)) of the critical path are launches and start-ups, which more of "
+          + "any resource does not shorten")
     }
     if waitingShare >= least {
       remarks.append(
@@ -84,11 +85,18 @@ extension RunResult {
       )
     }
     for roof in bound.roofs {
-      let more = simulatedElasticity(of: roof.taskBounds) - roof.elasticityInTurn
-      guard more >= least else { continue }
-      remarks.append(
-        "contention and what is reached: \(roof.resource) bound tasks for \(percent(more)) more of the "
-          + "time than at its peak and divided evenly")
+      guard let share = criticalShare(of: roof) else { continue }
+      // Of what latency leaves, operators in turn would have this.
+      let more = share - roof.elasticityInTurn * (1 - latency)
+      if more >= least {
+        remarks.append(
+          "what is reached, imbalance and contention: \(roof.resource) \(roof.verb) \(percent(more)) "
+            + "more of the critical path than of operators in turn at peaks and divided evenly")
+      } else if more <= -least {
+        remarks.append(
+          "overlap: \(roof.resource) \(roof.verb) \(percent(-more)) less of the critical path than of "
+            + "operators in turn: other work hides it, or takes longer than at its peak")
+      }
     }
     return remarks
   }

@@ -36,7 +36,7 @@ public struct RunDescription: Hashable, Sendable {
   public var warmupIterations = 0
   /// The vocabulary of `TaskLabel.stage`, by index.
   public var stages: [StageDescription]
-  /// The vocabulary of `TaskLabel.bound`, by index.
+  /// The vocabulary of `TaskLabel.bound`, by index; what is named "latency" bounds the latency of tasks.
   public var bounds: [String]
   /// In the order in which ``Recorder/finish(uses:elapsed:idlePower:pairs:)`` is told their use.
   public var resources: [ResourceDescription] = []
@@ -59,6 +59,9 @@ public struct RunDescription: Hashable, Sendable {
 
   /// The stages, and after them the one that stands for waiting.
   public var stagesAndWaiting: [StageDescription] { stages + [.init("waiting", .waiting)] }
+
+  /// The index of the bound that stands for latency; nil where there is none.
+  var latencyBound: Int? { bounds.firstIndex(of: "latency") }
 
   /// The index of the stage that stands for waiting.
   public var waitingStage: Int { stages.count }

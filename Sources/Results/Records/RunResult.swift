@@ -11,6 +11,8 @@ public struct RunResult: Hashable, Sendable {
   public var stages: [StageRecord]
   /// The pairs that occurred, by stage, then bound.
   public var bounds: [BoundRecord]
+  /// What the iterations' ends waited for, by stage, then bound; together ``measuredTime``.
+  public var criticalPath: [CriticalRecord]
   /// The pairs that took or awaited any time, by layer, then stage.
   public var layers: [LayerRecord]
   /// Time of each device in each stage, device-major: `[device][stage]`, waiting last. A device's

@@ -76,7 +76,7 @@ extension RunSummary.Limit {
       Roof(
         resource: $0.resource, shareOfBound: $0.shareOfBound,
         elasticityOfBound: $0.elasticityOfBound, elasticityInTurn: $0.elasticityInTurn,
-        elasticitySimulated: result.simulatedElasticity(of: $0))
+        criticalPathShare: result.criticalShare(of: $0))
     }
     remarks = result.boundRemarks
   }

@@ -65,8 +65,8 @@ public struct RunSummary: Codable, Hashable, Sendable {
       /// Per cent of throughput for one per cent of the resource.
       public var elasticityOfBound: Double
       public var elasticityInTurn: Double
-      /// Absent where no task is bound by it alone.
-      public var elasticitySimulated: Double?
+      /// Of the critical path, what it bounds; absent where no task is bound by it alone.
+      public var criticalPathShare: Double?
     }
 
     public var tokensPerSecond: Double

@@ -156,13 +156,13 @@ extension RunResult {
   private func text(of bound: RunBound) -> String {
     var table = TextTable([
       .left("one per cent more would give"), .right("at the bound"), .right("operators in turn"),
-      .right("simulated"),
+      .right("critical path"),
     ])
     func gain(_ value: Double) -> String { fixed(value, decimals: 2) + " %" }
     for roof in bound.roofs {
       table.add(
         "  " + roof.resource, gain(roof.elasticityOfBound), gain(roof.elasticityInTurn),
-        simulatedElasticity(of: roof).map(gain) ?? "")
+        criticalShare(of: roof).map(gain) ?? "")
     }
     return table.description + boundRemarks.map { wrapped($0) }.joined()
   }
