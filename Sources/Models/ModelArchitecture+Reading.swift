@@ -149,6 +149,8 @@ extension Mamba {
 
 extension ModelArchitecture.FeedForward {
   /// `intermediate` is required where a layer has no experts, and has no effect elsewhere.
+  ///
+  /// - Parameter experts: Nil where they are wrong, so that nobody knows which layers have some.
   fileprivate init?(
     reading entry: SourcedReader, layers: Int, experts: ModelArchitecture.Experts?
   ) {
@@ -156,7 +158,9 @@ extension ModelArchitecture.FeedForward {
     defer { reader.finish() }
     let matrices = reader.integer("matrices", in: 2...3)
     let intermediate: Int?
-    if let experts, experts.layers.count == layers {
+    if experts == nil {
+      intermediate = reader.optionalInteger("intermediate", in: 1...1 << 20) ?? 0
+    } else if let experts, experts.layers.count == layers {
       intermediate = 0
       if reader.optionalInteger("intermediate", in: 1...1 << 20) != nil {
         reader.reader.problems.add(

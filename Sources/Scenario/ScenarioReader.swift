@@ -155,6 +155,11 @@ struct ScenarioReader {
     if workload.requests != nil, workload.trace.prefillTokens == 0 {
       remarks.append("the trace has no prompts: decoded tokens stand for them")
     }
+    if let requests = workload.requests, measurement.iterations < requests.output {
+      remarks.append(
+        "\(measurement.iterations) iterations are measured, and a request takes \(requests.output) at "
+          + "least: what part of them are prompts need not be a long run's")
+    }
     for remark in deployment.protocols.remarks where !remarks.contains(remark) {
       remarks.append(remark)
     }

@@ -64,7 +64,7 @@ public enum ServingError: Error, Sendable {
     case .tooManySlices(let part, let slices, let count, let what):
       "\(part) cannot be sliced over \(slices) devices: the model has \(count) \(what)"
     case .noExperts(let model):
-      "'\(model)' has no experts; a routing trace has nothing to say about it"
+      "'\(model)' has no experts: models without any are not simulated"
     case .placementMismatch(let placement, let wanted):
       "the placement is for \(placement.layers) layers of \(placement.experts) experts on "
         + "\(placement.groups) groups; needed are \(wanted.layers) layers of \(wanted.experts) experts "

@@ -114,7 +114,8 @@ extension MappingReader {
       _ = optional(key)
       return value
     }
-    return required(key).flatMap { $0.word(key, choices, problems) }
+    let example = choices.allCases.first?.rawValue
+    return required(key, example: example).flatMap { $0.word(key, choices, problems) }
   }
 
   /// An amount with its unit, greater than zero unless `allowingZero`.

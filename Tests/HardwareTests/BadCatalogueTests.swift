@@ -171,7 +171,7 @@ struct BadCatalogueTests {
   @Test("is refused where a key is missing, unknown or in capitals")
   func keys() throws {
     let unknown = try problems(replacing: "    kind: gpu", by: "    knd: gpu")
-    #expect(unknown.contains("4:5: 'kind' is missing"))
+    #expect(unknown.contains("4:5: 'kind' is missing; write it like 'kind: gpu'"))
     #expect(unknown.contains("5:5: unknown key 'knd'; did you mean 'kind'?"))
     #expect(
       try problems(replacing: "my-gpu", by: "My_GPU")

@@ -84,6 +84,12 @@ import Testing
     #expect(
       try only("top-k: 2", "top-k: 9")
         == "m.yaml:11:32: 'top-k' is 9; it must be from 1 to 8")
+    // And nothing of layers without experts: nobody knows whether there are any.
+    #expect(
+      try entry {
+        $0.replacing("top-k: 2", with: "top-k: 9").replacing(", layers: {after: 1}", with: "")
+          .replacing(", intermediate: 256", with: "")
+      } == ["m.yaml:11:32: 'top-k' is 9; it must be from 1 to 8"])
     #expect(
       try only("key-value-heads: 2", "key-value-heads: 3")?.contains(
         "8 heads cannot share 3 key-value heads evenly") == true)

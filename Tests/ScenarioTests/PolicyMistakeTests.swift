@@ -51,9 +51,7 @@ struct PolicyMistakeTests {
     try expect(
       "placement: {kind: contiguous, path: mine.yaml}",
       "scenario.yaml:12:33: 'path' has no effect with kind 'contiguous'; it is for kind 'file'")
-    try expect(
-      "placement: {kind: round-robin, redundant: 0}",
-      "scenario.yaml:12:45: 'redundant: 0' has no effect; leave it out")
+    try expect("placement: {kind: round-robin, redundant: 0}")
     try expect(
       "batching: {kind: static, chunk: 512}",
       "scenario.yaml:12:28: unknown key 'chunk'; known here: kind, microbatches, streams")

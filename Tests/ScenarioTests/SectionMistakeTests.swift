@@ -74,7 +74,7 @@ struct SectionMistakeTests {
       ScenarioFolder.model.split(separator: "\n").dropLast().joined(separator: "\n"))
     try expect(
       "tiny.yaml", "dense.yaml",
-      "scenario.yaml:3:8: 'dense' has no experts; a routing trace has nothing to say about it")
+      "scenario.yaml:3:8: 'dense' has no experts: models without any are not simulated")
     try expect(
       "tiny.yaml", "nllb-moe-54b",
       "scenario.yaml:8:3: 'nllb-moe-54b' decodes with attention to an encoder's output; write how "
@@ -166,7 +166,7 @@ struct SectionMistakeTests {
         + "one of: fp32, bf16, fp16, fp8, int8, fp4, int4")
     try expect(
       "{weights: bf16, activations: bf16, kv-cache: bf16}", "{weights: bf16, kv-cache: bf16}",
-      "scenario.yaml:5:12: 'activations' is missing")
+      "scenario.yaml:5:12: 'activations' is missing; write it like 'activations: fp32'")
     try expect(
       "{weights: bf16, activations: bf16, kv-cache: bf16}", "[bf16]",
       "scenario.yaml:5:12: 'precision' is a word or a mapping, not a sequence; "

@@ -56,6 +56,21 @@ struct StreamedPolicyTests {
     let table = ScenarioSummary(scenario).table
     #expect(table.contains("weight buffers"))
     #expect(table.contains("KV cache"))
+    // Two iterations of requests that take three.
+    #expect(
+      scenario.remarks.contains {
+        $0.hasSuffix("what part of them are prompts need not be a long run's")
+      } == (scenario.measurement.iterations < 3))
+    let short = try folder.load(
+      replacing: streamed(
+        batching: "continuous",
+        workload: [
+          "context: 16 tokens": "prompt: 9 tokens\n  output: 100 tokens", ", phase: decode": "",
+        ]))
+    #expect(
+      short.remarks.contains(
+        "\(short.measurement.iterations) iterations are measured, and a request takes 100 at least: "
+          + "what part of them are prompts need not be a long run's"))
     let together = try folder.load(replacing: streamed(batching: "together", workload: requests))
     #expect(together.workload.batching.admission == .together)
   }

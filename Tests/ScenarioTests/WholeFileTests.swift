@@ -22,7 +22,7 @@ struct WholeFileTests {
           routing: {trace: tiny.txt, phase: both}
           batch: 0
           context: 16
-        policies: {placement: {kind: contiguous, redundant: 0}, batching: dynamic}
+        policies: {placement: {kind: contiguous, redundant: -1}, batching: dynamic}
         measure: {warmup: -1}
         speed: 3
         """)
@@ -41,8 +41,8 @@ struct WholeFileTests {
         "scenario.yaml:8:10: 'batch' is 0; it must be from 1 to 1000000",
         "scenario.yaml:9:12: 'context': '16' has no unit; "
           + "a number of tokens is written like '2048 tokens'",
-        "scenario.yaml:10:53: 'redundant: 0' has no effect; leave it out",
-        "scenario.yaml:10:67: 'dynamic' is not a value of 'batching'; "
+        "scenario.yaml:10:53: 'redundant' is -1; it must be from 0 to 16384",
+        "scenario.yaml:10:68: 'dynamic' is not a value of 'batching'; "
           + "one of: static, continuous, prompts-first, together",
         "scenario.yaml:11:19: 'warmup' is -1; it must be from 0 to 1000000",
         "scenario.yaml:12:1: unknown key 'speed'; did you mean 'seed'?",

@@ -49,10 +49,6 @@ extension ScenarioReader {
         let count = written.integer(
           "microbatches", in: 1...Batching.mostMicrobatches, problems)
       else { return nil }
-      guard count > 1 else {
-        problems.add("'microbatches: 1' has no effect; leave it out", at: written.location)
-        return nil
-      }
       batching.microbatches = count
     }
     if reader.kind.keys.contains("budget"), let written = mapping.optional("budget") {

@@ -79,10 +79,6 @@ extension ScenarioReader {
       return CommunicationPolicy(algorithm: reader.kind.algorithm)
     }
     let chunks = mapping.optionalInteger("chunks", in: 1...1024)
-    if chunks == 1 {
-      problems.add(
-        "'chunks: 1' has no effect; leave it out", at: mapping.location(of: "chunks"))
-    }
     let library = mapping.word("library", CommunicationPolicy.Library.self, default: .nccl)
     let multiprocessors = mapping.optionalInteger("multiprocessors", in: 1...100_000)
     let takesWidth = reader.kind == .tensorCoordinated
@@ -97,12 +93,12 @@ extension ScenarioReader {
       combine: combine?.word("combine", Precision.self, problems), overlap: overlap ?? .none,
       residence: residence ?? .home,
       algorithm: reader.kind.algorithm,
-      options: CollectiveOptions(chunks: chunks, tensorWidth: width))
+      options: CollectiveOptions(chunks: chunks == 1 ? nil : chunks, tensorWidth: width))
     policy.library = library ?? .nccl
     policy.multiprocessors = multiprocessors
     let isWhole =
       library != nil && mapping.has("multiprocessors") == (multiprocessors != nil)
-      && mapping.has("chunks") == (chunks != nil) && chunks != 1
+      && mapping.has("chunks") == (chunks != nil)
       && (takesWidth && mapping.has("tensor-width")) == (width != nil)
       && residence != nil && overlap != nil && (dispatch == nil) == (policy.dispatch == nil)
       && (combine == nil) == (policy.combine == nil)

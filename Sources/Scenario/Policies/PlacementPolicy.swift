@@ -266,12 +266,7 @@ extension ScenarioReader {
 
   private func redundantCopies(_ mapping: MappingReader?) -> Int? {
     guard let value = mapping?.optional("redundant") else { return 0 }
-    let count = value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
-    if count == 0 {
-      problems.add("'redundant: 0' has no effect; leave it out", at: value.location)
-      return nil
-    }
-    return count
+    return value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
   }
 
   /// The placement itself, for a model on a number of expert groups.
