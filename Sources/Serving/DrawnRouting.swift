@@ -101,6 +101,9 @@ extension RoutingTrace {
       name: law.words)
   }
 
+  /// Whether the program drew it, by this law.
+  func isDrawn(by law: SelectionLaw) -> Bool { origin == .synthetic && file == law.words }
+
   /// Sequences of the same lengths with selections that are uniformly random: k distinct experts for
   /// each token and layer. Marked synthetic. Draws are from the stream "uniform routing".
   ///

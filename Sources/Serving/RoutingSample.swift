@@ -50,10 +50,12 @@ public struct RoutingSample: Sendable {
     try traffic.count(counts)
 
     let experts = model.experts
+    // What is known is not estimated: experts without a token in a few tokens would have none ever.
+    let isUniform = workload.routing == .uniform || trace.isDrawn(by: .uniform)
     let whole = Double(max(1, chosen.count))
     tokens = chosen.count
     probabilities = (0..<deployment.placement.layers).map { layer in
-      guard workload.routing == .asRecorded else {
+      guard !isUniform else {
         return [Double](
           repeating: Double(experts.topK) / Double(experts.count), count: experts.count)
       }
@@ -78,8 +80,10 @@ public struct RoutingSample: Sendable {
   public static func trace(
     drawing law: SelectionLaw, for model: ModelArchitecture, phase: Phase
   ) throws(TraceError) -> RoutingTrace {
-    try RoutingTrace(
-      drawing: law, for: model, phase: phase, sequences: 1024, tokensEach: 1,
+    let each = max(1, model.expertLayers.count * model.experts.topK)
+    let sequences = law == .uniform ? 1024 : min(mostTokens, max(1024, selections / each))
+    return try RoutingTrace(
+      drawing: law, for: model, phase: phase, sequences: sequences, tokensEach: 1,
       measurement: Measurement(warmup: 0, iterations: 1), seed: 1)
   }
 
