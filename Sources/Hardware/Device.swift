@@ -20,6 +20,9 @@ public struct Device: Hashable, Sendable {
   public var memory: Memory
   /// Streaming multiprocessors, or what the maker calls the like; nil where unknown.
   public var computeUnits: Int?
+  /// The device that has the same compute units, where the maker limits this one's arithmetic and
+  /// leaves their caches and paths as they are; nil elsewhere.
+  public var unitsLike: String?
   /// The link to the other devices of a node; nil where they only meet over the host link.
   public var scaleUp: Attachment?
   /// The link to the host; for a processor, one x16 slot of its own.

@@ -104,3 +104,27 @@ extension CollectiveCost {
     ] + networkShares.map(\.share)
   }
 }
+
+@Suite(
+  "Kernels of H20 by H100's numbers",
+  .enabled(
+    if: SharedMeasurements.isPresent, Comment(rawValue: SharedMeasurements.absence)))
+struct LentMeasurementTests {
+  private static let folder = SharedMeasurements.folder.replacingOccurrences(
+    of: "aiconfigurator-tables", with: "infersim-bench/")
+
+  @Test("are met with a median error of ten percent, multiplications and attention")
+  func h20() throws {
+    let catalogue = try Shipped.catalogue.get()
+    let device = try catalogue.device(named: "h20")
+    let prompts = try FileManager.default.contentsOfDirectory(
+      atPath: Self.folder + "mha/prefill/h20"
+    ).sorted().map { Self.folder + "mha/prefill/h20/" + $0 }
+    let tables = try KernelTables(
+      reading: [Self.folder + "gemm/h20/data.csv"] + prompts, on: device)
+    let report = try KernelReport(
+      tables, device: device, by: try catalogue.device(named: "h100-sxm"), in: catalogue)
+    #expect(report.families.map(\.name) == ["gemm", "attention-prompt"])
+    for family in report.families { #expect(family.errors.median < 0.10, "\(family)") }
+  }
+}

@@ -83,7 +83,7 @@ public struct KernelReport: Codable, Sendable {
       else {
         throw .noCalibration(family: rows.family.rawValue)
       }
-      let errors = rows.errors(of: found.calibration.values)
+      let errors = rows.errors(of: found.calibration.lent(by: owner, to: device).values)
       var kernel = Kernel(family: rows.family, kernel: rows.kernel, terms: [], errors, nil)
       kernel.entry = found.calibration.name
       kernel.remarks = found.remarks

@@ -55,7 +55,7 @@ public struct GEMMLaw: KernelLaw {
     KernelTerm(
       "feed", unit: "B/FLOP",
       meaning: "Operands that a unit gets from the cache for each operation of its peak.",
-      start: 0.018, in: 0.001...0.2),
+      start: 0.018, in: 0.001...0.2, lending: .byUnit),
     KernelTerm(
       "prologue", unit: "s", meaning: "Until the first bytes of a tile arrive.",
       start: 0.5e-6, in: 1e-8...4e-6),
@@ -84,7 +84,7 @@ public struct GEMMLaw: KernelLaw {
       in: 0.001...1, scale: .linear),
     KernelTerm(
       "slowdown", unit: "1", meaning: "What long kernels lose to the power limit.", start: 0.15,
-      in: 0.001...3),
+      in: 0.001...3, lending: .byPower),
     KernelTerm(
       "slowdown-time", unit: "s", meaning: "When half of it is lost.", start: 3e-4, in: 1e-5...0.1),
     KernelTerm(

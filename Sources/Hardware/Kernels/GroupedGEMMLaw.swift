@@ -45,7 +45,7 @@ public struct GroupedGEMMLaw: KernelLaw {
     KernelTerm(
       "feed", unit: "B/FLOP",
       meaning: "Operands that a unit gets from the cache for each operation of its peak.",
-      start: 0.015, in: 0.001...0.2),
+      start: 0.015, in: 0.001...0.2, lending: .byUnit),
     KernelTerm(
       "column-latency", unit: "s", meaning: "Time of a lone tile for each column of k.",
       start: 1.5e-9, in: 1e-10...2e-7),
@@ -64,7 +64,7 @@ public struct GroupedGEMMLaw: KernelLaw {
       in: 0.001...1, scale: .linear),
     KernelTerm(
       "slowdown", unit: "1", meaning: "What long kernels lose to the power limit.", start: 0.6,
-      in: 0.001...3),
+      in: 0.001...3, lending: .byPower),
     KernelTerm(
       "slowdown-time", unit: "s", meaning: "When half of it is lost.", start: 7e-3, in: 1e-5...0.1),
     KernelTerm(

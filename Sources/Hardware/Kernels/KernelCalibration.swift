@@ -148,17 +148,21 @@ extension HardwareCatalogue {
     return FoundKernelCalibration(calibration: found, remarks: remarks)
   }
 
-  /// All of a family's entries for the device itself, or else for the device whose fractions it
-  /// borrows, or else for the last one of the catalogue. O(entries).
+  /// All of a family's entries for the device itself, or else, as they are lent, for the device whose
+  /// fractions it borrows, or else for the last one of the catalogue. O(entries).
   private func kernels(
     of family: KernelFamily, nearestTo device: Device
   ) -> [KernelCalibration] {
     let candidates = kernels.filter { $0.family == family }
     let measured = [device.name, device.efficiency.relative].compactMap { $0 }
-    let owner =
+    let name =
       measured.first { name in candidates.contains { $0.device == name } }
       ?? candidates.last?.device
-    return candidates.filter { $0.device == owner }
+    let own = candidates.filter { $0.device == name }
+    guard name != device.name, let owner = devices.first(where: { $0.name == name }) else {
+      return own
+    }
+    return own.map { $0.lent(by: owner, to: device) }
   }
 
   /// The same of every family: what ``Device/kernels`` holds.

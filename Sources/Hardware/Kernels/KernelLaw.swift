@@ -62,10 +62,21 @@ public struct KernelTerm: Hashable, Sendable {
   /// What it may be.
   public var range: ClosedRange<Double>
   public var scale: Scale
+  public var lending: Lending
+
+  /// What another device's data sheet changes of it (``KernelCalibration/lent(by:to:)``).
+  public enum Lending: Hashable, Sendable {
+    case unchanged
+    /// It goes with the peak rate over the thermal design power: what arithmetic takes of the power.
+    case byPower
+    /// It is a rate of a compute unit over the unit's peak: where the maker limits the peak of like
+    /// units, the rate stays.
+    case byUnit
+  }
 
   public init(
     _ key: String, unit: String, meaning: String, start: Double, in range: ClosedRange<Double>,
-    scale: Scale = .logarithmic
+    scale: Scale = .logarithmic, lending: Lending = .unchanged
   ) {
     self.key = key
     self.unit = unit
@@ -73,6 +84,7 @@ public struct KernelTerm: Hashable, Sendable {
     self.start = start
     self.range = range
     self.scale = scale
+    self.lending = lending
   }
 }
 

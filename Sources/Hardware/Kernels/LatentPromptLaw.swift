@@ -95,7 +95,7 @@ public struct LatentPromptLaw: KernelLaw {
       in: 0.1...1),
     KernelTerm(
       "throttle", unit: "1", meaning: "time that very long kernels lose to the power limit",
-      start: 0.15, in: 1e-4...0.6),
+      start: 0.15, in: 1e-4...0.6, lending: .byPower),
     KernelTerm(
       "throttle-time", unit: "s", meaning: "how long kernels are that lose half of it",
       start: 0.04, in: 1e-4...0.5),
