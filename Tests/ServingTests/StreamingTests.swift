@@ -367,8 +367,9 @@ struct StreamingMemoryTests {
         + "have room for 256, or 1 sequences")
   }
 
-  /// 256 tokens of cache: three requests of 98 + 32/2 do not fit, two of 98 + 32 do not; a budget of 130
-  /// keeps 32 going (32 x 129 <= 130 x 32), one of 200 49.
+  /// 256 tokens of cache: three requests of 98 + 32/2 do not fit, two of 98 + 32 do not. A budget of 130
+  /// keeps 32 going, one prompt of 98 and 31 tokens; so does one of 200, for with two prompts of 98 there
+  /// are four tokens; 260 keep 64 going, two prompts and 62 tokens.
   @Test func theLargestBatchIsTheLastThatFits() throws {
     let deployment = try streamed(host(), cache: Bytes(1_048_576))
     let lengths = RequestLengths(prompt: 98, output: 32)
@@ -386,7 +387,10 @@ struct StreamingMemoryTests {
     let budget = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 130))
     #expect(budget.largestBatch(on: try streamed(host()), most: 1000).sequences == 32)
     let small = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 200))
-    #expect(small.largestBatch(on: try streamed(host()), most: 1000).sequences == 49)
+    #expect(small.largestBatch(on: try streamed(host()), most: 1000).sequences == 32)
+    let double = try workload(
+      lengths, batch: 1, Batching(microbatches: 2, admission: .continuous, budget: 520))
+    #expect(double.largestBatch(on: try streamed(host()), most: 1000).sequences == 128)
     #expect(
       small.largestBatch(on: try streamed(host()), most: 1000).limit
         == "a budget of 200 tokens does not keep more going")
@@ -400,6 +404,21 @@ struct StreamingMemoryTests {
     // Every microbatch has a sequence.
     let parts = try workload(nil, batch: 1, Batching(microbatches: 3))
     #expect(parts.largestBatch(on: deployment, most: 1000).sequences == 3)
+  }
+
+  /// A budget bounds the prompts that go by themselves and the tokens that are decoded by themselves, not
+  /// both together.
+  @Test(arguments: [Batching.Admission.promptsFirst, .together])
+  func aBudgetHasRoomForAsManyAsItHasTokensWherePromptsGoByThemselves(
+    admission: Batching.Admission
+  ) throws {
+    let given = try workload(
+      RequestLengths(prompt: 98, output: 32), batch: 1,
+      Batching(microbatches: 2, admission: admission, budget: 260))
+    let found = given.largestBatch(on: try streamed(host()), most: 1000)
+    #expect(found.sequences == 260)
+    #expect(
+      found.limit.hasPrefix("a budget of 260 tokens leaves 130 for each microbatch, whose 131"))
   }
 
   @Test func theMachineMustBeThere() throws {
