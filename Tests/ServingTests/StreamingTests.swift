@@ -90,6 +90,43 @@ struct WeightStreamTests {
     #expect(tasks(log, .vectorTransfer).isEmpty)
   }
 
+  /// Where the companion runs attention the head's unit and the next lookup's are one, which holds the table
+  /// once; where the device does the table comes for each of them, as if there were two.
+  @Test func aTableThatIsTheHeadComesWhereverItIsNeeded() throws {
+    var tied = smallModel()
+    tied.hasTiedEmbeddings = true
+    let table = 2.0 * 8192 * 1024
+    for (attention, tables) in [(ExpertExecution.Attention.companion, 1.0), (.device, 2)] {
+      let deployment = try streamed(host(), attention: attention, model: tied)
+      #expect(deployment.streamedModelBytes == Bytes(modelWeights - table))
+      let bytes = modelWeights - (2 - tables) * table
+      #expect(deployment.streamedBytesOfIteration == Bytes(bytes))
+      let log = try run(deployment, iterations: 3)
+      let outputs = attention == .companion ? 4.0 * 16 * 1024 * 2 : 0
+      for (start, end) in zip(log.starts, log.ends) {
+        #expect(abs((end - start).seconds / ((bytes + outputs) / 19.5e9 + 5e-6) - 1) < 4e-3)
+      }
+    }
+    // The last unit of the device's: a layer and its head.
+    let own = try streamed(host(), attention: .device, model: tied)
+    let untied = try streamed(host(), attention: .device)
+    #expect(own.streamBufferBytes == untied.streamBufferBytes)
+  }
+
+  /// Two counts: what the parts of an iteration need, and what the model has.
+  @Test(arguments: ["mixtral-8x7b", "deepseek-v2-lite", "gpt-oss-20b"])
+  func unitsAreTheModel(name: String) throws {
+    let model = try ModelCatalogue.load().named(name).architecture
+    for attention in [ExpertExecution.Attention.companion, .device] {
+      let deployment = try streamed(host(), attention: attention, model: model)
+      #expect(
+        abs(deployment.streamedBytesOfIteration / deployment.streamedModelBytes - 1) < 1e-12)
+    }
+    let resident = try deployment(dgxH100(), model: model)
+    #expect(resident.streamedBytesOfIteration == .zero)
+    #expect(resident.streamedModelBytes == model.weightBytes(Precisions(.bf16)))
+  }
+
   @Test func theFirstIterationAlsoCopiesWhatItBeginsWith() throws {
     var simulation = try Simulation(
       streamed(host()),
