@@ -36,9 +36,14 @@ private enum Repository {
     return Dictionary(uniqueKeysWithValues: zip(scenarios, results))
   }()
 
-  /// Whether a scenario is left out because it names a file that is not there.
+  /// Whether a scenario is left out because it names a file elsewhere that is not there.
   static func needsMore(_ error: any Error) -> Bool {
-    "\(error)".lowercased().contains("no such file")
+    let sentence = "\(error)"
+    let own = URL(fileURLWithPath: folder).deletingLastPathComponent().path + "/"
+    return sentence.lowercased().contains("no such file")
+      && sentence.components(separatedBy: ": ").contains { part in
+        part.hasPrefix("/") && !URL(fileURLWithPath: part).standardized.path.hasPrefix(own)
+      }
   }
 }
 
@@ -66,12 +71,11 @@ struct ScenarioLawTests {
     #expect(found.fraction > 0.05 && found.fraction <= 1 + rounding, "\(found)")
   }
 
-  /// Of 36 scenarios four replay traces that are not in the repository, and may be left out.
+  /// Of 36 scenarios seven replay a trace that is not in the repository, and may be left out.
   @Test("is asked of nearly all of them")
   func presence() {
     let predicted = Repository.predictions.values.count { (try? $0.get()) != nil }
-    #expect(predicted >= 32)
-    #expect(Repository.scenarios.count - predicted <= 4)
+    #expect(predicted >= 29)
   }
 
   @Test("of the quickstart is expected as it is realised")
