@@ -80,7 +80,7 @@ public struct TaskGraph: ~Copyable {
   var edgeTo = FlatArray<Int32>()
   /// Up to the last task that takes turns: the resource at which it does, or -1, and its precedence.
   var turnResource = FlatArray<Int32>()
-  var turnPrecedence = FlatArray<UInt8>()
+  var turnPrecedence = FlatArray<TurnPrecedence>()
 
   public init() { demandStart.append(0) }
 
@@ -126,19 +126,19 @@ public struct TaskGraph: ~Copyable {
   /// take turns there one is under way at a time, from its latency to its end. Those that take none are
   /// not held up, and share the resource with it. The last turn given counts. Amortised O(1).
   ///
-  ///     graph.takeTurn(at: link, precedence: 1)        // a copy engine's queue; small vectors have 0
+  ///     graph.takeTurn(at: link, precedence: .urgent)  // in a copy engine's queue, before usual ones
   ///
-  /// - Parameter precedence: 0 to 3: when a turn ends the one with the least goes next, among equals the one
-  ///   that has waited longest, of those that wait then and those that waited for whoever ends. Nobody who
-  ///   is under way is interrupted, and nobody is waited for who may come at the same moment.
-  public mutating func takeTurn(at resource: ResourceID, precedence: Int = 0) {
+  /// - Parameter precedence: When a turn ends an urgent task goes next, among equals the one that has waited
+  ///   longest, of those that wait then and those that waited for whoever ends. Nobody who is under way is
+  ///   interrupted, and nobody is waited for who may come at the same moment.
+  public mutating func takeTurn(at resource: ResourceID, precedence: TurnPrecedence = .usual) {
     guard labels.count > 0 else { return }
     while turnResource.count < labels.count {
       turnResource.append(-1)
-      turnPrecedence.append(0)
+      turnPrecedence.append(.usual)
     }
     turnResource[labels.count - 1] = resource.index
-    turnPrecedence[labels.count - 1] = UInt8(min(max(precedence, 0), Self.precedences - 1))
+    turnPrecedence[labels.count - 1] = precedence
   }
 
   /// Makes `task` wait until `other` is done. Amortised O(1).

@@ -5,11 +5,17 @@ import Units
 /// MoE-Lens' closed forms for a model whose weights stay in host memory and stream to one GPU, with
 /// the KV cache in host memory, too (arXiv 2504.09345).
 ///
-///     let lens = MoELens(model, .init(.bf16), prompt: 98, output: 32, machine)
+///     let host = MoELens.Host(
+///       link: Bandwidth(19.5e9), cache: Bytes(70e9), gpu: TokenRate(3783),
+///       arithmetic: ComputeRate(149.7e12))
+///     let lens = MoELens(model, Precisions(.bf16), prompt: 98, output: 32, host: host)
 ///     lens.firstStage.throughput            // tokens/s, prompts' and generated ones together
 ///
 /// What stands here as (1) to (4) is the paper's; (5) to (8) are from notes on it, with the numerator of
-/// (5) put so that it gives the paper's example; ``secondStage(_:)`` is a reconstruction.
+/// (5) put so that it gives the paper's example; ``secondStage(_:)`` is a reconstruction. (1), (2) and (6)
+/// are of models like Mixtral: gated experts only, none of them shared, heads as wide together as the
+/// model, attention in groups. Beside them stands what any model's own operators ask:
+/// ``modelIntensity(ofTokens:)``, ``modelSaturatingTokens`` and ``operationsPerCacheElement``.
 public struct MoELens: Hashable, Sendable {
   /// What streams and what it streams over.
   public struct Host: Hashable, Sendable {
@@ -37,9 +43,16 @@ public struct MoELens: Hashable, Sendable {
   public var output: Double
   /// All weights.
   public var model: Bytes
-  /// Of one token, in all layers.
+  /// Of one token, in all layers; where some have a window, as if none had.
   public var cacheBytesPerToken: Bytes
+  /// As the paper counts them.
   public var weights: Weights
+  /// What a token asks of the GPU in all layers and, where one is generated, in the head: of
+  /// multiplications with weights only.
+  public var operationsPerToken: FLOPs
+  /// What attention over the cache does with each of its elements in a pass: for each head that shares
+  /// it a multiplication and an addition, and twice that where it is part of a key and of a value, too.
+  public var operationsPerCacheElement: Double
 
   /// What a layer's weights and a token's work in it are made of.
   public struct Weights: Hashable, Sendable {
@@ -65,21 +78,9 @@ public struct MoELens: Hashable, Sendable {
       self.topK = topK
       self.headsPerKeyValueHead = headsPerKeyValueHead
     }
-
-    /// Latent attention counts as heads that share one key-value head.
-    public init(_ model: ModelArchitecture) {
-      let shared =
-        switch model.attention {
-        case .grouped(let grouped): Double(grouped.heads) / Double(grouped.keyValueHeads)
-        case .latent(let latent): Double(latent.heads)
-        }
-      self.init(
-        hidden: Double(model.hidden), intermediate: Double(model.experts.intermediate),
-        experts: Double(model.experts.count), topK: Double(model.experts.topK),
-        headsPerKeyValueHead: shared)
-    }
   }
 
+  /// A model of which no more is known than what the paper counts.
   public init(
     weights: Weights, model: Bytes, cacheBytesPerToken: Bytes, prompt: Double, output: Double,
     host: Host
@@ -90,36 +91,26 @@ public struct MoELens: Hashable, Sendable {
     self.prompt = prompt
     self.output = output
     self.host = host
-  }
-
-  public init(
-    _ model: ModelArchitecture, _ precisions: Precisions, prompt: Double, output: Double,
-    host: Host
-  ) {
-    var weights = Weights(model)
-    weights.bytes = precisions.weights.bytes
-    self.init(
-      weights: weights, model: model.weightBytes(precisions),
-      cacheBytesPerToken: model.keyValueBytesPerToken(precisions.kvCache), prompt: prompt,
-      output: output, host: host)
+    operationsPerToken = FLOPs(weights.intensity * model.value)
+    operationsPerCacheElement = 2 * weights.headsPerKeyValueHead
   }
 }
 
 // MARK: - What saturates the GPU
 
 extension MoELens {
-  /// FLOPs for each byte of weights that n tokens side by side do in a layer (the paper's equation 1,
-  /// whose weights have two bytes):
+  /// Operations for each byte of a layer's weights that n tokens side by side do, in FLOP/B (the paper's
+  /// equation 1, whose weights have two bytes):
   ///
   ///     I(n) = n (6 N_k h h_i + 4 h^2 + 4 h^2/s) / (6 N_e h h_i + 4 h^2 + 4 h^2/s)
   ///
-  /// about n N_k / N_e. Gated experts of three matrices; query and output, keys and values.
-  public func intensity(ofTokens count: Double) -> Double {
-    let (h, s) = (weights.hidden, weights.headsPerKeyValueHead)
-    let attention = 4 * h * h + 4 * h * h / s
-    let expert = 6 * h * weights.intermediate
-    let each = count * 2 / weights.bytes
-    return each * (weights.topK * expert + attention) / (weights.experts * expert + attention)
+  /// about n N_k / N_e; for other weights x 2 / their bytes. Gated experts of three matrices; query and
+  /// output, keys and values.
+  public func intensity(ofTokens count: Double) -> Double { count * weights.intensity }
+
+  /// The same of all of the model's own weights, in FLOP/B: n x ``operationsPerToken`` / ``model``.
+  public func modelIntensity(ofTokens count: Double) -> Double {
+    count * operationsPerToken.value / model.value
   }
 
   /// Tokens side by side above which arithmetic binds and not the link (the paper's equation 2):
@@ -132,9 +123,24 @@ extension MoELens {
       host.arithmetic.value / host.link.value * weights.experts / weights.topK * weights.bytes / 2)
   }
 
+  /// The same of the model's own weights: n x ``operationsPerToken`` take the GPU's peak as long as the link
+  /// takes for all of them.
+  public var modelSaturatingTokens: Tokens {
+    Tokens(host.arithmetic.value * pass.value / operationsPerToken.value)
+  }
+
   /// KV cache of as many sequences of `length` tokens each (the paper's table 2).
   public func cacheSaturating(sequencesOf length: Double) -> Bytes {
     cacheBytesPerToken * (saturatingTokens.value * length)
+  }
+}
+
+extension MoELens.Weights {
+  /// Operations for each byte of weights and token, in FLOP/B.
+  fileprivate var intensity: Double {
+    let attention = 4 * hidden * hidden * (1 + 1 / headsPerKeyValueHead)
+    let expert = 6 * hidden * intermediate
+    return 2 / bytes * (topK * expert + attention) / (experts * expert + attention)
   }
 }
 
@@ -144,7 +150,12 @@ extension MoELens {
   /// Tokens of prompt and answer that one token-slot of the cache is worth in each pass over the
   /// weights, "parallelism-memory efficiency" (the paper's equation 3):
   ///
-  ///     PME = (p + g) / sum over j of (p + j) = 2 (p + g) / ((2p + g) g)
+  ///     PME = (p + g) / sum for j = 0 ... g of (p + j) = 2 (p + g) / ((2p + g) g)
+  ///
+  /// in the paper's words, of which the right side is what stands here: g passes with p + g/2 slots each on
+  /// average. The sum as written has g + 1 terms and is (g + 1)(2p + g)/2. A request is in the cache for g
+  /// passes, with p, p + 1, ... p + g - 1 slots, which ``secondStage(_:)`` sums: (2p + g - 1) g/2, or
+  /// 1/(2p + g) less than here.
   public var parallelismMemoryEfficiency: Double {
     2 * (prompt + output) / ((2 * prompt + output) * output)
   }
@@ -188,12 +199,13 @@ extension MoELens {
   ///     T_CPU = 2 s I B_KV
   ///
   /// a multiplication and an addition for each of the s query heads that share an element, I elements
-  /// for each byte. What the paper means by I was not found.
+  /// for each byte. What the paper means by I was not found. For 2 s stands what attention really does,
+  /// ``operationsPerCacheElement``, which is that where heads share keys and values in groups.
   ///
   /// - Parameter bytes: Of an element of the cache.
   public func cpuArithmetic(elementBytes bytes: Double) -> ComputeRate {
     let cacheRate = host.cache / pass
-    return ComputeRate(2 * weights.headsPerKeyValueHead / bytes * cacheRate.value)
+    return ComputeRate(operationsPerCacheElement / bytes * cacheRate.value)
   }
 
   /// How much more cache it takes for as much throughput where prompts and answers do not overlap:
@@ -216,7 +228,7 @@ extension MoELens {
   public struct Batch: Hashable, Sendable {
     /// K.
     public var requests: Double
-    /// Tokens of a page of the cache.
+    /// b: tokens of a page of the cache, 1 without pages.
     public var block: Double
 
     public init(requests: Double, block: Double = 16) {
@@ -230,7 +242,7 @@ extension MoELens {
     public var slotsPerSequence: Tokens
     /// Sequences that begin in each pass.
     public var beginning: Double
-    /// Passes over the weights, with those that fill and drain the pipeline.
+    /// Passes over the weights until the last request ends, with those that fill and drain the pipeline.
     public var passes: Double
     /// T1: each pass takes what the link takes.
     public var timeByLink: Seconds
@@ -246,20 +258,25 @@ extension MoELens {
   /// reconstruction**: of the paper's equations 9 to 14 only the structure is known (T is the smaller of
   /// an IO-bound and a GPU-bound throughput, equation 12 gives the number of iterations).
   ///
-  ///     slots = b x sum for j = 0 ... g of ceil((p + j) / b)
+  ///     slots = b x sum for j = 0 ... g - 1 of ceil((p + j) / b)
   ///     q = min(M / slots, T_GPU delta / (p + g))
-  ///     passes = K/q + g
+  ///     passes = max(1, K/q) + g - 1
   ///     throughput = K g / max(passes x delta, K (p + g) / T_GPU)
+  ///
+  /// A request goes through g passes: with its prompt, which gives its first token, and with each token but
+  /// the last one. Requests begin in K/q of the passes, and the last of them end g - 1 later.
+  ///
+  /// O(g).
   public func secondStage(_ batch: Batch) -> SecondStage {
     var used = 0.0
     var age = 0.0
-    while age <= output {
+    while age < output {
       used += ((prompt + age) / batch.block).rounded(.up) * batch.block
       age += 1
     }
     let tokens = prompt + output
     let beginning = min(slots.value / used, host.gpu.value * pass.value / tokens)
-    let passes = batch.requests / beginning + output
+    let passes = max(1, batch.requests / beginning) + output - 1
     let byLink = pass * passes
     let byGPU = Tokens(batch.requests * tokens) / host.gpu
     let time = max(byLink, byGPU)

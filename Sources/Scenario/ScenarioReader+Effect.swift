@@ -1,6 +1,7 @@
 import Fabric
 import Serving
 import StrictYAML
+import Units
 
 /// Options that are read and would change nothing of this run.
 extension ScenarioReader {
@@ -20,6 +21,7 @@ extension ScenarioReader {
     }
     checkSpaces(deployment)
     checkCandidates(deployment)
+    checkCopies(deployment, workload)
     return problems.count == before
   }
 
@@ -117,5 +119,18 @@ extension ScenarioReader {
     problems.add(
       "'candidates' is \(candidates), and there are \(devices) devices: leave it out",
       at: place("policies", "execution", "candidates"))
+  }
+
+  /// A prediction layer's copies are not known here.
+  private func checkCopies(_ deployment: Deployment, _ workload: Workload) {
+    guard case .queued(let queue)? = deployment.execution.streamed?.copies,
+      let chunk = queue.chunk, workload.speculation == nil,
+      document.value["policies"]?["execution"]?["copies"]?["chunk"] != nil
+    else { return }
+    let largest = deployment.streamBufferBytes * 0.5
+    guard chunk >= largest else { return }
+    problems.add(
+      "'chunk' is \(chunk), and no copy of weights has more than \(largest), so that none is cut: "
+        + "write 'chunk: layer'", at: place("policies", "execution", "copies", "chunk"))
   }
 }

@@ -1,11 +1,12 @@
 extension Workload {
   /// The most sequences of an attention group with which the workload can be given to a deployment: that
-  /// the memories have room for, and, where requests come one by one and an iteration's new tokens have a
-  /// budget, that this keeps going. At least one for each microbatch, whether they fit or not, and else at
-  /// most `most`; ``batch`` is ignored.
+  /// the memories have room for, and, where prompts go through beside decoded tokens and the new tokens of
+  /// an iteration have a budget, of which each has a token in every iteration. At least one for each
+  /// microbatch, whether they fit or not, and else at most `most`; ``batch`` is ignored.
   ///
-  /// A system that chooses its batch by a model of its throughput (MoE-Lightning, arXiv 2411.11217) takes
-  /// this one: by the closed forms more sequences never give less, for they share what is read once.
+  /// A system that chooses its batch by a model of its throughput (MoE-Lightning, arXiv 2411.11217) is taken
+  /// to fill what it has, since more sequences share what is read once. That no smaller batch is faster is
+  /// not promised.
   ///
   /// O(log most) checks.
   ///
@@ -48,13 +49,18 @@ extension Workload {
     return memory.fits ? nil : ServingError.doesNotFit(memory).sentence
   }
 
-  /// Whether prompts come as fast as requests end: each brings its prompt once and a token for each
-  /// further one of its outputs, over as many iterations as it has outputs.
+  /// Whether the budget lets prompts in as fast as requests end. Where requests end evenly, one of
+  /// `output` iterations is the prompt's and the others have a token each, so that an iteration has at
+  /// most ceil(places / output) prompts, whole ones, beside a token of everybody else. Prompts that go by
+  /// themselves take no tokens' place.
   private var budgetSuffices: Bool {
-    guard let requests, let budget = batching.budget, batching.admission != .together else {
-      return true
+    guard let requests, let budget = batching.budgetOfMicrobatch else { return true }
+    switch batching.admission {
+    case .static, .together, .promptsFirst: return true
+    case .continuous:
+      let places = (batch + batching.microbatches - 1) / batching.microbatches
+      let prompts = (places + requests.output - 1) / requests.output
+      return places - prompts <= budget && prompts <= (budget - places + prompts) / requests.prompt
     }
-    return Double(batch) * Double(requests.prompt + requests.output - 1)
-      <= Double(budget) * Double(requests.output)
   }
 }

@@ -60,7 +60,7 @@ extension CalibrateCommand {
         if keepNumbers { return try judge() }
         let date = try CalibrateCommand.date(date)
         let output = try out.map { try TextOutput($0, startingWith: "") }
-        if let report { try OutputCheck.directory(report) }
+        let pictures = try report.map { try OutputDirectory($0) }
         let catalogue = try HardwareCatalogue.load()
         let device = try catalogue.device(named: device)
         let older =
@@ -82,7 +82,10 @@ extension CalibrateCommand {
             $0, device: device, citation: source ?? names.joined(separator: ", "), date: date)
         }
         try output?.write(KernelEntries(entries).merged(into: older).yaml)
-        if let report { try Self.draw(fitted, device, into: report) }
+        for picture in pictures == nil ? [] : KernelPicture.all(fitted, title: device.name) {
+          let name = "\(device.name)-\(picture.family.rawValue).svg"
+          try pictures?.write(picture.svg, to: name, startingWith: "<svg")
+        }
         let found = KernelReport(fitted, device: device, leftOut: tables.leftOut)
         try printResult(json ? try jsonText(found) : found.text)
       }
@@ -114,21 +117,6 @@ extension CalibrateCommand {
       try output?.write(KernelEntries(entries).merged(into: older).yaml)
       let found = try KernelReport(tables, device: device, by: device, in: catalogue)
       try printResult(json ? try jsonText(found) : found.text)
-    }
-
-    private static func draw(
-      _ fitted: [FittedKernel], _ device: Device, into directory: String
-    ) throws {
-      do {
-        try FileManager.default.createDirectory(
-          atPath: directory, withIntermediateDirectories: false)
-      } catch CocoaError.fileWriteFileExists {
-        // OutputCheck has seen that it is a directory.
-      }
-      for picture in KernelPicture.all(fitted, title: device.name) {
-        let name = "\(directory)/\(device.name)-\(picture.family.rawValue).svg"
-        try TextOutput(name, startingWith: "<svg").write(picture.svg)
-      }
     }
   }
 }

@@ -11,9 +11,12 @@ struct PredictStreamed: Encodable {
   var cacheBytes: Double
   var cacheTokens: Double
   var passSeconds: Double
-  /// Equations 1 and 2.
+  /// By the model's operators.
   var flopsPerByteOfOneToken: Double
   var saturatingTokens: Double
+  /// Equations 1 and 2, which hold for models like Mixtral.
+  var equation1FlopsPerByte: Double
+  var equation2Tokens: Double
   /// By the kernels' costs.
   var gpuTokensPerSecond: Double
   var gpuSaturatingTokens: Double
@@ -29,6 +32,8 @@ struct PredictStreamed: Encodable {
   var cpuFlopsNeeded: Double
   /// Equation 7.
   var gainOfOverlap: Double
+  /// Whether some layers have a window, as if none had.
+  var ignoresWindows: Bool
   /// The reconstruction of equations 9 to 14.
   var secondStageRequests: Double
   var secondStageGeneratedPerSecond: Double
@@ -49,8 +54,10 @@ struct PredictStreamed: Encodable {
     cacheBytes = lens.host.cache.value
     cacheTokens = lens.slots.value
     passSeconds = lens.pass.value
-    flopsPerByteOfOneToken = lens.intensity(ofTokens: 1)
-    saturatingTokens = lens.saturatingTokens.value
+    flopsPerByteOfOneToken = lens.modelIntensity(ofTokens: 1)
+    saturatingTokens = lens.modelSaturatingTokens.value
+    equation1FlopsPerByte = lens.intensity(ofTokens: 1)
+    equation2Tokens = lens.saturatingTokens.value
     gpuTokensPerSecond = lens.host.gpu.value
     gpuSaturatingTokens = streamed.saturation.value
     parallelismMemoryEfficiency = lens.parallelismMemoryEfficiency
@@ -61,6 +68,7 @@ struct PredictStreamed: Encodable {
     hostBandwidth = streamed.hostBandwidth.value
     cpuFlopsNeeded = lens.cpuArithmetic(elementBytes: streamed.cacheElementBytes).value
     gainOfOverlap = lens.gainOfOverlap
+    ignoresWindows = streamed.ignoresWindows
     secondStageGeneratedPerSecond = second.generated.value
     secondStageUtilisation = second.utilisation
   }
@@ -77,7 +85,8 @@ struct PredictStreamed: Encodable {
     add("room for the cache", "\(Bytes(cacheBytes))", "\(Tokens(cacheTokens.rounded()))")
     add(
       "tokens that saturate the GPU", fourDigits(saturatingTokens.rounded()),
-      "at its peak; \(fourDigits(gpuSaturatingTokens)) by its kernels")
+      "at its peak, \(fourDigits(equation2Tokens.rounded())) by N_e/N_k alone; "
+        + "\(fourDigits(gpuSaturatingTokens)) by its kernels")
     add("GPU alone", "\(TokenRate(gpuTokensPerSecond))", "by its kernels")
     add("tokens for each token-slot", fourDigits(parallelismMemoryEfficiency), "in a pass")
     add(
@@ -92,6 +101,9 @@ struct PredictStreamed: Encodable {
     add("CPU attention needs", "\(ComputeRate(cpuFlopsNeeded))")
     add(
       "prompts beside answers", fixed(gainOfOverlap, decimals: 2), "times the cache, in effect")
+    if ignoresWindows {
+      add("windows of attention", "", "not counted: every layer as if it kept all tokens")
+    }
     return table.description
   }
 }

@@ -37,7 +37,8 @@ struct TurnTests {
   private let link = Link()
 
   private func copy(
-    _ bytes: Double, precedence: Int? = 0, latency: SimTime = .zero, in graph: inout TaskGraph
+    _ bytes: Double, precedence: TurnPrecedence? = .usual, latency: SimTime = .zero,
+    in graph: inout TaskGraph
   ) -> TaskID {
     let task = graph.addTask(anyLabel, latency: latency)
     graph.demand(Bytes(bytes), of: link.link)
@@ -62,10 +63,10 @@ struct TurnTests {
 
   @Test func whoHasPrecedenceGoesNextAndInterruptsNobody() throws {
     var graph = TaskGraph()
-    _ = copy(4, precedence: 1, in: &graph)
-    _ = copy(5, precedence: 1, in: &graph)
-    _ = copy(6, precedence: 3, in: &graph)
-    _ = copy(7, precedence: 0, in: &graph)
+    _ = copy(4, precedence: .usual, in: &graph)
+    _ = copy(5, precedence: .usual, in: &graph)
+    _ = copy(6, precedence: .usual, in: &graph)
+    _ = copy(7, precedence: .urgent, in: &graph)
     let log = try link.run(graph)
     #expect(log.order == [0, 3, 1, 2])
     #expect(log.spans[3] == 4...11)
@@ -75,14 +76,14 @@ struct TurnTests {
   /// is done, before the third one, whose turn it would be by age only where it had come sooner.
   @Test func piecesLetOthersIn() throws {
     var graph = TaskGraph()
-    var piece = copy(2, precedence: 1, in: &graph)
+    var piece = copy(2, precedence: .usual, in: &graph)
     for _ in 1..<5 {
-      let next = copy(2, precedence: 1, in: &graph)
+      let next = copy(2, precedence: .usual, in: &graph)
       graph.add(next, after: piece)
       piece = next
     }
     let wait = graph.addTask(anyLabel, latency: SimTime(roundingUp: Double(3)))
-    let vector = copy(1, in: &graph)
+    let vector = copy(1, precedence: .urgent, in: &graph)
     graph.add(vector, after: wait)
     let log = try link.run(graph)
     #expect(log.spans[vector.position] == 4...5)
@@ -92,9 +93,9 @@ struct TurnTests {
   /// Precedence also counts for who waited for the task whose turn ends.
   @Test func whoIsReleasedByATurnMayGoBeforeWhoWaits() throws {
     var graph = TaskGraph()
-    let first = copy(2, precedence: 0, in: &graph)
-    _ = copy(2, precedence: 1, in: &graph)
-    let second = copy(2, precedence: 0, in: &graph)
+    let first = copy(2, precedence: .urgent, in: &graph)
+    _ = copy(2, precedence: .usual, in: &graph)
+    let second = copy(2, precedence: .urgent, in: &graph)
     graph.add(second, after: first)
     #expect(try link.run(graph).order == [0, 2, 1])
   }
@@ -135,11 +136,12 @@ struct TurnTests {
       return Int(random % limit)
     }
     var graph = TaskGraph()
-    var copies: [(task: Int, comes: Double, bytes: Double, precedence: Int)] = []
+    var copies: [(task: Int, comes: Double, bytes: Double, precedence: TurnPrecedence)] = []
     for index in 0..<60 {
       // Everybody comes at a time of his own.
       let comes = Double(draw(80)) + Double(index) * 0.01
-      let (bytes, precedence) = (Double(1 + draw(3)), draw(4))
+      let bytes = Double(1 + draw(3))
+      let precedence: TurnPrecedence = draw(4) == 0 ? .urgent : .usual
       let wait = graph.addTask(anyLabel, latency: SimTime(roundingUp: Double(comes)))
       let task = copy(bytes, precedence: precedence, in: &graph)
       graph.add(task, after: wait)
@@ -154,7 +156,9 @@ struct TurnTests {
       let earliest = open.map(\.comes).min() ?? 0
       #expect(abs(span.lowerBound - max(free, earliest)) < 1e-9)
       let waiting = open.filter { $0.comes <= span.lowerBound + 1e-9 }
-      let next = waiting.min { ($0.precedence, $0.comes) < ($1.precedence, $1.comes) }
+      let next = waiting.min {
+        ($0.precedence.rawValue, $0.comes) < ($1.precedence.rawValue, $1.comes)
+      }
       #expect(next?.task == task)
       open.removeAll { $0.task == task }
       free = span.upperBound

@@ -66,6 +66,37 @@ struct RequestBudgetTests {
     #expect(tokens >= 500)
   }
 
+  /// The largest batch of a budget: everybody who is in work has a token in every iteration, or, where
+  /// prompts go by themselves, in every one that decodes; one request more gives no token more where both
+  /// share the budget.
+  @Test(arguments: [18, 19, 25, 40, 61], [1, 2])
+  func theLargestBatchKeepsGoing(budget: Int, microbatches: Int) throws {
+    let deployment = try streamed(host())
+    for admission in [Batching.Admission.continuous, .promptsFirst] {
+      let batching = Batching(
+        microbatches: microbatches, admission: admission, budget: budget * microbatches)
+      var workload = try Workload(
+        trace: skewedTrace(), phase: .decode, batch: 1, context: 12, routing: .asRecorded,
+        batching: batching)
+      workload.requests = RequestLengths(prompt: 7, output: 5)
+      let largest = workload.largestBatch(on: deployment, most: 1000).sequences
+      var requests = try batches(batching, batch: largest)
+      let found = iterations(400, &requests, microbatches: microbatches)[200...]
+      switch admission {
+      case .continuous:
+        for iteration in found { #expect(iteration.decoded + iteration.starting == largest) }
+        var more = try batches(batching, batch: largest + microbatches)
+        let tokens = iterations(400, &more, microbatches: microbatches)[200...]
+          .reduce(0) { $0 + $1.decoded + $1.starting }
+        #expect(tokens <= 200 * largest)
+      default:
+        #expect(largest == budget * microbatches)
+        #expect(found.contains { $0.decoded > 0 })
+        for iteration in found where iteration.decoded > 0 { #expect(iteration.decoded == largest) }
+      }
+    }
+  }
+
   @Test func allBeginTogetherAndEndTogether() throws {
     var requests = try batches(Batching(admission: .together, budget: 21))
     // Three prompts an iteration: 3, 3 and 2; then four tokens of each of eight.

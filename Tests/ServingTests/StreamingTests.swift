@@ -90,6 +90,43 @@ struct WeightStreamTests {
     #expect(tasks(log, .vectorTransfer).isEmpty)
   }
 
+  /// Where the companion runs attention the head's unit and the next lookup's are one, which holds the table
+  /// once; where the device does the table comes for each of them, as if there were two.
+  @Test func aTableThatIsTheHeadComesWhereverItIsNeeded() throws {
+    var tied = smallModel()
+    tied.hasTiedEmbeddings = true
+    let table = 2.0 * 8192 * 1024
+    for (attention, tables) in [(ExpertExecution.Attention.companion, 1.0), (.device, 2)] {
+      let deployment = try streamed(host(), attention: attention, model: tied)
+      #expect(deployment.streamedModelBytes == Bytes(modelWeights - table))
+      let bytes = modelWeights - (2 - tables) * table
+      #expect(deployment.streamedBytesOfIteration == Bytes(bytes))
+      let log = try run(deployment, iterations: 3)
+      let outputs = attention == .companion ? 4.0 * 16 * 1024 * 2 : 0
+      for (start, end) in zip(log.starts, log.ends) {
+        #expect(abs((end - start).seconds / ((bytes + outputs) / 19.5e9 + 5e-6) - 1) < 4e-3)
+      }
+    }
+    // The last unit of the device's: a layer and its head.
+    let own = try streamed(host(), attention: .device, model: tied)
+    let untied = try streamed(host(), attention: .device)
+    #expect(own.streamBufferBytes == untied.streamBufferBytes)
+  }
+
+  /// Two counts: what the parts of an iteration need, and what the model has.
+  @Test(arguments: ["mixtral-8x7b", "deepseek-v2-lite", "gpt-oss-20b"])
+  func unitsAreTheModel(name: String) throws {
+    let model = try ModelCatalogue.load().named(name).architecture
+    for attention in [ExpertExecution.Attention.companion, .device] {
+      let deployment = try streamed(host(), attention: attention, model: model)
+      #expect(
+        abs(deployment.streamedBytesOfIteration / deployment.streamedModelBytes - 1) < 1e-12)
+    }
+    let resident = try deployment(dgxH100(), model: model)
+    #expect(resident.streamedBytesOfIteration == .zero)
+    #expect(resident.streamedModelBytes == model.weightBytes(Precisions(.bf16)))
+  }
+
   @Test func theFirstIterationAlsoCopiesWhatItBeginsWith() throws {
     var simulation = try Simulation(
       streamed(host()),
@@ -367,8 +404,9 @@ struct StreamingMemoryTests {
         + "have room for 256, or 1 sequences")
   }
 
-  /// 256 tokens of cache: three requests of 98 + 32/2 do not fit, two of 98 + 32 do not; a budget of 130
-  /// keeps 32 going (32 x 129 <= 130 x 32), one of 200 49.
+  /// 256 tokens of cache: three requests of 98 + 32/2 do not fit, two of 98 + 32 do not. A budget of 130
+  /// keeps 32 going, one prompt of 98 and 31 tokens; so does one of 200, for with two prompts of 98 there
+  /// are four tokens; 260 keep 64 going, two prompts and 62 tokens.
   @Test func theLargestBatchIsTheLastThatFits() throws {
     let deployment = try streamed(host(), cache: Bytes(1_048_576))
     let lengths = RequestLengths(prompt: 98, output: 32)
@@ -386,7 +424,10 @@ struct StreamingMemoryTests {
     let budget = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 130))
     #expect(budget.largestBatch(on: try streamed(host()), most: 1000).sequences == 32)
     let small = try workload(lengths, batch: 1, Batching(admission: .continuous, budget: 200))
-    #expect(small.largestBatch(on: try streamed(host()), most: 1000).sequences == 49)
+    #expect(small.largestBatch(on: try streamed(host()), most: 1000).sequences == 32)
+    let double = try workload(
+      lengths, batch: 1, Batching(microbatches: 2, admission: .continuous, budget: 520))
+    #expect(double.largestBatch(on: try streamed(host()), most: 1000).sequences == 128)
     #expect(
       small.largestBatch(on: try streamed(host()), most: 1000).limit
         == "a budget of 200 tokens does not keep more going")
@@ -400,6 +441,21 @@ struct StreamingMemoryTests {
     // Every microbatch has a sequence.
     let parts = try workload(nil, batch: 1, Batching(microbatches: 3))
     #expect(parts.largestBatch(on: deployment, most: 1000).sequences == 3)
+  }
+
+  /// A budget bounds the prompts that go by themselves and the tokens that are decoded by themselves, not
+  /// both together.
+  @Test(arguments: [Batching.Admission.promptsFirst, .together])
+  func aBudgetHasRoomForAsManyAsItHasTokensWherePromptsGoByThemselves(
+    admission: Batching.Admission
+  ) throws {
+    let given = try workload(
+      RequestLengths(prompt: 98, output: 32), batch: 1,
+      Batching(microbatches: 2, admission: admission, budget: 260))
+    let found = given.largestBatch(on: try streamed(host()), most: 1000)
+    #expect(found.sequences == 260)
+    #expect(
+      found.limit.hasPrefix("a budget of 260 tokens leaves 130 for each microbatch, whose 131"))
   }
 
   @Test func theMachineMustBeThere() throws {

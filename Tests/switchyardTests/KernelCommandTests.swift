@@ -61,6 +61,30 @@ struct KernelCommandTests {
       both.contains("streaming-measured-bfloat16:") && both.contains("streaming-other-bfloat16:"))
   }
 
+  @Test("calibrate fits nothing for a report that cannot be written")
+  func impossibleReport() throws {
+    try bench.write(table(), to: "mine.csv")
+    try FileManager.default.createSymbolicLink(
+      atPath: bench.file("nowhere"), withDestinationPath: "missing")
+    let name = String(repeating: "a", count: 300)
+    for (directory, reason) in [
+      ("mine.csv/drawn", "cannot be written: Not a directory"),
+      ("missing/drawn", "cannot be written: No such file or directory"),
+      (name, "cannot be written: File name too long"), ("nowhere", "is not a directory"),
+      ("mine.csv", "is not a directory"),
+    ] {
+      #expect(
+        try bench.refusal(
+          "calibrate", "mine.csv", "--device", "h100-sxm", "--report", directory,
+          "--out", "mine.yaml") == "'\(directory)' \(reason)")
+    }
+    // Not even tables that do not exist are looked for.
+    #expect(
+      try bench.refusal("calibrate", "none.csv", "--device", "h100-sxm", "--report", name)
+        .hasPrefix("'aaa"))
+    #expect(try bench.contents == ["mine.csv", "nowhere"])
+  }
+
   @Test("calibrate can keep numbers and judge them by other rows")
   func keptNumbers() throws {
     let rows = table(scale: 1.25).split(separator: "\n").dropFirst().map { "input_layernorm,\($0)" }

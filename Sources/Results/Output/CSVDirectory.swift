@@ -9,11 +9,7 @@ extension RunResult {
   /// gives the same bytes. Tables of what was not kept (``ResultTable/isKept(in:)``) have no file, and older
   /// ones go.
   public func writeCSV(toDirectory directory: String) throws(ResultsError) {
-    if mkdir(directory, 0o777) != 0, errno != EEXIST { throw .system(errno, path: directory) }
-    var status = stat()
-    guard stat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw .notADirectory(path: directory)
-    }
+    try OutputDirectory.make(directory)
     try OutputCheck.tables(inDirectory: directory)
     var files: [OutputFile] = []
     for table in ResultTable.allCases where table.isKept(in: self) {

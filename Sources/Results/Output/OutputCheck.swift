@@ -4,7 +4,7 @@ import Foundation
 ///
 ///     try OutputCheck.file("run.pftrace", startingWith: RunResult.timelineStart)
 ///
-/// Changes nothing. A disk that is full shows only when the output is written.
+/// Leaves everything as it was. A disk that is full shows only when the output is written.
 public enum OutputCheck {
   /// A file that would be made or replaced: what is there may only be an earlier output of the same
   /// kind, so that a slip does not cost a scenario or a trace.
@@ -26,7 +26,14 @@ public enum OutputCheck {
   /// A directory that would be made, or whose files would be replaced.
   public static func directory(_ path: String) throws(ResultsError) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return try parent(of: path) }
+    guard stat(path, &status) == 0 else {
+      // Whether it can be made depends on more than its parent's rights: names may be too long, and some
+      // file systems take no directories. The system knows.
+      if lstat(path, &status) == 0 { throw .notADirectory(path: path) }
+      if mkdir(path, 0o777) != 0 { throw .system(errno, path: path) }
+      rmdir(path)
+      return
+    }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .notADirectory(path: path) }
     if access(path, W_OK) != 0 { throw .system(errno, path: path) }
   }

@@ -26,7 +26,8 @@ public struct PredictableScenarios {
   /// - Parameters:
   ///   - setting: A path of keys and a value for it: `workload.batch=64`.
   ///   - option: What the setting came with, for messages.
-  /// - Throws: ``Problems`` with everything that is wrong, each at its place; `ServingError`.
+  /// - Throws: ``Problems`` with everything that is wrong, each at its place; `ServingError`;
+  ///   ``UnresolvedScenario`` where nothing is.
   public mutating func prediction(
     setting: String? = nil, by option: String = "--sweep"
   ) throws -> ScenarioPrediction {
@@ -39,7 +40,7 @@ public struct PredictableScenarios {
     return prediction
   }
 
-  private func scenario(_ document: ScenarioDocument) throws(Problems) -> Scenario {
+  private func scenario(_ document: ScenarioDocument) throws -> Scenario {
     let quick = ProblemCollector()
     if let found = ScenarioReader(document, quick, library).scenario(seed: seed), quick.isEmpty {
       return found
@@ -49,10 +50,22 @@ public struct PredictableScenarios {
     let problems = ProblemCollector()
     let found = ScenarioReader(document, problems, library).scenario(seed: seed)
     try problems.throwIfAny()
-    guard let found else {
-      let start = Location(file: path, line: 1, column: 1)
-      throw Problems([Problem("cannot be resolved; please report this scenario", at: start)])
-    }
+    return try Self.resolved(found, path: path)
+  }
+
+  /// The scenario, of which nothing was found to be wrong.
+  static func resolved(_ found: Scenario?, path: String) throws(UnresolvedScenario) -> Scenario {
+    guard let found else { throw UnresolvedScenario(path: path) }
     return found
+  }
+}
+
+/// A scenario that is not understood although nothing was found to be wrong with it: a defect of the
+/// program, and of no value that was given, so that it ends a sweep.
+public struct UnresolvedScenario: Error, Hashable, CustomStringConvertible {
+  public var path: String
+
+  public var description: String {
+    "\(path): cannot be resolved, and nothing is known to be wrong; please report this scenario"
   }
 }

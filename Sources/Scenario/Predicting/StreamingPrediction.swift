@@ -7,22 +7,25 @@ import Units
 /// MoE-Lens' closed forms for one device of a scenario and its part of the host, were the weights and
 /// the KV cache in host memory.
 ///
-/// Everything comes from the scenario: the link is the companion's where weights are streamed, else the
-/// node's host link, as measured where it was; the room for the cache is what the scenario gives it, or what
-/// the weights leave of the device's part of the host's memory; T_GPU is what the kernels' costs say of the
-/// device.
+/// Everything comes from the scenario. Where the node has a companion with a memory of its own, weights would
+/// be streamed from that, over its link, and else from the device's part of the host's memory over its host
+/// link; either link as measured where it was. The room for the cache is what the scenario gives it, or what
+/// the weights leave of that memory; T_GPU is what the kernels' costs say of the device.
 public struct StreamingPrediction: Sendable {
   public let lens: MoELens
   /// Tokens of a pass in which GPU and link take as long: MoE-Lens' n_real.
   public let saturation: Tokens
-  /// The device's part of what the host's memory can do.
+  /// What the memory that weights stream from can do, or the device's part of that.
   public let hostBandwidth: Bandwidth
-  /// And of what it holds.
+  /// And what it holds.
   public let hostMemory: Bytes
   /// Of an element of the cache.
   public let cacheElementBytes: Double
-  /// How many requests there are; nil where there is always another one.
+  /// The most of all requests that a device has where they are dealt out evenly; nil where there is always
+  /// another one.
   public let requests: Int?
+  /// Whether a window would keep some layers' cache smaller than it is counted here.
+  public let ignoresWindows: Bool
 
   /// Nil where no requests begin and end, and where the host cannot hold the weights.
   init?(_ scenario: Scenario) {
@@ -35,15 +38,16 @@ public struct StreamingPrediction: Sendable {
       deployment.cluster, deployment.model, deployment.precisions
     )
     cacheElementBytes = precisions.kvCache.bytes
-    requests = lengths.count
-    let weights = model.weightBytes(precisions)
+    let devices = cluster.deviceCount
+    requests = lengths.count.map { ($0 + devices - 1) / devices }
+    let longest = Double(lengths.prompt + lengths.output)
+    ignoresWindows = (0..<model.layers).contains { model.window(layer: $0) < longest }
+    let weights = deployment.streamedModelBytes
     let link: Bandwidth
-    var cache: Bytes?
-    if isStreamed, let companion = cluster.node.companion {
+    if let companion = cluster.node.companion, let port = companion.port {
       hostMemory = companion.processor.memory.capacity
       hostBandwidth = companion.processor.memory.bandwidth
-      link = companion.port?.effectiveBandwidth ?? .zero
-      cache = deployment.hostCache
+      link = port.effectiveBandwidth
     } else {
       let share = 1 / Double(cluster.devicesPerNode)
       hostMemory = cluster.node.host.memoryCapacity * share
@@ -60,7 +64,7 @@ public struct StreamingPrediction: Sendable {
     lens = MoELens(
       model, precisions, prompt: Double(lengths.prompt), output: Double(lengths.output),
       host: MoELens.Host(
-        link: link, cache: cache ?? hostMemory - weights, gpu: rate,
+        link: link, cache: deployment.hostCache ?? hostMemory - weights, gpu: rate,
         arithmetic: machine.peakRate(for: precision) / Double(machine.devices)))
   }
 }

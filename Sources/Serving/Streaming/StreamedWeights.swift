@@ -1,3 +1,4 @@
+import Engine
 import Units
 
 /// Weights that live in host memory and go to the device layer by layer, through two buffers there.
@@ -45,6 +46,6 @@ public struct CopyQueue: Hashable, Sendable {
   /// A model of a terabyte has a million pieces of it.
   static let leastChunk = Bytes(1e6)
 
-  var vectorPrecedence: Int { first == .weights ? 1 : 0 }
-  var weightPrecedence: Int { first == .vectors ? 1 : 0 }
+  var vectorPrecedence: TurnPrecedence { first == .vectors ? .urgent : .usual }
+  var weightPrecedence: TurnPrecedence { first == .weights ? .urgent : .usual }
 }

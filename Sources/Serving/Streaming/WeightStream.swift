@@ -36,11 +36,9 @@ struct WeightStream {
 
   init(_ deployment: Deployment, _ parts: [[PlanStep]]) {
     beginsWithOld = deployment.execution.attention == .companion && parts.count > 1
-    var weights = parts.map { part in
-      part.reduce(Bytes.zero) { $0 + deployment.streamedWeights(of: $1) }
-    }
-    if beginsWithOld, let last = weights.popLast() { weights[0] = weights[0] + last }
-    units = weights
+    var steps = parts
+    if beginsWithOld, let last = steps.popLast() { steps[0] = last + steps[0] }
+    units = steps.map { deployment.streamedWeights(of: $0) }
   }
 
   /// What the iteration begins with, besides what has come already; nil where that is all.
@@ -98,6 +96,16 @@ struct WeightStream {
 }
 
 extension Deployment {
+  /// The weights that a unit's steps need. A head that is the token table has it from a lookup in its unit,
+  /// and else needs it there once more: nothing else is kept from the iteration's first unit to its last.
+  fileprivate func streamedWeights(of steps: [PlanStep]) -> Bytes {
+    let sum = steps.reduce(Bytes.zero) { $0 + streamedWeights(of: $1) }
+    guard model.hasTiedEmbeddings, steps.contains(where: { $0.isKernels(of: .head) }),
+      !steps.contains(where: { $0.isKernels(of: .embedding) })
+    else { return sum }
+    return sum + model.embeddingBytes(precisions)
+  }
+
   /// The weights that a step needs on the device: all of a layer's experts, whoever is chosen.
   fileprivate func streamedWeights(of step: PlanStep) -> Bytes {
     switch step.work {
@@ -128,8 +136,13 @@ extension Deployment {
   }
 
   /// What streamed weights take in host memory: the model's, once.
-  public var streamedModelBytes: Bytes {
-    layerSteps.joined().reduce(.zero) { $0 + streamedWeights(of: $1) }
+  public var streamedModelBytes: Bytes { model.weightBytes(precisions) }
+
+  /// What an iteration copies to the device: the model, and a token table that is the head, too, once more
+  /// where the first of the units does not have both. Zero where weights are not streamed.
+  public var streamedBytesOfIteration: Bytes {
+    guard execution.streamed != nil else { return .zero }
+    return WeightStream(self, layerSteps).units.reduce(.zero, +)
   }
 
   /// The weights of the two layers that are on the device at a time, at most.
@@ -139,4 +152,10 @@ extension Deployment {
   }
 
   private var layerSteps: [[PlanStep]] { PlanStep.streamedParts(PlanStep.model(self)) }
+}
+
+extension PlanStep {
+  fileprivate func isKernels(of stage: Stage) -> Bool {
+    if case .kernels(stage) = work { true } else { false }
+  }
 }
