@@ -67,11 +67,11 @@ struct RecordedRun: IterationObserver {
     of scenario: Scenario, _ needed: NeededLoad, tokens: Int
   ) -> RunBound? {
     let least = LeastWork(scenario.deployment, scenario.workload)
-    let run = Prediction(least.iterations(needed), on: least.machine, tokens: Tokens(tokens))
+    let run = Prediction(least.iterations(needed), tokens: Tokens(tokens))
     guard let binding = run.times.binding, tokens > 0 else { return nil }
     return RunBound(
       throughput: run.throughput, boundBy: binding.name,
-      roofs: Elasticity.all(of: run.work, on: run.machine).map {
+      roofs: Elasticity.all(of: run.work).map {
         RunBound.Roof(
           resource: $0.resource.name, taskBounds: $0.resource.taskBounds.map(\.name),
           shareOfBound: run.times[$0.resource] / run.times.bound, elasticityOfBound: $0.ofBound,
@@ -181,8 +181,9 @@ extension Resource {
     case .companionLink: [.companionLink]
     case .companionArithmetic: [.companionCompute]
     case .companionMemory: [.companionMemory]
-    // What device and companion share out is each one's own task.
-    case .sharedArithmetic, .sharedMemory: []
+    // What device and companion share out is each one's own task, and tasks do not tell a link's
+    // directions apart.
+    case .sharedArithmetic, .sharedMemory, .linkToCompanion: []
     }
   }
 }
