@@ -12,61 +12,62 @@ public struct IterationWork: Sendable {
     public var name: String
     /// In how many layers it runs; 0 for a part of none.
     public var layers: Int
-    public var work: Work
+    public var launches: Launches
+
+    public var work: Work { launches.work }
   }
 
+  /// Whose resources bind the launches.
+  public let machine: Machine
   public private(set) var parts: [Part] = []
   /// By layer of the model, and last what belongs to no layer.
   public private(set) var layers: [Work]
   public private(set) var total = Work()
+  /// By resource: the time of all launches that it binds.
+  public private(set) var inTurn = ResourceTimes()
   private var places: [Key: Int] = [:]
-  /// Of each part, the layer that it was added for last.
-  private var lastLayers: [Int?] = []
+  /// `[part][layer]`: whether it runs there.
+  private var runs: [[Bool]] = []
 
   private struct Key: Hashable {
     var stage: String
     var name: String
   }
 
-  public init(layers: Int) { self.layers = Array(repeating: Work(), count: layers + 1) }
+  public init(layers: Int, on machine: Machine) {
+    self.layers = Array(repeating: Work(), count: layers + 1)
+    self.machine = machine
+  }
 
+  /// Adds one launch, or moves that follow each other.
+  ///
   /// - Parameter layer: Of the model; nil for none.
   public mutating func add(_ work: Work, stage: String, name: String, layer: Int?) {
-    total.add(work)
-    layers[layer ?? layers.count - 1].add(work)
+    add(Launches(work, on: machine), stage: stage, name: name, layer: layer)
+  }
+
+  /// - Parameter layer: Of the model; nil for none.
+  public mutating func add(_ launches: Launches, stage: String, name: String, layer: Int?) {
+    total.add(launches.work)
+    inTurn.add(launches.inTurn)
+    layers[layer ?? layers.count - 1].add(launches.work)
     let key = Key(stage: stage, name: name)
-    if let place = places[key] {
-      parts[place].work.add(work)
-      parts[place].layers += layer == nil || layer == lastLayers[place] ? 0 : 1
-      lastLayers[place] = layer
-    } else {
-      places[key] = parts.count
-      lastLayers.append(layer)
-      parts.append(Part(stage: stage, name: name, layers: layer == nil ? 0 : 1, work: work))
+    let place = places[key] ?? parts.count
+    if place == parts.count {
+      places[key] = place
+      parts.append(Part(stage: stage, name: name, layers: 0, launches: Launches()))
+      runs.append(Array(repeating: false, count: layers.count - 1))
     }
+    parts[place].launches.add(launches)
+    guard let layer, !runs[place][layer] else { return }
+    runs[place][layer] = true
+    parts[place].layers += 1
   }
 }
 
 extension IterationWork {
-  /// The time of all parts one after the other, each at the speed of what binds it: what a machine
-  /// takes that does one thing at a time, without latencies, at its peaks. No bound where parts run
+  /// The time of all launches one after the other, each at the speed of what binds it: what a machine
+  /// takes that does one thing at a time, without latencies, at its peaks. No bound where they run
   /// beside each other.
-  public func timeInTurn(on machine: Machine) -> Seconds {
-    parts.reduce(.zero) { $0 + machine.times(of: $1.work).bound }
-  }
-
-  /// The share of ``timeInTurn(on:)`` that each resource binds, most first.
-  public func sharesInTurn(on machine: Machine) -> [(resource: Resource, share: Double)] {
-    var seconds: [Resource: Double] = [:]
-    for part in parts {
-      let times = machine.times(of: part.work)
-      if let binding = times.binding { seconds[binding, default: 0] += times.bound.value }
-    }
-    let whole = seconds.values.reduce(0, +)
-    guard whole > 0 else { return [] }
-    return Resource.allCases.compactMap { resource in
-      seconds[resource].map { (resource, $0 / whole) }
-    }.enumerated().sorted { ($1.element.1, $0.offset) < ($0.element.1, $1.offset) }
-      .map(\.element)
-  }
+  public var timeInTurn: Seconds { inTurn.sum }
 }

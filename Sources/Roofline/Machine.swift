@@ -12,45 +12,51 @@ import Units
 /// S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for
 /// multicore architectures", CACM 52(4), 2009, with as many roofs as there are resources.
 public struct Machine: Hashable, Sendable {
-  public let device: Device
   public let devices: Int
-  public let companion: Node.Companion?
   /// By ``Resource``: bytes a second, or devices that compute; 0 where the machine has none.
   private var capacities = SIMD16<Double>.zero
   /// By ``Precision``: seconds of a device, of a companion for each operation; infinite where it
   /// cannot.
   private let deviceSeconds: [Precision: Double]
   private let companionSeconds: [Precision: Double]
+  /// Of work that takes a device s seconds a companion does no more than so many s in each second.
+  private let companionInDevices: Double
 
   /// - Parameters:
   ///   - scaleUp: Of all links together that lead out of devices to others of their nodes; nil where
   ///     nothing limits, or nobody asks.
   ///   - network: Of all links together that lead out of nodes.
   public init(_ cluster: Cluster, scaleUp: Bandwidth? = nil, network: Bandwidth? = nil) {
-    device = cluster.device
     devices = cluster.deviceCount
-    companion = cluster.node.companion
     let count = Double(devices)
     let own = cluster.device.secondsPerOperation
     let beside = cluster.node.companion?.processor.secondsPerOperation ?? [:]
     deviceSeconds = own
     companionSeconds = beside
+    companionInDevices =
+      Precision.allCases.compactMap { precision -> Double? in
+        guard let slow = own[precision], let fast = beside[precision] else { return nil }
+        return slow / fast
+      }.max() ?? 0
     self[.arithmetic] = count
     self[.memory] = cluster.device.memory.bandwidth.value * count
     self[.scaleUp] = scaleUp?.value ?? 0
     self[.network] = network?.value ?? 0
-    guard let companion = cluster.node.companion else { return }
-    let memory = companion.processor.memory.bandwidth.value * count
-    self[.companionArithmetic] = count
-    self[.companionMemory] = memory
-    self[.companionLink] = (companion.port?.effectiveBandwidth.value ?? 0) * count
-    self[.sharedMemory] = self[.memory] + memory
-    // Of work that takes a device s seconds a companion does no more than `fastest` s in each second.
-    let fastest = Precision.allCases.compactMap { precision -> Double? in
-      guard let slow = own[precision], let fast = beside[precision] else { return nil }
-      return slow / fast
+    if let companion = cluster.node.companion {
+      self[.companionArithmetic] = count
+      self[.companionMemory] = companion.processor.memory.bandwidth.value * count
+      self[.companionLink] = (companion.port?.effectiveBandwidth.value ?? 0) * count
+      self[.linkToCompanion] = self[.companionLink]
     }
-    self[.sharedArithmetic] = count * (1 + (fastest.max() ?? 0))
+    share()
+  }
+
+  /// Makes what devices and companions have together of what they have.
+  private mutating func share() {
+    guard has(.companionArithmetic) else { return }
+    self[.sharedMemory] = self[.memory] + self[.companionMemory]
+    self[.sharedArithmetic] =
+      self[.arithmetic] + self[.companionArithmetic] * companionInDevices
   }
 
   private subscript(resource: Resource) -> Double {
@@ -86,20 +92,23 @@ public struct Machine: Hashable, Sendable {
     return bandwidth > .zero ? peak.value / bandwidth.value : .infinity
   }
 
-  /// The same with more or less of one resource.
+  /// The same with more or less of one resource, and of what it is a part of; of what is shared with more
+  /// or less of every part.
   public func scaling(_ resource: Resource, by factor: Double) -> Machine {
     var machine = self
-    machine[resource] = self[resource] * factor
+    for part in resource.parts { machine[part] = self[part] * factor }
+    machine.share()
     return machine
   }
-}
 
-/// Which processor does some work.
-public enum Processor: Hashable, Sendable {
-  case device
-  case companion
-  /// Either, or both with parts of it.
-  case shared
+  /// What a little more of `part` gives of a resource, both in per cent: 1 of itself, of what devices and
+  /// companions share a part's share of the capacity, 0 of others.
+  func share(of part: Resource, in resource: Resource) -> Double {
+    guard part != resource else { return 1 }
+    guard resource.parts.contains(part), has(resource) else { return 0 }
+    let inDevices = part == .companionArithmetic ? companionInDevices : 1
+    return self[part] * inDevices / self[resource]
+  }
 }
 
 extension Machine {
@@ -120,14 +129,9 @@ extension Machine {
     func seconds(_ each: [Precision: Double]) -> Seconds {
       flops > .zero ? Seconds(flops.value * (each[precision] ?? .infinity)) : .zero
     }
-    switch processor {
-    case .device: return Work(flops, seconds(deviceSeconds), .arithmetic, bytes, .memory)
-    case .companion:
-      return Work(
-        flops, seconds(companionSeconds), .companionArithmetic, bytes, .companionMemory)
-    case .shared:
-      return Work(flops, seconds(deviceSeconds), .sharedArithmetic, bytes, .sharedMemory)
-    }
+    return Work(
+      flops, seconds(processor == .companion ? companionSeconds : deviceSeconds), bytes,
+      on: processor)
   }
 
   /// What `work` takes of each resource with everything divided perfectly over the resources of a
@@ -141,13 +145,18 @@ extension Machine {
     return times
   }
 
-  /// What devices do alone is done by devices and companions, too.
+  /// What devices or companions do alone is done by devices and companions, too. But what a companion reads
+  /// of a memory of its own may be what either may read, on its way.
   private func amount(of resource: Resource, in work: Work) -> Double {
     let own = work.amount(of: resource)
     guard own > 0 else { return 0 }
     switch resource {
-    case .sharedArithmetic: return own + work.amount(of: .arithmetic)
-    case .sharedMemory: return own + work.amount(of: .memory)
+    case .sharedArithmetic:
+      return own + work.amount(of: .arithmetic)
+        + work.amount(of: .companionArithmetic) * companionInDevices
+    case .sharedMemory:
+      let beside = has(.companionLink) ? 0 : work.amount(of: .companionMemory)
+      return own + work.amount(of: .memory) + beside
     default: return own
     }
   }

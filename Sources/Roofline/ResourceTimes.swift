@@ -1,6 +1,6 @@
 import Units
 
-/// How long some work keeps each kind of resource busy.
+/// Time by kind of resource: how long some work keeps it busy, or how long it binds.
 public struct ResourceTimes: Hashable, Sendable {
   private var seconds = SIMD16<Double>.zero
 
@@ -11,8 +11,15 @@ public struct ResourceTimes: Hashable, Sendable {
     set { seconds[resource.rawValue] = newValue.value }
   }
 
+  mutating func add(_ other: ResourceTimes, times count: Double = 1) {
+    seconds += other.seconds * count
+  }
+
   /// No schedule is faster: the longest of all.
   public var bound: Seconds { Seconds(seconds.max()) }
+
+  /// Of all together.
+  public var sum: Seconds { Seconds(seconds.sum()) }
 
   /// The resource that is busy longest; of equal ones the first. Nil where there is no work.
   public var binding: Resource? {

@@ -1,4 +1,3 @@
-import Models
 import Units
 
 /// What something asks of a machine: operations, and an amount of each resource.
@@ -7,8 +6,8 @@ import Units
 ///     layer.add(machine.work(of: projection), times: 8)
 ///     machine.times(of: layer).bound          // seconds, work divided perfectly
 public struct Work: Hashable, Sendable {
-  /// Operations in any precision, wherever they are done.
-  public private(set) var flops = FLOPs.zero
+  /// By ``Processor``: operations in any precision.
+  private var operations = SIMD4<Double>.zero
   /// By ``Resource``: bytes, or seconds of one device's peak.
   private var amounts = SIMD16<Double>.zero
 
@@ -20,22 +19,39 @@ public struct Work: Hashable, Sendable {
   }
 
   /// - Parameter seconds: Of one device (or companion) at its peak.
-  init(
-    _ flops: FLOPs, _ seconds: Seconds, _ arithmetic: Resource, _ bytes: Bytes, _ memory: Resource
-  ) {
-    self.flops = flops
-    amounts[arithmetic.rawValue] = seconds.value
-    amounts[memory.rawValue] = bytes.value
+  init(_ flops: FLOPs, _ seconds: Seconds, _ bytes: Bytes, on processor: Processor) {
+    operations[processor.rawValue] = flops.value
+    amounts[processor.arithmetic.rawValue] = seconds.value
+    amounts[processor.memory.rawValue] = bytes.value
   }
 
   public mutating func add(_ other: Work, times count: Double = 1) {
-    flops = flops + other.flops * count
+    operations += other.operations * count
     amounts += other.amounts * count
   }
+
+  /// Operations in any precision, wherever they are done.
+  public var flops: FLOPs { FLOPs(operations.sum()) }
+
+  /// Those that one kind of processor does; of `shared` those that either may do.
+  public func flops(on processor: Processor) -> FLOPs { FLOPs(operations[processor.rawValue]) }
 
   /// What moves through a memory or over links; nothing of resources that compute.
   public func bytes(of resource: Resource) -> Bytes {
     resource.carriesBytes ? Bytes(amounts[resource.rawValue]) : .zero
+  }
+
+  /// What moves out of devices, or between them and their companions.
+  public var linkBytes: Bytes {
+    bytes(of: .scaleUp) + bytes(of: .network) + bytes(of: .companionLink)
+      + bytes(of: .linkToCompanion)
+  }
+
+  /// A processor's FLOPs for each byte of its memory, whoever moves that; nil where it moves none or does
+  /// none.
+  public func intensity(on processor: Processor) -> Double? {
+    let (flops, bytes) = (flops(on: processor), bytes(of: processor.memory))
+    return flops > .zero && bytes > .zero ? flops.value / bytes.value : nil
   }
 
   /// Base units: bytes, or seconds of one device's peak.

@@ -12,11 +12,27 @@ struct PredictSweepAnswer: Encodable {
     var boundTokensPerSecond: Double
     var inTurnTokensPerSecond: Double
     var boundBy: String
-    var flops: Double
-    var memoryBytes: Double
+    var amounts: PredictAmounts
     /// By resource: its time over the bound's.
     var sharesOfBound: [String: Double]
     var expectedActiveCopies: Double
+
+    func encode(to encoder: any Encoder) throws {
+      try amounts.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(value, forKey: .value)
+      try container.encode(tokensPerIteration, forKey: .tokensPerIteration)
+      try container.encode(boundTokensPerSecond, forKey: .boundTokensPerSecond)
+      try container.encode(inTurnTokensPerSecond, forKey: .inTurnTokensPerSecond)
+      try container.encode(boundBy, forKey: .boundBy)
+      try container.encode(sharesOfBound, forKey: .sharesOfBound)
+      try container.encode(expectedActiveCopies, forKey: .expectedActiveCopies)
+    }
+
+    private enum CodingKeys: CodingKey {
+      case value, tokensPerIteration, boundTokensPerSecond, inTurnTokensPerSecond, boundBy
+      case sharesOfBound, expectedActiveCopies
+    }
   }
 
   struct Refusal: Encodable {
@@ -90,7 +106,7 @@ struct PredictSweepAnswer: Encodable {
       table.add(
         sweep.words(point.value), "\(TokenRate(point.boundTokensPerSecond))",
         "\(TokenRate(point.inTurnTokensPerSecond))", point.boundBy,
-        point.memoryBytes > 0 ? fourDigits(point.flops / point.memoryBytes) : "",
+        point.amounts.deviceFlopsPerByte.map { fourDigits($0) } ?? "",
         fixed(point.expectedActiveCopies, decimals: 1))
     }
     return name + "\n\n" + table.description + leftOutText
@@ -109,12 +125,12 @@ struct PredictSweepAnswer: Encodable {
 
   var csv: String {
     var text =
-      "value,unit,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,flop,memory_bytes,"
-      + "expected_active_copies\n"
+      "value,unit,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,"
+      + "\(PredictAmounts.csvColumns),expected_active_copies\n"
     for point in points {
       text +=
         "\(point.value),\(sweep.unit),\(point.tokensPerIteration),\(point.boundTokensPerSecond),"
-        + "\(point.inTurnTokensPerSecond),\(point.boundBy),\(point.flops),\(point.memoryBytes),"
+        + "\(point.inTurnTokensPerSecond),\(point.boundBy),\(point.amounts.csv),"
         + "\(point.expectedActiveCopies)\n"
     }
     return text
@@ -127,9 +143,11 @@ struct PredictSweepAnswer: Encodable {
       title: name, machine: last.iteration.machine, precision: last.precision,
       points: points.map {
         RooflinePicture.Point(
-          label: sweep.words($0.value), flops: FLOPs($0.flops), memory: Bytes($0.memoryBytes),
+          label: sweep.words($0.value), flops: FLOPs($0.amounts.deviceFlops),
+          memory: Bytes($0.amounts.memoryBytes),
           // What the bound's time makes of the operations.
-          rate: ComputeRate($0.flops * $0.boundTokensPerSecond / $0.tokensPerIteration))
+          rate: ComputeRate(
+            $0.amounts.deviceFlops * $0.boundTokensPerSecond / $0.tokensPerIteration))
       })
   }
 }
@@ -142,8 +160,7 @@ extension PredictSweepAnswer.Point {
     boundTokensPerSecond = iteration.throughput.value
     inTurnTokensPerSecond = iteration.throughputInTurn.value
     boundBy = iteration.times.binding?.name ?? ""
-    flops = iteration.work.total.flops.value
-    memoryBytes = iteration.work.total.memoryBytes.value
+    amounts = PredictAmounts(iteration.work.total)
     sharesOfBound = Dictionary(
       uniqueKeysWithValues: iteration.times.shares.map { ($0.resource.name, $0.share) })
     expectedActiveCopies = prediction.expectedActiveCopies

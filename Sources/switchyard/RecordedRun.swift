@@ -68,11 +68,11 @@ struct RecordedRun: IterationObserver {
     of scenario: Scenario, _ needed: NeededLoad, tokens: Int
   ) -> RunBound? {
     let least = LeastWork(scenario.deployment, scenario.workload)
-    let run = Prediction(least.iterations(needed), on: least.machine, tokens: Tokens(tokens))
+    let run = Prediction(least.iterations(needed), tokens: Tokens(tokens))
     guard let binding = run.times.binding, tokens > 0 else { return nil }
     return RunBound(
       throughput: run.throughput, boundBy: binding.name,
-      roofs: Elasticity.all(of: run.work, on: run.machine).map {
+      roofs: Elasticity.all(of: run.work).map {
         RunBound.Roof(
           resource: $0.resource.name,
           taskBounds: $0.resource.taskBounds(on: scenario.deployment.cluster.node).map(\.name),
@@ -187,8 +187,9 @@ extension Resource {
     case .companionLink: return [.companionLink]
     case .companionArithmetic: return [.companionCompute]
     case .companionMemory: return [.companionMemory]
-    // What device and companion share out is each one's own task.
-    case .sharedArithmetic, .sharedMemory: return []
+    // What device and companion share out is each one's own task, and tasks do not tell a link's
+    // directions apart.
+    case .sharedArithmetic, .sharedMemory, .linkToCompanion: return []
     }
   }
 }

@@ -30,6 +30,13 @@ extension RandomRun {
     "sliced transition", "nearest copies", "streamed",
   ]
 
+  /// The same of requests.
+  static let requestKinds = [
+    "together", "prompts first", "continuous", "budget", "counted", "one token each", "streamed",
+    "companion's cache", "preemptions", "microbatches", "several groups", "sliced attention",
+    "replicas", "shared groups",
+  ]
+
   var kinds: [String] {
     let (execution, parallelism) = (deployment.execution, deployment.parallelism)
     var isBlocks = false
@@ -59,6 +66,14 @@ extension RandomRun {
       ),
       ("streamed", execution.streamed != nil),
       ("measured kernels", !deployment.cluster.device.kernels.isEmpty),
+      ("together", workload.batching.admission == .together),
+      ("prompts first", workload.batching.admission == .promptsFirst),
+      ("continuous", workload.batching.admission == .continuous),
+      ("budget", workload.batching.budget != nil),
+      ("counted", workload.requests?.count != nil),
+      ("one token each", workload.requests?.output == 1),
+      ("companion's cache", deployment.hostCache != nil),
+      ("several groups", parallelism.attention.data > 1),
     ]
     return found.filter(\.1).map(\.0)
   }
@@ -67,6 +82,9 @@ extension RandomRun {
 struct RandomRuns {
   private var random: RandomStream
   private let nodes: [Node]
+  /// Whether all runs are of requests whose prompts and outputs are measured from beginning to end, on
+  /// many tokens, so that what closed forms predict of them can be held against them.
+  private let isWholeRequests: Bool
 
   /// Of every way in which devices are joined, with and without measured kernels, with companions of
   /// both kinds.
@@ -75,24 +93,25 @@ struct RandomRuns {
     "duplex", "duplex", "monde", "8x-t4", "a40-xeon-8380",
   ]
 
-  init(seed: UInt64, catalogue: HardwareCatalogue) throws {
+  init(seed: UInt64, catalogue: HardwareCatalogue, wholeRequests: Bool = false) throws {
+    isWholeRequests = wholeRequests
     random = RandomStream(seed: seed, name: "random runs")
     nodes = try Self.nodeNames.map { try catalogue.node(named: $0) }
   }
 
-  private mutating func pick<Choice>(_ choices: [Choice]) -> Choice {
+  mutating func pick<Choice>(_ choices: [Choice]) -> Choice {
     choices[random.below(choices.count)]
   }
 
-  private mutating func chance(_ share: Double) -> Bool { random.uniform() < share }
+  mutating func chance(_ share: Double) -> Bool { random.uniform() < share }
 
   /// From a tenth to ten times.
   private mutating func factor() -> Double { pick([0.1, 0.3, 1, 1, 3, 10]) }
 
   mutating func next() -> RandomRun? {
-    let cluster = cluster()
+    let drawn = isWholeRequests && chance(0.75) ? streamingCluster() : cluster()
     let model = model()
-    guard let cluster else { return nil }
+    guard let cluster = drawn else { return nil }
     let devices = cluster.deviceCount
     let attention = pick([1, 1, 2, devices])
     let slices = pick([1, 1, 1, 2])
@@ -102,12 +121,17 @@ struct RandomRuns {
       weights: weights, activations: pick([.bf16, .fp8]), kvCache: pick([.bf16, .fp8]))
     let parallelism = Parallelism(
       attention: (devices / attention, attention), experts: (devices / slices, slices))
-    let workload = workload(model)
-    let execution = execution(cluster)
+    let draw = workload(model)
+    var execution = execution(cluster)
+    let workload =
+      isWholeRequests
+      ? try? requests(model, precisions, groups: attention, &execution) : draw
+    guard let workload else { return nil }
     let (algorithm, overlap, copy, fabric, sharedGroups, isRound, redundant, startUp) = (
       pick([CollectiveAlgorithm.flat, .flat] + CollectiveKind.allToAll.algorithms),
       pick([Deployment.Overlap.none, .none, .sharedExperts]), pick([Precision.bf16, .fp8]),
-      fabric(cluster), chance(0.1) ? 1 : 0, chance(0.5), pick([0, 0, 2]), chance(0.5)
+      fabric(cluster), chance(isWholeRequests ? 0.25 : 0.1) ? 1 : 0, chance(0.5), pick([0, 0, 2]),
+      chance(0.5)
     )
     let mayStay =
       algorithm == .flat && attention == slices && sharedGroups == 0
@@ -146,8 +170,9 @@ struct RandomRuns {
     let law: SelectionLaw = chance(0.5) ? .uniform : .zipf(exponent: 1.2)
     let seed = random.next() % 1000
     let trace = try RoutingTrace(
-      drawing: law, for: deployment.model, phase: .decode, sequences: 24, tokensEach: 1,
-      measurement: Measurement(warmup: 0, iterations: 8), seed: seed)
+      drawing: law, for: deployment.model, phase: .decode, sequences: isWholeRequests ? 96 : 24,
+      tokensEach: 1, measurement: Measurement(warmup: 0, iterations: isWholeRequests ? 32 : 8),
+      seed: seed)
     // The same tokens as prompts.
     var own = workload(trace)
     if own.phase == .prefill {
@@ -165,11 +190,21 @@ struct RandomRuns {
       + "\(own.batching), \(String(describing: own.requests)), \(String(describing: own.speculation)), "
       + "shared groups \(deployment.placement.sharedGroups), \(deployment.model)"
     return RandomRun(
-      deployment: deployment, workload: own, measurement: Measurement(warmup: 1, iterations: 2),
+      deployment: deployment, workload: own,
+      measurement: isWholeRequests
+        ? own.wholeRequests : Measurement(warmup: 1, iterations: 2),
       seed: seed, words: words)
   }
 
-  private mutating func cluster() -> Cluster? {
+  /// Of the one device whose weights may be in host memory.
+  private mutating func streamingCluster() -> Cluster? {
+    cluster(of: nodes.filter { $0.companion?.sharesMemory == false && $0.name != "monde" })
+      .flatMap { try? Cluster($0.node, count: 1, devicesPerNode: 1) }
+  }
+
+  private mutating func cluster() -> Cluster? { cluster(of: nodes) }
+
+  private mutating func cluster(of nodes: [Node]) -> Cluster? {
     var node = pick(nodes)
     // What is known of kernels, or rooflines that may reach their peaks.
     if chance(0.5) { node.device.kernels = [] }

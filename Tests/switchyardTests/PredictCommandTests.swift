@@ -5,13 +5,22 @@ import Testing
 private struct Answer: Decodable {
   struct Roof: Decodable {
     var resource: String
+    var capacityPerSecond: Double?
     var shareOfBound: Double
     var elasticityOfBound: Double
     var elasticityInTurn: Double
   }
   struct Part: Decodable {
+    var part: String?
+    var layers: Int?
     var flops: Double
+    var deviceFlops: Double
+    var companionFlops: Double
     var memoryBytes: Double
+    var companionMemoryBytes: Double
+    var deviceFlopsPerByte: Double?
+    var companionFlopsPerByte: Double?
+    var seconds: Double
   }
   struct Streamed: Decodable {
     var passSeconds: Double
@@ -25,6 +34,7 @@ private struct Answer: Decodable {
   var boundSeconds: Double
   var boundBy: String
   var inTurnTokensPerSecond: Double
+  var inTurnSeconds: Double
   var tokensPerIteration: Double
   var flops: Double
   var roofs: [Roof]
@@ -73,6 +83,35 @@ struct PredictCommandTests {
       #expect(abs(sum.reduce(0) { $0 + $1.flops } / answer.flops - 1) < 1e-9)
     }
     #expect(answer.streamed == nil)
+  }
+
+  @Test("sets what a processor does over what its own memory moves, below its roof")
+  func processors() throws {
+    let file = Workbench.repository + "/scenarios/papers/moe-lens/mixtral-8x7b-a40.yaml"
+    let answer = try Answer(bench.output(of: "predict", file, "--json"))
+    func capacity(_ resource: String) throws -> Double {
+      try #require(answer.roofs.first { $0.resource == resource }?.capacityPerSecond)
+    }
+    let (peak, bandwidth) = (try capacity("arithmetic"), try capacity("memory bandwidth"))
+    for part in answer.parts {
+      #expect(abs(part.deviceFlops + part.companionFlops - part.flops) <= 1e-9 * part.flops)
+      guard part.deviceFlops > 0 else { continue }
+      let intensity = part.deviceFlops / part.memoryBytes
+      #expect(part.deviceFlopsPerByte == intensity)
+      #expect(part.deviceFlops / part.seconds <= min(peak, intensity * bandwidth) * (1 + 1e-9))
+    }
+    let core = try #require(answer.parts.first { $0.part == "attention core" })
+    #expect(core.companionFlopsPerByte == core.companionFlops / core.companionMemoryBytes)
+    // One thing at a time is the sum of what stands in the table.
+    let seconds = answer.parts.reduce(0) { $0 + $1.seconds }
+    #expect(abs(seconds / answer.inTurnSeconds - 1) < 1e-9)
+    // Streamed weights are written once to the device's memory, and read once there of the host's.
+    let weights = try #require(answer.parts.first { $0.part == "weights" })
+    #expect(weights.layers == 32 && weights.memoryBytes == weights.companionMemoryBytes)
+    let text = try bench.output(of: "predict", file)
+    #expect(text.contains("companion's FLOP/B") && text.contains("links to companions"))
+    let plain = try bench.output(of: "predict", Workbench.quickstart)
+    #expect(!plain.contains("companion"))
   }
 
   @Test("says what streaming the weights from host memory would give to requests")

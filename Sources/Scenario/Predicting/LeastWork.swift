@@ -54,15 +54,31 @@ public struct LeastWork: Sendable {
       share.weights *= count
       return share
     }
+
+    var tokens: Double { Double(mix.tokens) * groups * times }
   }
 
-  /// What a pass through the experts of the layers asks, beside the shares.
+  /// What goes through the layers at a time: a launch has the tokens of all of its shares.
+  struct Pass {
+    var shares: [Share]
+    /// How often; the shares' own counts have it in them.
+    var times = 1.0
+
+    /// Of all times together.
+    var tokens: Double { shares.reduce(0) { $0 + $1.tokens } }
+
+    func repeated(_ count: Double) -> Pass {
+      Pass(shares: shares.map { $0.repeated(count) }, times: times * count)
+    }
+  }
+
+  /// What passes through the experts of one layer ask, beside the shares.
   struct Routed {
-    /// Expert copies to read, by place among the layers with experts.
-    var activeCopies: [Double]
-    /// The same of copies of tokens, in dispatch alone.
-    var copiesWithinNode: [Double]
-    var copiesBetweenNodes: [Double]
+    /// Of passes that are alike: their tokens, and copies of experts to read.
+    var passes: [(tokens: Double, activeCopies: Double)]
+    /// Of all of them: copies of tokens, in dispatch alone.
+    var copiesWithinNode = 0.0
+    var copiesBetweenNodes = 0.0
   }
 }
 
@@ -72,34 +88,42 @@ extension LeastWork {
   /// One iteration, as the trace's own selections (or the scenario's law) let expect it: see
   /// ``DistinctExperts``. Of requests the mean one.
   ///
-  /// - Returns: Beside it the copies of experts with tokens, by place among the layers with experts.
+  /// - Returns: Beside it the copies of experts with tokens in a pass through the layers, the mean over
+  ///   passes, by place among the layers with experts.
   public func iteration(
     expecting sample: RoutingSample
   ) -> (work: IterationWork, activeCopies: [Double]) {
-    var work = IterationWork(layers: deployment.model.layers)
-    let nothing = [Double](repeating: 0, count: sample.probabilities.count)
-    var routed = Routed(
-      activeCopies: nothing, copiesWithinNode: nothing, copiesBetweenNodes: nothing)
-    let positions = deployment.model.expertPositions(of: workload.phase)
-    let last = max(0, routed.activeCopies.count - 1)
-    func expect(_ tokens: Double, at position: Int) {
-      routed.activeCopies[position] += activeCopies(
-        sample.probabilities[position], tokens: tokens, at: position)
-      // Where else tokens are depends on each.
-      guard returnsHome else { return }
-      routed.copiesWithinNode[position] += sample.copiesWithinNode[position] * tokens
-      routed.copiesBetweenNodes[position] += sample.copiesBetweenNodes[position] * tokens
+    var work = IterationWork(layers: deployment.model.layers, on: machine)
+    let (model, guesses) = passes()
+    addModel(model, to: &work)
+    addGuesses(model + guesses, to: &work)
+    func expected(_ passes: [Pass], at position: Int) -> Routed {
+      let tokens = passes.reduce(0) { $0 + $1.tokens }
+      return Routed(
+        passes: passes.map { pass in
+          let copies = activeCopies(
+            sample.probabilities[position], tokens: pass.tokens / pass.times, at: position)
+          return (pass.tokens, copies * pass.times)
+        },
+        // Where else tokens are depends on each.
+        copiesWithinNode: returnsHome ? sample.copiesWithinNode[position] * tokens : 0,
+        copiesBetweenNodes: returnsHome ? sample.copiesBetweenNodes[position] * tokens : 0)
     }
-    for (model, guesses) in shares() {
-      for position in positions { expect(tokens(of: model), at: position) }
-      if workload.speculation != nil { expect(tokens(of: model), at: last) }
-      for guess in guesses { expect(tokens(of: guess), at: last) }
-      addModel(model, to: &work)
-      addGuesses(model, guesses, to: &work)
+    let count = model.reduce(0) { $0 + $1.times }
+    var active = [Double](repeating: 0, count: sample.probabilities.count)
+    for position in deployment.model.expertPositions(of: workload.phase) {
+      let routed = expected(model, at: position)
+      active[position] = routed.passes.reduce(0) { $0 + $1.activeCopies } / count
+      add(routed, layer: deployment.model.expertLayers[position], to: &work)
     }
-    add(routed, to: &work)
+    if workload.speculation != nil, let last = active.indices.last {
+      add(expected(model + guesses, at: last), layer: nil, to: &work)
+    }
+    if !returnsHome {
+      addContextGather(tokens: model.reduce(0) { $0 + $1.tokens }, to: &work)
+    }
     addWeightStream(times: 1, to: &work)
-    return (work, routed.activeCopies)
+    return (work, active)
   }
 
   /// Copies of experts that some tokens are expected to go to.
@@ -123,29 +147,44 @@ extension LeastWork {
     return DistinctExperts.expected(probabilities: each, tokens: tokens)
   }
 
-  /// Iterations that a simulation has run. O(mixes x kinds of layers x operators + layers).
+  /// Iterations that a simulation has run. O(mixes x kinds of layers x operators + passes x layers).
   public func iterations(_ needed: NeededLoad) -> IterationWork {
-    var work = IterationWork(layers: deployment.model.layers)
+    var work = IterationWork(layers: deployment.model.layers, on: machine)
     let count = Double(needed.iterations)
+    let (model, guesses): ([Pass], [Pass])
     if needed.mixes.isEmpty {
-      for (model, guesses) in shares() {
-        addModel(model.map { $0.repeated(count) }, to: &work)
-        addGuesses(
-          model.map { $0.repeated(count) }, guesses.map { $0.map { $0.repeated(count) } }, to: &work
-        )
-      }
+      let one = passes()
+      model = one.model.map { $0.repeated(count) }
+      guesses = one.guesses.map { $0.repeated(count) }
     } else {
-      addModel(needed.mixes.map { Share(mix: $0, groups: 1) }, to: &work)
+      model = needed.mixes.map { Pass(shares: [Share(mix: $0, groups: 1)]) }
+      guesses = []
     }
+    addModel(model, to: &work)
+    addGuesses(model + guesses, to: &work)
+    let tokens = model.reduce(0) { $0 + $1.tokens }
+    for position in deployment.model.expertPositions(of: workload.phase) {
+      let passes = needed.passes.map {
+        (tokens: Double($0.tokens), activeCopies: Double($0.activeCopies[position]))
+      }
+      let alike = [(tokens: tokens, activeCopies: Double(needed.activeCopies[position]))]
+      let routed = Routed(
+        passes: passes.isEmpty ? alike : passes,
+        copiesWithinNode: Double(needed.copiesWithinNode[position]),
+        copiesBetweenNodes: Double(needed.copiesBetweenNodes[position]))
+      add(routed, layer: deployment.model.expertLayers[position], to: &work)
+    }
+    if workload.speculation != nil {
+      let all = tokens + guesses.reduce(0) { $0 + $1.tokens }
+      let routed = Routed(
+        passes: [(all, Double(needed.prediction.activeCopies))],
+        copiesWithinNode: Double(needed.prediction.copiesWithinNode),
+        copiesBetweenNodes: Double(needed.prediction.copiesBetweenNodes))
+      add(routed, layer: nil, to: &work)
+    }
+    if !returnsHome { addContextGather(tokens: tokens, to: &work) }
     // One layer's may have come in the iteration before the first.
     addWeightStream(times: count, ahead: deployment.streamBufferBytes * 0.5, to: &work)
-    let tokens = needed.mixes.isEmpty ? nil : Double(needed.mixes.reduce(0) { $0 + $1.tokens })
-    add(
-      Routed(
-        activeCopies: needed.activeCopies.map(Double.init),
-        copiesWithinNode: needed.copiesWithinNode.map(Double.init),
-        copiesBetweenNodes: needed.copiesBetweenNodes.map(Double.init)),
-      to: &work, tokens: tokens, times: needed.mixes.isEmpty ? count : 1)
     return work
   }
 
@@ -154,19 +193,21 @@ extension LeastWork {
     Tokens(workload.countedTokensPerSequence * Double(workload.batch) * groups)
   }
 
-  /// For each microbatch what goes through the model, and through the prediction layer for each guess
-  /// after the first.
-  func shares() -> [(model: [Share], guesses: [[Share]])] {
-    if let lengths = workload.requests { return [(model: shares(of: lengths), guesses: [])] }
-    return (0..<workload.batching.microbatches).map { index in
-      let own = workload.microbatch(index)
-      let further = max(0, (workload.speculation?.tokens ?? 0) - 1)
-      let guess = Share(mix: own.withoutSpeculation.mix, groups: groups)
-      return (
-        model: [Share(mix: own.mix, groups: groups, weights: leastReads)],
-        guesses: Array(repeating: [guess], count: further)
-      )
-    }
+  /// What goes through the model in an iteration, and through the prediction layer for each guess after
+  /// the first.
+  private func passes() -> (model: [Pass], guesses: [Pass]) {
+    if let lengths = workload.requests { return (passes(of: lengths), []) }
+    let parts = (0..<workload.batching.microbatches).map { workload.microbatch($0) }
+    let further = max(0, (workload.speculation?.tokens ?? 0) - 1)
+    return (
+      model: parts.map {
+        Pass(shares: [Share(mix: $0.mix, groups: groups, weights: leastReads)])
+      },
+      guesses: parts.flatMap {
+        let guess = Share(mix: $0.withoutSpeculation.mix, groups: groups)
+        return Array(repeating: Pass(shares: [guess]), count: further)
+      }
+    )
   }
 
   /// How many of the groups read a layer's weights at least, over all: one has tokens, where these need
@@ -174,28 +215,4 @@ extension LeastWork {
   private var leastReads: Double { returnsHome ? 1 : 1 / groups }
 
   var returnsHome: Bool { deployment.exchange.residence == .home }
-
-  /// The mean iteration of requests: in each, a request of n output tokens is decoded with
-  /// probability (n - 1)/n, at any of its n - 1 ages, and begins with probability 1/n.
-  private func shares(of lengths: RequestLengths) -> [Share] {
-    let (batch, output) = (workload.batch, Double(lengths.output))
-    let decoded = Share(
-      mix: IterationMix(
-        parts: [
-          TokenBatch(decoding: batch, context: Double(lengths.prompt) + output / 2)
-        ], outputs: batch),
-      groups: groups, times: (output - 1) / output)
-    let begun = Share(
-      mix: IterationMix(
-        parts: [
-          TokenBatch(
-            prefilling: batch * lengths.prompt, of: batch, context: Double(lengths.prompt))
-        ], outputs: batch),
-      groups: groups, times: 1 / output, weights: lengths.output > 1 ? 0 : 1)
-    return lengths.output > 1 ? [decoded, begun] : [begun]
-  }
-
-  func tokens(of shares: [Share]) -> Double {
-    shares.reduce(0) { $0 + Double($1.mix.tokens) * $1.groups * $1.times }
-  }
 }

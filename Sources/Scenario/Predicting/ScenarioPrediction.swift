@@ -22,12 +22,13 @@ public struct ScenarioPrediction: Sendable {
     self.sample = found
     let least = LeastWork(scenario.deployment, scenario.workload)
     let (work, copies) = least.iteration(expecting: found)
-    iteration = Prediction(work, on: least.machine, tokens: least.tokensPerIteration)
+    iteration = Prediction(work, tokens: least.tokensPerIteration)
     let some = copies.filter { $0 > 0 }
     expectedActiveCopies = some.reduce(0, +) / Double(max(1, some.count))
   }
 
-  /// Experts' copies with tokens in a layer, the mean over layers that have any.
+  /// Experts' copies with tokens in a layer in one pass, the mean over passes and over layers that have
+  /// any.
   public let expectedActiveCopies: Double
 
   /// What multiplications by weights are computed in.
@@ -52,7 +53,9 @@ public struct ScenarioPrediction: Sendable {
           + "slices, and of links only keys and values and what slices exchange")
     }
     if scenario.workload.requests != nil {
-      remarks.append("requests begin and end evenly: the mean iteration")
+      remarks.append(
+        "requests begin together and are decoded together, which reads the fewest weights: an iteration "
+          + "is the mean of both kinds")
       if scenario.workload.batching.budget != nil || scenario.deployment.hostCache != nil
         || scenario.workload.batching.admission != .continuous
       {

@@ -145,6 +145,16 @@ extension Deployment {
     return WeightStream(self, layerSteps).units.reduce(.zero, +)
   }
 
+  /// The same by layer of the model, and last what belongs to no layer.
+  public var streamedLayerBytes: [Bytes] {
+    var layers = [Bytes](repeating: .zero, count: model.layers + 1)
+    for step in layerSteps.joined() {
+      let layer = step.layer >= 0 ? step.layer : model.layers
+      layers[layer] = layers[layer] + streamedWeights(of: step)
+    }
+    return layers
+  }
+
   /// The weights of the two layers that are on the device at a time, at most.
   public var streamBufferBytes: Bytes {
     let stream = WeightStream(self, layerSteps)
