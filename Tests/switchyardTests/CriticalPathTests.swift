@@ -102,8 +102,8 @@ struct CriticalPathTests {
     let faster = try run(copies: copies, batching: batching, link: 1.001)
     func gain(_ other: Run) -> Double { (other.tokensPerSecond / base.tokensPerSecond - 1) / 0.001 }
     #expect(abs(base.share("arithmetic") - gain(more)) < 0.02)
-    #expect(abs(base.share("companion links") - gain(faster)) < 0.02)
+    #expect(abs(base.share("links from companions") - gain(faster)) < 0.02)
     // These schedules are bound by the one, by both, and by the other.
-    #expect(base.share("arithmetic") + base.share("companion links") > 0.9)
+    #expect(base.share("arithmetic") + base.share("links from companions") > 0.9)
   }
 }

@@ -35,7 +35,8 @@ struct RecordingTests {
     let one = try files(in: "one")
     #expect(
       one.keys.sorted() == [
-        "devices.csv", "iterations.csv", "layer_load.csv", "layers.csv", "limits.csv",
+        "critical_path.csv", "devices.csv", "iterations.csv", "layer_load.csv", "layers.csv",
+        "limits.csv",
         "load_balance.csv", "remarks.csv", "resources.csv", "roofs.csv", "runs.csv",
         "stage_bounds.csv", "stages.csv",
       ])
