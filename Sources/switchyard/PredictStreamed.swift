@@ -97,8 +97,9 @@ struct PredictStreamed: Encodable {
       "generated, \(Int(secondStageRequests)) requests; "
         + "GPU \(fixed(secondStageUtilisation * 100, decimals: 0)) % used")
     add(
-      "host memory needs", "\(Bandwidth(hostBandwidthNeeded))", "of \(Bandwidth(hostBandwidth))")
-    add("CPU attention needs", "\(ComputeRate(cpuFlopsNeeded))")
+      "host memory needs", "\(Bandwidth(hostBandwidthNeeded))",
+      "of \(Bandwidth(hostBandwidth)), where decoded tokens attend to the whole cache in a pass")
+    add("CPU attention needs", "\(ComputeRate(cpuFlopsNeeded))", "there")
     add(
       "prompts beside answers", fixed(gainOfOverlap, decimals: 2), "times the cache, in effect")
     if ignoresWindows {
