@@ -160,6 +160,20 @@ struct PlacementCommandTests {
     #expect(process.terminationReason == .uncaughtSignal)
   }
 
+  @Test("MoETuner's second program takes as long whatever its placement is judged by")
+  func moetunerPairs() throws {
+    func note(_ objective: String) throws -> String? {
+      // The first program's solver does not get far; the second needs none on one node.
+      try place(
+        "--method", "moetuner", "--traffic", "transition", "--objective", objective, "--time", "50ms",
+        "--no-bound"
+      ).notes.first { $0.contains("second program") }
+    }
+    let sum = try #require(try note("sum"))
+    #expect(sum.contains("optimal by matching"))
+    #expect(try sum == note("bottleneck"))
+  }
+
   @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
   func nearestCopies() throws {
     func place(_ choice: String) throws -> Placed {

@@ -129,10 +129,12 @@ extension MoETunerPlacement {
     let sizes = clusters.map { layer in
       (0..<groups).map { cluster in layer.count { $0 == cluster } }
     }
+    // A pair sends alone; the sum objective's seconds are divided among all groups.
+    let senders = problem.objective == .sum ? Double(groups) : 1
     return ClusterAssignment(
       layers: problem.layers, groups: groups, groupsPerNode: problem.groupsPerNode,
-      tokens: tokens, sizes: sizes, secondsInNode: problem.secondsInNode,
-      secondsAcrossNodes: max(problem.secondsInNode, problem.secondsAcrossNodes))
+      tokens: tokens, sizes: sizes, secondsInNode: problem.secondsInNode * senders,
+      secondsAcrossNodes: max(problem.secondsInNode, problem.secondsAcrossNodes) * senders)
   }
 
   private static func sum(_ layers: [ProgramOutcome]) -> ProgramOutcome {

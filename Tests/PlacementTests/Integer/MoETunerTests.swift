@@ -75,6 +75,9 @@ private func leastCost(_ problem: PlacementProblem) -> Double {
         #expect(abs(distance - (tuned.balance.objective ?? -1)) < 1e-15)
         var bottleneck = problem
         bottleneck.objective = .bottleneck
+        // Of the sum objective a fourth of what a pair of the four groups takes alone.
+        bottleneck.secondsInNode *= 4
+        bottleneck.secondsAcrossNodes *= 4
         let communication = PlacementCost(of: tuned.placement, in: bottleneck).communication
         if let objective = tuned.assignment.objective {
           #expect(abs(communication - objective) < 1e-15)
