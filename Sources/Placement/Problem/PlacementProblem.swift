@@ -272,6 +272,7 @@ public enum ReplicaChoice: String, Hashable, Sendable, CaseIterable {
   /// A copy on the token's group, else one of its node, else any; among equally near ones the group's
   /// number says which (`nearestCopy` of `Traces`).
   case nearest
-  /// Shares that make the slowest group as fast as possible.
+  /// Shares that balance the groups' mean work over windows: the slowest as fast as can be where copies
+  /// have no work of their own (``PlacementProblem/workPerCopy``), else by taking one expert at a time.
   case leastLoaded = "least-loaded"
 }
