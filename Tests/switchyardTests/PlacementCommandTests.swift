@@ -165,7 +165,8 @@ struct PlacementCommandTests {
     func note(_ objective: String) throws -> String? {
       // The first program's solver does not get far; the second needs none on one node.
       try place(
-        "--method", "moetuner", "--traffic", "transition", "--objective", objective, "--time", "50ms",
+        "--method", "moetuner", "--traffic", "transition", "--objective", objective, "--time",
+        "50ms",
         "--no-bound"
       ).notes.first { $0.contains("second program") }
     }
