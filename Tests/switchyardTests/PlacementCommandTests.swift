@@ -263,6 +263,30 @@ struct PlacementCommandTests {
     #expect(lines.count { $0.hasPrefix(" L most") } == 8 * 8)
   }
 
+  @Test("Copies that fit no device wherever they are end nothing that was begun")
+  func memory() throws {
+    // 128 sequences of 64000 tokens x 9216 B take 75.5 GB and weights 2.4 GB of 80 GB; 448 copies more in
+    // each of 8 layers are 448 more of 17.3 MB on each of 8 devices: 7.7 GB. A method that is asked
+    // before says that it knows no redundant experts.
+    try bench.scenario("workload: {context: 64000 tokens}")
+    for method in ["search", "moetuner"] {
+      let sentence = try bench.refusal(
+        of: ["place", "scenario.yaml", "--method", method, "--replicas", "448"]
+          + (method == "search" ? ["--trials", "0"] : []))
+      #expect(sentence.hasPrefix("device 0 would need 85.69 GB of its 80 GB of memory: experts 8"))
+      #expect(sentence.contains("(512 copies x 17.3 MB)"))
+    }
+    #expect(
+      try bench.refusal(
+        "compare", "scenario.yaml", "--placements", "moetuner", "--replicas", "448"
+      ).hasPrefix("placement 'moetuner': device 0 would need 85.69 GB"))
+    #expect(
+      try bench.refusal(
+        "run", "scenario.yaml", "--set", "policies.placement={kind: eplb, redundant: 448}"
+      ).contains("device 0 would need 85.69 GB"))
+    #expect(try bench.contents == ["scenario.yaml"])
+  }
+
   @Test("What cannot be placed is refused in a sentence")
   func refusals() throws {
     func refusal(_ arguments: String...) throws -> String {

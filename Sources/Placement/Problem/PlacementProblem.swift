@@ -243,20 +243,6 @@ extension PlacementProblem {
       return held.reduce(0, +) == copies && held.allSatisfy { $0 <= slotsPerGroup }
     }
   }
-
-  /// Checks that a group's fullest share of the experts fits its memory.
-  ///
-  /// - Parameters:
-  ///   - bytesPerCopy: of one expert of one layer.
-  ///   - bytes: what a group has for experts.
-  /// - Throws: ``PlacementProblemError/memory(needed:there:copies:)``
-  public func checkMemory(bytesPerCopy: Int, bytes: Int) throws(PlacementProblemError) {
-    let copies = layers * slotsPerGroup
-    let (needed, isTooMuch) = copies.multipliedReportingOverflow(by: bytesPerCopy)
-    guard !isTooMuch, needed <= bytes else {
-      throw .memory(needed: isTooMuch ? .max : needed, there: bytes, copies: copies)
-    }
-  }
 }
 
 /// What a copy costs that gets a share of an expert's tokens: `fixed` whatever the share, unless it is
