@@ -22,7 +22,7 @@ struct PlaceCommand: ParsableCommand {
 
       Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
       programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
-      one is installed), eplb (DeepSeek's balancing), contiguous, round-robin, random.
+      one is installed), eplb (DeepSeek's global balancing), contiguous, round-robin, random.
       """)
 
   @OptionGroup var scenario: ScenarioOptions
@@ -111,7 +111,7 @@ struct PlaceCommand: ParsableCommand {
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
       var report = PlacementReport(task, method, answer, memory, seconds: seconds)
-      if !noBound { report.addBound(threads: question.threads) }
+      if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
           model: task.scenario.deployment.model.name,

@@ -204,7 +204,7 @@ extension PlacementProblem {
     else { throw .misfit("the work of each copy is of another shape, or more than all work") }
     for (name, table) in [
       ("work", work), ("workPerCopy", workPerCopy), ("transitions", transitions),
-      ("windowWeights", windowWeights),
+      ("windowWeights", windowWeights), ("the tokens of expert sets", sets?.tokens ?? []),
       ("seconds for a token", [secondsInNode, secondsAcrossNodes - secondsInNode]),
     ] {
       guard table.allSatisfy({ $0 >= 0 && $0 < .infinity }) else { throw .notANumber(name) }
