@@ -69,10 +69,12 @@ public struct PlacementAnswer: Sendable {
 
 extension PlacementMethod {
   /// - Parameter current: Search returns nothing that costs more.
-  /// - Throws: ``PlacementProblemError`` where the method cannot solve the problem.
+  /// - Throws: ``PlacementProblemError`` where a table or a place is wrong, or the method cannot solve the
+  ///   problem.
   public func place(
     _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort
   ) throws(PlacementProblemError) -> PlacementAnswer {
+    try problem.check()
     switch self {
     case .search:
       return PlacementAnswer(try effort.search.run(problem, from: current))

@@ -22,7 +22,7 @@ struct PlaceCommand: ParsableCommand {
 
       Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
       programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
-      one is installed), eplb (DeepSeek's balancing), contiguous, round-robin, random.
+      one is installed), eplb (DeepSeek's global balancing), contiguous, round-robin, random.
       """)
 
   @OptionGroup var scenario: ScenarioOptions
@@ -101,7 +101,8 @@ struct PlaceCommand: ParsableCommand {
       let task = try PlacementTask(try scenario.load(), question.asked())
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
       let exported = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
-      // What cannot be is told before the search, and nothing is written before memory is checked.
+      // What cannot be is told before the search, and nothing is written before a placement whose groups
+      // need not hold equally many has its memory checked.
       let program = try exported.map { _ in try exportedProgram(task.profiled) }
       var effort = question.effort(seed: task.scenario.seed)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
@@ -110,7 +111,7 @@ struct PlaceCommand: ParsableCommand {
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
       var report = PlacementReport(task, method, answer, memory, seconds: seconds)
-      if !noBound { report.addBound(threads: question.threads) }
+      if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
           model: task.scenario.deployment.model.name,
@@ -289,11 +290,12 @@ struct PlacementOptions: ParsableArguments {
     return effort
   }
 
-  /// Places by a method; a time is turned into searches of more and more trials, so that the answer can
-  /// be had again by their number.
+  /// Places by a method, once copies are known to fit some placement's memory; a time is turned into
+  /// searches of more and more trials, so that the answer can be had again by their number.
   func place(
     _ method: PlacementMethod, _ task: PlacementTask, _ given: PlacementMethod.Effort
   ) throws -> PlacementAnswer {
+    try task.checkMemory()
     var effort = given
     guard method == .search, trials == nil else {
       return try method.place(task.profiled, from: task.current, effort)

@@ -175,13 +175,19 @@ struct PlacementReport {
   }
 
   /// Proves what no placement can be below.
-  mutating func addBound(threads: Int) {
+  mutating func addBound(threads: Int) throws(PlacementProblemError) {
+    guard !answer.isOptimal else {
+      let least = answer.cost.total
+      content.bound = Bound(
+        seconds: least, gap: least > 0 ? 0 : nil, isOfChosenCopies: false,
+        covers: PlacementBound.Coverage.everything.rawValue)
+      return
+    }
     let problem = task.profiled
     let copies = problem.hasReplicas ? answer.placement.hosts.map { $0.map(\.count) } : nil
-    let bound = PlacementBound(of: problem, copies: copies, threads: threads)
-    let least = answer.isOptimal ? answer.cost.total : bound.total
+    let bound = try PlacementBound(of: problem, copies: copies, threads: threads)
     content.bound = Bound(
-      seconds: least, gap: least > 0 ? answer.cost.total / least - 1 : nil,
+      seconds: bound.total, gap: bound.total > 0 ? answer.cost.total / bound.total - 1 : nil,
       isOfChosenCopies: bound.isOfChosenCopies, covers: bound.covers.rawValue)
   }
 

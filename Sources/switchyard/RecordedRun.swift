@@ -82,8 +82,12 @@ struct RecordedRun: IterationObserver {
   }
 
   private static func words(of moved: ReplacementTally) -> String {
+    let times = moved.declined == 1 ? "time" : "times"
     guard moved.moves > 0 else {
-      return "experts were never placed anew: no other placement promised to be faster"
+      return "experts were never placed anew: "
+        + (moved.declined > 0
+          ? "\(moved.declined) \(times) moving them would have taken longer than they were expected to gain"
+          : "no other placement promised to be faster")
     }
     let (before, after) = (
       Seconds(moved.secondsBefore / Double(moved.moves)),
@@ -92,6 +96,8 @@ struct RecordedRun: IterationObserver {
     return "experts were placed anew \(moved.moves) \(moved.moves == 1 ? "time" : "times"): "
       + "\(moved.copies) copies moved (\(moved.bytes)), and the slowest devices' experts were expected "
       + "to take \(after) an iteration in place of \(before)"
+      + (moved.declined > 0
+        ? "; \(moved.declined) more \(times) it would have taken longer than was to be gained" : "")
   }
 
   private static func uses(of simulation: borrowing Simulation) -> [ResourceUse] {

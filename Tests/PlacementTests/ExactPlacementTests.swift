@@ -89,7 +89,7 @@ func theBoundIsBelowTheOptimum(
         seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
         windows: windows, traffic: traffic, objective: objective)
       let exact = try ExactPlacement(of: problem)
-      let bound = PlacementBound(of: problem)
+      let bound = try PlacementBound(of: problem)
       #expect(bound.total <= exact.cost.total * (1 + 1e-12))
       #expect(bound.total > 0.5 * exact.cost.total)
       #expect(!bound.isOfChosenCopies)
@@ -131,9 +131,9 @@ func theBoundHoldsForTheChosenCopies(
       slots: 2, redundant: shape.copies[0].reduce(0, +) - experts, windows: windows,
       traffic: traffic)
     // Copies that cost something whatever their share make no placement cheaper.
-    let shared = PlacementBound(of: problem, copies: shape.copies).total
+    let shared = try PlacementBound(of: problem, copies: shape.copies).total
     problem.workPerCopy = problem.work.map { 0.4 * $0 }
-    let bound = PlacementBound(of: problem, copies: shape.copies)
+    let bound = try PlacementBound(of: problem, copies: shape.copies)
     #expect(bound.isOfChosenCopies)
     #expect(bound.total >= shared)
     let best = allPlacements(copies: shape.copies, groups: 3, slots: 2)
@@ -152,7 +152,7 @@ func theBoundHoldsForTheChosenCopies(
   problem.workPerCopy = [4, 4]
   let both = ExpertPlacement(groups: 2, hosts: [[[0, 1], [0, 1]]])
   #expect(PlacementCost(of: both, in: problem).work == 14)
-  #expect(PlacementBound(of: problem, copies: [[2, 2]]).work == 14)
+  #expect(try PlacementBound(of: problem, copies: [[2, 2]]).work == 14)
   var alone = try PlacementProblem(
     layers: 1, experts: 2, groups: 2, slotsPerGroup: 2, work: [10, 10])
   alone.workPerCopy = [4, 4]
@@ -188,10 +188,10 @@ func theBoundHoldsForTheChosenCopies(
 @Test func threadsAndACacheChangeNoBound() throws {
   let problem = try boundProblem(seed: 2, layers: 5, experts: 8, groups: 4, groupsPerNode: 2)
   let cache = TrafficBoundCache()
-  let alone = PlacementBound(of: problem)
-  let together = PlacementBound(of: problem, threads: 3, cache: cache)
+  let alone = try PlacementBound(of: problem)
+  let together = try PlacementBound(of: problem, threads: 3, cache: cache)
   let known = cache.count
-  let again = PlacementBound(of: problem, cache: cache)
+  let again = try PlacementBound(of: problem, cache: cache)
   #expect(alone == together && alone == again)
   #expect(known >= 8 && cache.count == known)
 }

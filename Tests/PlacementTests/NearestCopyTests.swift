@@ -185,7 +185,7 @@ struct NearestCopyTests {
           UInt64(seed), groups: groups, groupsPerNode: groupsPerNode, redundant: redundant,
           once: once)
         let counts = redundant == 7 ? [3, 2, 2, 1, 1, 2, 2, 2] : [3, 1, 2, 1, 1, 2, 1, 1]
-        let bound = PlacementBound(of: problem, copies: [counts, counts])
+        let bound = try PlacementBound(of: problem, copies: [counts, counts])
         #expect(bound.isOfChosenCopies && bound.covers == .everything)
         for _ in 0..<100 {
           guard let placement = randomPlacement(problem, counts, &random) else { continue }
@@ -220,12 +220,12 @@ struct NearestCopyTests {
     var problem = try problem(2)
     problem.replicaChoice = .leastLoaded
     let counts = [[3, 1, 2, 1, 1, 2, 1, 1], [3, 1, 2, 1, 1, 2, 1, 1]]
-    let bound = PlacementBound(of: problem, copies: counts)
+    let bound = try PlacementBound(of: problem, copies: counts)
     #expect(bound.covers == .meanWork && !bound.isOfChosenCopies && bound.communication == 0)
     problem.replicaChoice = .nearest
     problem.traffic = .transition
-    #expect(PlacementBound(of: problem, copies: counts).covers == .meanWork)
+    #expect(try PlacementBound(of: problem, copies: counts).covers == .meanWork)
     problem.replicaChoice = .even
-    #expect(PlacementBound(of: problem, copies: counts).covers == .everything)
+    #expect(try PlacementBound(of: problem, copies: counts).covers == .everything)
   }
 }

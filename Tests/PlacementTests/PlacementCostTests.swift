@@ -1,4 +1,5 @@
 import Placement
+import Statistics
 import Testing
 
 /// Two layers of two experts on two groups, of which each is a node where `nodes` is 2.
@@ -66,6 +67,63 @@ private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max
   #expect(isNear(nearest.layerWork[1], group0))
 }
 
+@Test func copiesThatGetNothingCostNothingWhereLoadsAreBalanced() throws {
+  // 5 s on group 0 and 6 s on group 1; B's 10 s are 9 s of each copy on groups 0 and 2 and 1 s of
+  // tokens; D's 8 s divide freely between groups 0 and 1. B on group 2 alone and D 4.5 and 3.5 bring
+  // groups to 9.5, 9.5 and 10.
+  var problem = try PlacementProblem(
+    layers: 1, experts: 4, groups: 3, slotsPerGroup: 3, redundant: 2, work: [5, 6, 10, 8])
+  problem.workPerCopy = [0, 0, 9, 0]
+  problem.replicaChoice = .leastLoaded
+  let placement = ExpertPlacement(groups: 3, hosts: [[[0], [1], [0, 2], [0, 1]]])
+  #expect(PlacementCost(of: placement, in: problem).work == 10)
+  // A copy that has nothing but its own work: on the lowest group alone.
+  problem.work[2] = 9
+  #expect(PlacementCost(of: placement, in: problem).work == 9.5)
+}
+
+/// The least maximum over ways to divide experts among their copies in tenths.
+private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacement) -> Double {
+  var least = Double.infinity
+  func extend(_ expert: Int, _ loads: [Double]) {
+    guard expert < problem.experts else {
+      least = min(least, loads.max() ?? 0)
+      return
+    }
+    let hosts = placement.hosts[0][expert]
+    let (all, fixed) = (problem.work[expert], problem.workPerCopy[expert])
+    for tenths in 0...(hosts.count > 1 ? 10 : 0) {
+      let shares = hosts.count > 1 ? [Double(tenths) / 10, 1 - Double(tenths) / 10] : [1]
+      var next = loads
+      for (group, share) in zip(hosts, shares) where share > 0 {
+        next[group] += fixed + (all - fixed) * share
+      }
+      extend(expert + 1, next)
+    }
+  }
+  extend(0, [Double](repeating: 0, count: problem.groups))
+  return least
+}
+
+@Test func balancedCopiesAreNoSlowerThanEvenOnesAndNearTheBestShares() throws {
+  var random = RandomStream(seed: 3, name: "least loaded")
+  var ratios = 0.0
+  for _ in 0..<40 {
+    let work = (0..<6).map { _ in Double(2 + random.below(10)) }
+    var problem = try PlacementProblem(
+      layers: 1, experts: 6, groups: 3, slotsPerGroup: 3, redundant: 3, work: work)
+    problem.workPerCopy = work.map { $0 * Double(random.below(10)) / 10 }
+    let placement = ExpertPlacement(
+      groups: 3, hosts: [[[0], [1], [2], [0, 1], [1, 2], [2, 0]]])
+    let even = PlacementCost(of: placement, in: problem).work
+    problem.replicaChoice = .leastLoaded
+    let balanced = PlacementCost(of: placement, in: problem).work
+    #expect(balanced <= even + 1e-12)
+    ratios += balanced / leastSlowest(problem, placement)
+  }
+  #expect(ratios < 40 * 1.06, "\(ratios)")
+}
+
 @Test func homeTrafficCountsDistinctGroupsAndNodes() throws {
   var problem = try PlacementProblem(
     layers: 1, experts: 4, groups: 4, groupsPerNode: 2, work: [1, 1, 1, 1])
@@ -101,10 +159,6 @@ private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max
   }
   #expect(uneven == "4 expert groups do not divide into nodes of 3")
   let problem = try pair()
-  let memory = sentence { () throws(PlacementProblemError) in
-    try problem.checkMemory(bytesPerCopy: 10, bytes: 19)
-  }
-  #expect(memory == "2 expert copies on a group need 20 bytes; it has 19")
   var wrong = problem
   wrong.transitions = [1]
   let table = sentence { () throws(PlacementProblemError) in try wrong.check() }

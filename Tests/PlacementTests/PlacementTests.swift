@@ -1,5 +1,6 @@
 import Foundation
 import Placement
+import Statistics
 import StrictYAML
 import Testing
 
@@ -117,4 +118,82 @@ private func problems(_ text: String) throws -> [String] {
       "5:6: expert 0 is nowhere", "5:10: expert 1 is twice on one group",
       "6:6: 'group of expert 0' is 2; it must be from 0 to 1",
     ])
+}
+
+@Test func groupsTradeNamesSoThatFewCopiesMove() {
+  // Groups 0 and 1 have traded all but expert 3; groups 2 and 3 of the other node have not.
+  let current = ExpertPlacement(
+    groups: 4, hosts: [[[0], [0], [1], [1], [2], [2], [3], [3, 0]]])
+  let found = ExpertPlacement(
+    groups: 4, hosts: [[[1], [1], [0], [1], [2], [2], [3], [0, 3]]])
+  let renamed = found.renamed(like: current, groupsPerNode: 2)
+  // Expert 7's copy of the first node is beside experts 2 and 0 as it was found to be; the others of its
+  // group stay, and the order of copies where nothing moves.
+  #expect(renamed.hosts == [[[0], [0], [1], [0], [2], [2], [3], [1, 3]]])
+  func moved(_ placement: ExpertPlacement) -> Int {
+    PlacementMigration(from: current, to: placement, groupsPerNode: 2).copies
+  }
+  #expect(moved(found) == 3 && moved(renamed) == 2)
+  #expect(current.renamed(like: current, groupsPerNode: 2) == current)
+  // Nodes keep their names: all that is in the other node has to move.
+  let away = ExpertPlacement(groups: 2, hosts: [[[1], [0]]])
+  let home = ExpertPlacement(groups: 2, hosts: [[[0], [1]]])
+  #expect(away.renamed(like: home, groupsPerNode: 1) == away)
+  #expect(away.renamed(like: home, groupsPerNode: 2) == home)
+}
+
+@Test func tradedNamesCostNothingAndMoveLess() throws {
+  // Loads that change by up to 5 % have EPLB pack everything anew.
+  var random = RandomStream(seed: 1, name: "changing loads")
+  let base = (0..<10 * 64).map { _ in 1 + random.uniform() }
+  func problem() throws -> PlacementProblem {
+    try PlacementProblem(
+      layers: 10, experts: 64, groups: 8,
+      work: base.map { $0 * (0.95 + 0.1 * random.uniform()) })
+  }
+  let current = ExpertPlacement.eplb(try problem())
+  let next = try problem()
+  let found = ExpertPlacement.eplb(next)
+  let renamed = found.renamed(like: current, groupsPerNode: 8)
+  #expect(
+    PlacementCost(of: renamed, in: next).layerWork == PlacementCost(of: found, in: next).layerWork)
+  func moved(_ placement: ExpertPlacement) -> Int {
+    PlacementMigration(from: current, to: placement, groupsPerNode: 8).copies
+  }
+  #expect(moved(renamed) < moved(found) * 9 / 10)
+}
+
+@Test func onlyProblemsWithNumbersAreSolvedAndBounded() throws {
+  func sentences(_ change: (inout PlacementProblem) -> Void) throws -> Set<String> {
+    var problem = try PlacementProblem(
+      layers: 2, experts: 4, groups: 2, work: [Double](repeating: 1, count: 8))
+    problem.transitions = [Double](repeating: 1, count: 16)
+    change(&problem)
+    var sentences: Set<String> = []
+    let effort = PlacementMethod.Effort(seed: 1, trials: 0)
+    for method in PlacementMethod.allCases {
+      do throws(PlacementProblemError) {
+        _ = try method.place(problem, effort)
+        sentences.insert("placed by \(method)")
+      } catch { sentences.insert(error.sentence) }
+    }
+    do throws(PlacementProblemError) {
+      _ = try PlacementBound(of: problem)
+      sentences.insert("bounded")
+    } catch { sentences.insert(error.sentence) }
+    return sentences
+  }
+  #expect(
+    try sentences { $0.transitions[3] = .nan }
+      == ["transitions has an entry that is negative or no number"])
+  #expect(
+    try sentences { $0.secondsInNode = -1 }
+      == ["seconds for a token has an entry that is negative or no number"])
+  #expect(
+    try sentences { $0.pinned = [.init(layer: 0, expert: 0, group: 2)] }
+      == ["there is no expert 0 in layer 0, or no group 2"])
+  #expect(
+    try sentences {
+      $0.sets = ExpertSets(topK: 1, starts: [0, 1, 2], members: [0, 1], tokens: [1, -1])
+    } == ["the tokens of expert sets has an entry that is negative or no number"])
 }

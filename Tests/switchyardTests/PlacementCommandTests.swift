@@ -160,6 +160,21 @@ struct PlacementCommandTests {
     #expect(process.terminationReason == .uncaughtSignal)
   }
 
+  @Test("MoETuner's second program takes as long whatever its placement is judged by")
+  func moetunerPairs() throws {
+    func note(_ objective: String) throws -> String? {
+      // The first program's solver does not get far; the second needs none on one node.
+      try place(
+        "--method", "moetuner", "--traffic", "transition", "--objective", objective, "--time",
+        "50ms",
+        "--no-bound"
+      ).notes.first { $0.contains("second program") }
+    }
+    let sum = try #require(try note("sum"))
+    #expect(sum.contains("optimal by matching"))
+    #expect(try sum == note("bottleneck"))
+  }
+
   @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
   func nearestCopies() throws {
     func place(_ choice: String) throws -> Placed {
@@ -246,6 +261,30 @@ struct PlacementCommandTests {
     let lines = text.split(separator: "\n")
     #expect(lines.count { $0.hasPrefix(" E one") } == 8 * 64)
     #expect(lines.count { $0.hasPrefix(" L most") } == 8 * 8)
+  }
+
+  @Test("Copies that fit no device wherever they are end nothing that was begun")
+  func memory() throws {
+    // 128 sequences of 64000 tokens x 9216 B take 75.5 GB and weights 2.4 GB of 80 GB; 448 copies more in
+    // each of 8 layers are 448 more of 17.3 MB on each of 8 devices: 7.7 GB. A method that is asked
+    // before says that it knows no redundant experts.
+    try bench.scenario("workload: {context: 64000 tokens}")
+    for method in ["search", "moetuner"] {
+      let sentence = try bench.refusal(
+        of: ["place", "scenario.yaml", "--method", method, "--replicas", "448"]
+          + (method == "search" ? ["--trials", "0"] : []))
+      #expect(sentence.hasPrefix("device 0 would need 85.69 GB of its 80 GB of memory: experts 8"))
+      #expect(sentence.contains("(512 copies x 17.3 MB)"))
+    }
+    #expect(
+      try bench.refusal(
+        "compare", "scenario.yaml", "--placements", "moetuner", "--replicas", "448"
+      ).hasPrefix("placement 'moetuner': device 0 would need 85.69 GB"))
+    #expect(
+      try bench.refusal(
+        "run", "scenario.yaml", "--set", "policies.placement={kind: eplb, redundant: 448}"
+      ).contains("device 0 would need 85.69 GB"))
+    #expect(try bench.contents == ["scenario.yaml"])
   }
 
   @Test("What cannot be placed is refused in a sentence")

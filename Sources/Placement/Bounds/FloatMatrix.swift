@@ -1,5 +1,5 @@
 /// A matrix of Float for tight loops: rows follow one another, each filled up with zeros to a
-/// multiple of eight columns. The one place of this room with unsafe buffers.
+/// multiple of eight columns. Loops over it take rows as pointers.
 final class FloatMatrix {
   let rows: Int
   let columns: Int

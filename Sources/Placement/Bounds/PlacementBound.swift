@@ -1,6 +1,6 @@
 /// What no placement of a problem can cost less than: a proven lower bound, in seconds.
 ///
-///     let bound = PlacementBound(of: problem, threads: 2)
+///     let bound = try PlacementBound(of: problem, threads: 2)
 ///     let gap = found.cost.total / bound.total - 1
 ///
 /// Work is bounded layer by layer (``LoadBound``), traffic pair by pair and level by level: with U the
@@ -47,11 +47,13 @@ public struct PlacementBound: Sendable, Hashable {
   ///   - copies: of each expert, `[layer][expert]`; one each where `nil`.
   ///   - threads: change nothing but the time.
   ///   - cache: of bounds that other problems may share.
+  /// - Throws: ``PlacementProblemError`` where a table or a place is wrong.
   public init(
     of problem: PlacementProblem, copies: [[Int]]? = nil,
     effort: TrafficBound.Effort = TrafficBound.Effort(), threads: Int = 1,
     cache: TrafficBoundCache = TrafficBoundCache()
-  ) {
+  ) throws(PlacementProblemError) {
+    try problem.check()
     meanWork = Self.meanWork(problem).reduce(0, +)
     let isBound = !problem.hasReplicas || (problem.replicaChoice == .even && copies != nil)
     let isNearest =

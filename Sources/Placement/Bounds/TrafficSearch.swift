@@ -19,7 +19,6 @@ final class TrafficSearch {
   private let projection: SpectralProjection
   private let share: Float
   private static let relaxation: Float = 1.6
-  private(set) var iterations = 0
 
   init(_ certificate: TrafficCertificate, effort: TrafficBound.Effort) {
     size = certificate.size
@@ -72,7 +71,6 @@ final class TrafficSearch {
     var (lowest, lowestBefore) = (total, total)
     var isKept = false
     for iteration in 1...max(1, effort.mostIterations) {
-      iterations = iteration
       let isMeasured = iteration % 5 == 0 || iteration == effort.mostIterations
       reflect()
       projection.project(sum, transpose: transpose, to: point)

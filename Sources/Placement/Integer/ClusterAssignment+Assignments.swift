@@ -96,7 +96,7 @@ private struct MemorySearch {
     self.toCome = toCome
     self.fewest = fewest
     self.most = most
-    rounding = max((toCome.max() ?? 0) * 1e-12, .leastNormalMagnitude)
+    rounding = max((seconds.max() ?? 0) * 1e-12, .leastNormalMagnitude)
   }
 
   mutating func run(

@@ -27,7 +27,11 @@ public struct ClusterBalance: Sendable {
   }
 
   public var experts: Int { loads.count }
-  public var mean: Double { loads.reduce(0, +) / Double(clusters) }
+  public var mean: Double { total / Double(clusters) }
+  private var total: Double { loads.reduce(0, +) }
+  /// What counts as none: sums in another order differ in their last digits. A share of all loads,
+  /// so that the unit of loads does not matter.
+  private var rounding: Double { 1e-12 * total }
 
   /// The program's objective for the cluster of each expert. O(experts).
   public func objective(of clusterOfExpert: [Int]) -> Double {
@@ -48,8 +52,6 @@ public struct ClusterBalance: Sendable {
     var best = descended()
     var outcome = ProgramOutcome(
       status: .feasible, method: .search, objective: objective(of: best), bound: lowerBound)
-    // Sums in another order differ in their last digits.
-    let rounding = 1e-12 * (1 + mean * Double(clusters))
     if objective(of: best) <= lowerBound + rounding {
       outcome.status = .optimal
       outcome.method = .bound
@@ -87,7 +89,7 @@ public struct ClusterBalance: Sendable {
       excess = max(excess, least ?? 0)
     }
     var bound = 2 * excess
-    let total = loads.reduce(0, +)
+    let total = total
     if total < 1e15, loads.allSatisfy({ $0 == $0.rounded() }) {
       let rest = Double(Int(total) % clusters)
       bound = max(bound, 2 * rest * (Double(clusters) - rest) / Double(clusters))
@@ -117,8 +119,8 @@ extension ClusterBalance {
       counts[lightest] += 1
     }
     let mean = mean
-    let rounding = 1e-12 * (1 + mean)
-    let least = 1e-9 * (1 + mean)
+    let (rounding, total) = (rounding, total)
+    let least = 1e-9 * total
     /// Whether taking `load` from one cluster to another is better, and does it then.
     func shift(_ load: Double, from: Int, to: Int) -> Bool {
       let left = sums[from] - load
@@ -127,7 +129,7 @@ extension ClusterBalance {
         abs(left - mean) + abs(right - mean) - abs(sums[from] - mean) - abs(sums[to] - mean)
       let squares = left * left + right * right - sums[from] * sums[from] - sums[to] * sums[to]
       guard
-        change < -least || (change <= rounding && squares < -least * (1 + mean))
+        change < -least || (change <= rounding && squares < -least * total)
       else { return false }
       sums[from] = left
       sums[to] = right
@@ -211,7 +213,7 @@ extension ClusterBalance {
       self.order = order
       self.best = best
       mean = balance.mean
-      rounding = 1e-12 * (1 + balance.mean)
+      rounding = balance.rounding
       bestExcess = balance.objective(of: best) / 2
       cluster = [Int](repeating: 0, count: balance.experts)
       sums = [Double](repeating: 0, count: balance.clusters)

@@ -20,11 +20,4 @@ public struct IntegerSolution: Hashable, Sendable {
   public var bound: Double?
   /// The solver's name.
   public var solver: String
-
-  /// How far the objective may be above the optimum, as a share of it; `nil` where unknown.
-  public var gap: Double? {
-    guard let objective, let bound else { return nil }
-    if objective <= bound { return 0 }
-    return objective == 0 ? nil : (objective - bound) / abs(objective)
-  }
 }

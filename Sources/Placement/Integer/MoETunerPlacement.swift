@@ -11,27 +11,14 @@
 ///
 /// Loads are the problem's mean work over windows, transitions its tokens. There are no replicas.
 public struct MoETunerPlacement: Sendable {
-  /// How many experts of a layer a cluster may have.
-  public enum ClusterSizes: String, Hashable, Sendable, CaseIterable {
-    /// Equally many, or sizes that differ by one where experts do not divide.
-    case equal
-    /// One at least and ``PlacementProblem/slotsPerGroup`` at most, as published; experts of all layers
-    /// together are then equally many on every group.
-    case free
-  }
-
   public let placement: ExpertPlacement
   /// `[layer][expert]`
   public let clusterOfExpert: [[Int]]
-  /// The first program of each layer, in seconds of work.
-  public let layerBalances: [ProgramOutcome]
-  /// The first program: the sum over layers.
+  /// The first program, in seconds of work: the sum over layers.
   public let balance: ProgramOutcome
-  /// The second program, in seconds.
+  /// The second program, in seconds. Where no assignment was found that has equally many experts on every
+  /// group, all layers together, it says so, and the placement is the best one without.
   public let assignment: ProgramOutcome
-  /// Whether every group has equally many experts, all layers together. Where no assignment with this
-  /// was found, ``assignment`` says so and the placement is the best one without.
-  public let hasEqualMemory: Bool
 
   /// - Parameters:
   ///   - solver: what to turn to where enumeration and shortest paths do not reach.
@@ -39,10 +26,9 @@ public struct MoETunerPlacement: Sendable {
   /// - Throws: ``PlacementProblemError/misfit(_:)`` where the problem has what MoETuner knows nothing
   ///   of: replicas, pinned or forbidden places, fewer experts than groups.
   public init(
-    _ problem: PlacementProblem, sizes: ClusterSizes = .equal, solver: IntegerSolver? = nil,
-    seconds: Double = 60
+    _ problem: PlacementProblem, solver: IntegerSolver? = nil, seconds: Double = 60
   ) throws(PlacementProblemError) {
-    let balances = try Self.balances(of: problem, sizes: sizes)
+    let balances = try Self.balances(of: problem)
     var clusters: [[Int]] = []
     var outcomes: [ProgramOutcome] = []
     for balance in balances {
@@ -62,19 +48,17 @@ public struct MoETunerPlacement: Sendable {
       groups: problem.groups,
       hosts: zip(clusters, groups).map { clusters, groups in clusters.map { [groups[$0]] } })
     clusterOfExpert = clusters
-    layerBalances = outcomes
     balance = Self.sum(outcomes)
     assignment = outcome
-    hasEqualMemory = Set(program.memory(of: groups)).count <= 1
   }
 
   /// Both programs for any solver to check; the second is about the clusters of ``clusterOfExpert``.
   ///
   /// - Throws: As the initialiser.
   public func programs(
-    for problem: PlacementProblem, sizes: ClusterSizes = .equal
+    for problem: PlacementProblem
   ) throws(PlacementProblemError) -> (balance: IntegerProgram, assignment: IntegerProgram) {
-    let balances = try Self.balances(of: problem, sizes: sizes)
+    let balances = try Self.balances(of: problem)
     return (
       ClusterBalance.program(layers: balances),
       Self.assignment(of: clusterOfExpert, in: problem).program()
@@ -85,8 +69,9 @@ public struct MoETunerPlacement: Sendable {
 extension MoETunerPlacement {
   /// The first program of each layer.
   static func balances(
-    of problem: PlacementProblem, sizes: ClusterSizes
+    of problem: PlacementProblem
   ) throws(PlacementProblemError) -> [ClusterBalance] {
+    try problem.check()
     let (experts, groups) = (problem.experts, problem.groups)
     guard !problem.hasReplicas else { throw .misfit("MoETuner places no redundant experts") }
     guard problem.pinned.isEmpty, problem.forbidden.isEmpty else {
@@ -95,16 +80,12 @@ extension MoETunerPlacement {
     guard experts >= groups else {
       throw .misfit("MoETuner needs an expert for each of \(groups) groups; a layer has \(experts)")
     }
-    let range =
-      switch sizes {
-      case .equal: experts / groups...(experts + groups - 1) / groups
-      case .free: 1...min(problem.slotsPerGroup, experts - groups + 1)
-      }
+    // Equally many experts in each cluster, or numbers that differ by one where experts do not divide.
+    let sizes = experts / groups...(experts + groups - 1) / groups
     let work = problem.meanWork
-    guard work.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw .notANumber("work") }
     return (0..<problem.layers).map {
       ClusterBalance(
-        loads: Array(work[$0 * experts..<($0 + 1) * experts]), clusters: groups, sizes: range)
+        loads: Array(work[$0 * experts..<($0 + 1) * experts]), clusters: groups, sizes: sizes)
     }
   }
 
@@ -129,10 +110,12 @@ extension MoETunerPlacement {
     let sizes = clusters.map { layer in
       (0..<groups).map { cluster in layer.count { $0 == cluster } }
     }
+    // A pair sends alone; the sum objective's seconds are divided among all groups.
+    let senders = problem.objective == .sum ? Double(groups) : 1
     return ClusterAssignment(
       layers: problem.layers, groups: groups, groupsPerNode: problem.groupsPerNode,
-      tokens: tokens, sizes: sizes, secondsInNode: problem.secondsInNode,
-      secondsAcrossNodes: max(problem.secondsInNode, problem.secondsAcrossNodes))
+      tokens: tokens, sizes: sizes, secondsInNode: problem.secondsInNode * senders,
+      secondsAcrossNodes: max(problem.secondsInNode, problem.secondsAcrossNodes) * senders)
   }
 
   private static func sum(_ layers: [ProgramOutcome]) -> ProgramOutcome {

@@ -24,11 +24,4 @@ public struct ProgramOutcome: Hashable, Sendable {
   public var bound: Double
   /// Why there is no proof, where there is none: a sentence.
   public var remark: String?
-
-  /// How far the objective may be above the optimum, as a share of it.
-  public var gap: Double? {
-    guard let objective else { return nil }
-    if objective <= bound { return 0 }
-    return objective == 0 ? nil : (objective - bound) / abs(objective)
-  }
 }

@@ -113,8 +113,13 @@ struct CopyShares {
     return counts.map { $0 / Double(groups) }
   }
 
-  /// Least sum of squares of the groups' loads, which is also the least maximum: expert after expert
-  /// is poured anew over its copies, like water into vessels of unequal height, until nothing moves.
+  /// Expert after expert is poured anew over its copies, like water into vessels of unequal height,
+  /// until nothing moves; the slowest group's mean work falls or stays with every expert.
+  ///
+  /// Without ``PlacementProblem/workPerCopy`` that ends at the least sum of squares of the groups' loads,
+  /// which is also the least maximum. With it a copy that gets nothing costs nothing, so that which
+  /// copies to use is a choice of yes or no, and what is found by taking one expert at a time need not
+  /// be the best.
   private mutating func balance(_ problem: PlacementProblem) {
     let (mean, perCopy) = (problem.meanWork, problem.meanWorkPerCopy)
     for layer in 0..<problem.layers {
@@ -125,15 +130,19 @@ struct CopyShares {
         var moved = 0.0
         for expert in replicated {
           let cell = layer * problem.experts + expert
-          let seconds = mean[cell] - (perCopy.isEmpty ? 0 : perCopy[cell])
+          let seconds = mean[cell]
           guard seconds > 0 else { continue }
+          let fixed = perCopy.isEmpty ? 0 : perCopy[cell]
           let hosts = placement.hosts[layer][expert]
           let former = shares[layer][expert]
-          for (copy, group) in hosts.enumerated() { loads[group] -= seconds * former[copy] }
-          shares[layer][expert] = poured(seconds, over: hosts.map { loads[$0] })
           for (copy, group) in hosts.enumerated() {
-            loads[group] += seconds * shares[layer][expert][copy]
-            moved += seconds * abs(shares[layer][expert][copy] - former[copy])
+            loads[group] -= copySeconds(seconds, fixed, share: former[copy])
+          }
+          let poured = poured(seconds - fixed, over: hosts.map { loads[$0] + fixed })
+          shares[layer][expert] = poured
+          for (copy, group) in hosts.enumerated() {
+            loads[group] += copySeconds(seconds, fixed, share: poured[copy])
+            moved += seconds * abs(poured[copy] - former[copy])
           }
         }
         if moved <= 1e-9 * total { break }
@@ -141,9 +150,14 @@ struct CopyShares {
     }
   }
 
-  /// The shares of `amount` that bring vessels to one level where they reach it.
+  /// The shares of `amount` that bring vessels to one level where they reach it: of nothing, all to the
+  /// lowest.
   private func poured(_ amount: Double, over heights: [Double]) -> [Double] {
     let order = heights.sorted()
+    guard amount > 0 else {
+      let lowest = heights.firstIndex(of: order[0])
+      return heights.indices.map { $0 == lowest ? 1 : 0 }
+    }
     var (sum, level) = (0.0, 0.0)
     for (index, height) in order.enumerated() {
       sum += height

@@ -1,7 +1,8 @@
 /// What a placement costs in seconds of one iteration, and what people look at beside.
 ///
-/// Exact for any replicas: the sum of the parts is what every search, bound and exact method of this
-/// room minimises.
+/// Exact for any replicas and the shares that their copies get: the measure of every method of this
+/// room. Search, exact methods and bounds are about its ``total``; MoETuner's programs and the
+/// baselines minimise something else.
 ///
 /// Home traffic takes a token's own rank to be any group, each as likely: a token whose experts are on
 /// D groups of M nodes makes D (1 - 1/groups) copies that leave its group, of which M (1 - 1/nodes)
@@ -35,7 +36,7 @@ public struct PlacementCost: Sendable, Hashable {
   public var communication: Double {
     transitionSeconds.reduce(0, +) + homeSeconds.reduce(0, +)
   }
-  /// What is minimised.
+  /// What search and exact methods minimise.
   public var total: Double { work + communication }
   /// The mean over layers of ``imbalance``.
   public var meanImbalance: Double {

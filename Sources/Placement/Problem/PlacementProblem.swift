@@ -204,7 +204,7 @@ extension PlacementProblem {
     else { throw .misfit("the work of each copy is of another shape, or more than all work") }
     for (name, table) in [
       ("work", work), ("workPerCopy", workPerCopy), ("transitions", transitions),
-      ("windowWeights", windowWeights),
+      ("windowWeights", windowWeights), ("the tokens of expert sets", sets?.tokens ?? []),
       ("seconds for a token", [secondsInNode, secondsAcrossNodes - secondsInNode]),
     ] {
       guard table.allSatisfy({ $0 >= 0 && $0 < .infinity }) else { throw .notANumber(name) }
@@ -243,20 +243,6 @@ extension PlacementProblem {
       return held.reduce(0, +) == copies && held.allSatisfy { $0 <= slotsPerGroup }
     }
   }
-
-  /// Checks that a group's fullest share of the experts fits its memory.
-  ///
-  /// - Parameters:
-  ///   - bytesPerCopy: of one expert of one layer.
-  ///   - bytes: what a group has for experts.
-  /// - Throws: ``PlacementProblemError/memory(needed:there:copies:)``
-  public func checkMemory(bytesPerCopy: Int, bytes: Int) throws(PlacementProblemError) {
-    let copies = layers * slotsPerGroup
-    let (needed, isTooMuch) = copies.multipliedReportingOverflow(by: bytesPerCopy)
-    guard !isTooMuch, needed <= bytes else {
-      throw .memory(needed: isTooMuch ? .max : needed, there: bytes, copies: copies)
-    }
-  }
 }
 
 /// What a copy costs that gets a share of an expert's tokens: `fixed` whatever the share, unless it is
@@ -272,6 +258,7 @@ public enum ReplicaChoice: String, Hashable, Sendable, CaseIterable {
   /// A copy on the token's group, else one of its node, else any; among equally near ones the group's
   /// number says which (`nearestCopy` of `Traces`).
   case nearest
-  /// Shares that make the slowest group as fast as possible.
+  /// Shares that balance the groups' mean work over windows: the slowest as fast as can be where copies
+  /// have no work of their own (``PlacementProblem/workPerCopy``), else by taking one expert at a time.
   case leastLoaded = "least-loaded"
 }

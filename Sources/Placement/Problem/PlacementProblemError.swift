@@ -6,7 +6,6 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
   case redundantCopies(Int, most: Int)
   case tableSize(String, found: Int, wanted: Int)
   case notANumber(String)
-  case memory(needed: Int, there: Int, copies: Int)
   case contradictoryPlaces(PlacementProblem.Place)
   case shortTrace(requests: Int, tokens: Int, choices: Int, experts: Int)
   case emptyPart(share: Double, requests: Int, tokens: Int)
@@ -25,8 +24,6 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
     case .tableSize(let name, let found, let wanted):
       "\(name) has \(found) entries; \(wanted) (or a multiple) are needed"
     case .notANumber(let name): "\(name) has an entry that is negative or no number"
-    case .memory(let needed, let there, let copies):
-      "\(copies) expert copies on a group need \(needed) bytes; it has \(there)"
     case .contradictoryPlaces(let place):
       "expert \(place.expert) of layer \(place.layer) cannot be placed: pinned and forbidden places "
         + "leave it no group (group \(place.group))"

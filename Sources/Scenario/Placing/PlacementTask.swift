@@ -147,6 +147,30 @@ public struct PlacementTask: Sendable {
     try scenario.placing(study.placement(of: placement), scenario.workload, choice: .even).memory
   }
 
+  /// Refuses, before anything is searched for, copies that fit no device's memory wherever they are: some
+  /// group holds no fewer than all layers' copies over the groups, rounded up.
+  ///
+  /// - Throws: ``ServingError/doesNotFit(_:)``
+  public func checkMemory() throws(ServingError) {
+    let (copies, experts, groups) = (profiled.copies, profiled.experts, profiled.groups)
+    // A prediction layer takes the last layer's copies once more, of which a group may then have fewer.
+    guard copies % groups == 0 || scenario.workload.speculation == nil else { return }
+    var next = 0
+    let hosts = (0..<profiled.layers).map { _ in
+      (0..<experts).map { expert in
+        let first = next
+        next += copies * (expert + 1) / experts - copies * expert / experts
+        return (first..<next).map { $0 % groups }
+      }
+    }
+    do throws(ServingError) {
+      _ = try memory(of: ExpertPlacement(groups: groups, hosts: hosts))
+    } catch {
+      // These copies in a row stand for all placements; what else is wrong with them is not of all.
+      if case .doesNotFit = error { throw error }
+    }
+  }
+
   /// The same where the scenario's own policy chose the placement.
   func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
     var workload = scenario.workload

@@ -234,6 +234,7 @@ extension ScenarioReader {
     effort.threads = 1
     do {
       let task = try PlacementTask(scenario, question)
+      try task.checkMemory()
       let answer = try choice.method.place(task.profiled, effort)
       let placed = try task.scenario(with: answer.placement)
       guard choice.method != .random else { return placed }

@@ -9,8 +9,11 @@ import Units
 /// Experts that are placed anew while a run goes on, by what its last iterations asked of them.
 ///
 /// After every `every` iterations a method balances the devices' work as the counts of these iterations
-/// have it (traffic is not known from counts). The copies that have to move travel beside the next
-/// iteration's own exchanges, and from the iteration after that on tokens go where experts then live.
+/// have it (traffic is not known from counts). What it found moves where the devices' work gets less by
+/// more, over the `every` iterations until experts may move again, than moving takes with the network to
+/// itself; layers that would not gain stay. Groups of a node that are alike trade names so that few
+/// copies move. They travel beside the next iteration's own exchanges, and from the iteration after that
+/// on tokens go where experts then live.
 public struct OnlinePlacement: Hashable, Sendable {
   /// Iterations, warm-up among them.
   public var every: Int
@@ -32,6 +35,8 @@ public struct OnlinePlacement: Hashable, Sendable {
 public struct ReplacementTally: Hashable, Sendable {
   /// How often experts moved.
   public var moves = 0
+  /// How often they could have lived better, but not by as much as moving takes.
+  public var declined = 0
   public var copies = 0
   public var bytes = Bytes.zero
   /// The slowest devices' work in an iteration, by the counts that each move was decided by: before and
@@ -86,7 +91,7 @@ struct OnlinePlacer {
     iterations = [Int](repeating: 0, count: windows)
   }
 
-  /// Counts an iteration; a move where it is time for one and something would move.
+  /// Counts an iteration; a move where it is time for one and it would pay.
   ///
   /// - Parameter current: Where experts live now.
   mutating func next(
@@ -108,7 +113,7 @@ struct OnlinePlacer {
     } catch { throw .execution("experts cannot be placed anew: \(error.sentence)") }
   }
 
-  private func decide(
+  private mutating func decide(
     from current: ExpertPlacement
   ) throws(PlacementProblemError) -> Move? {
     let cells = tokens.count / iterations.count
@@ -124,13 +129,38 @@ struct OnlinePlacer {
     let effort = PlacementMethod.Effort(seed: seed, trials: policy.trials)
     let answer = try policy.method.place(problem, from: current, effort)
     let before = PlacementCost(of: current, in: problem)
-    guard answer.cost.total < before.total else { return nil }
+    let (placement, after) = gaining(answer, over: before, from: current, problem)
     let migration = PlacementMigration(
-      from: current, to: answer.placement, groupsPerNode: study.groupsPerNode)
-    guard migration.copies > 0 else { return nil }
+      from: current, to: placement, groupsPerNode: study.groupsPerNode)
+    guard after.total < before.total, migration.copies > 0 else { return nil }
+    let gain = (before.total - after.total) * Double(policy.every)
+    guard gain > study.migration(from: current, to: placement).time.value else {
+      tally.declined += 1
+      return nil
+    }
     return Move(
-      placement: study.placement(of: answer.placement), migration: migration,
-      secondsBefore: before.total, secondsAfter: answer.cost.total)
+      placement: study.placement(of: placement), migration: migration,
+      secondsBefore: before.total, secondsAfter: after.total)
+  }
+
+  /// What was found for those layers that gain by it, which are by themselves as no traffic is known, with
+  /// as few copies elsewhere than now as names of groups allow.
+  private func gaining(
+    _ answer: PlacementAnswer, over before: PlacementCost, from current: ExpertPlacement,
+    _ problem: PlacementProblem
+  ) -> (placement: ExpertPlacement, cost: PlacementCost) {
+    var (placement, cost) = (answer.placement, answer.cost)
+    if study.groupsOfNodeAreAlike {
+      let renamed = placement.renamed(like: current, groupsPerNode: study.groupsPerNode)
+      let costOfRenamed = PlacementCost(of: renamed, in: problem)
+      // Which copy is nearest may hang on the groups' numbers.
+      if costOfRenamed.total <= cost.total { (placement, cost) = (renamed, costOfRenamed) }
+    }
+    let gains = zip(cost.layerWork, before.layerWork).map { $0 < $1 }
+    placement = ExpertPlacement(
+      groups: placement.groups,
+      hosts: gains.indices.map { gains[$0] ? placement.hosts[$0] : current.hosts[$0] })
+    return (placement, PlacementCost(of: placement, in: problem))
   }
 
   /// Notes a move that is on its way; one that a run ends before is none.

@@ -146,6 +146,19 @@ public struct PlacementStudy: Sendable {
       bandwidthInNode, network.port.effectiveBandwidth * (Double(network.cardCount) / devices))
   }
 
+  /// Whether it is all the same which of a node's groups is which: every pair of them has the same way
+  /// between them, and none changes while others do not.
+  var groupsOfNodeAreAlike: Bool {
+    guard deployment.fabric.changes.isEmpty, !deployment.fabric.topology.joinsDevices else {
+      return false
+    }
+    switch deployment.cluster.node.scaleUp.kind {
+    case .switched, .mesh, .planes: return true
+    // Neighbours are nearer, or those of one socket.
+    case .grid, .host: return false
+    }
+  }
+
   /// All slices of one expert.
   var bytesPerCopy: Bytes {
     let slices = deployment.parallelism.experts.tensor

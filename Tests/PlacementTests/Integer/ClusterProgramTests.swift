@@ -1,6 +1,7 @@
-import Placement
 import Statistics
 import Testing
+
+@testable import Placement
 
 private let solvers = IntegerSolver.Kind.allCases.compactMap { try? IntegerSolver.installed([$0]) }
 
@@ -60,18 +61,49 @@ private func allClusters(_ experts: Int, _ clusters: Int, _ sizes: ClosedRange<I
 @Test func theBestClustersAreThoseOfBruteForce() {
   for (clusters, sizes) in [(2, 1...5), (2, 3...3), (3, 1...4), (3, 2...2), (4, 1...2)] {
     let all = allClusters(6, clusters, sizes)
-    for seed in 0..<10 as Range<UInt64> {
-      let loads = loads(6, below: seed % 2 == 0 ? 10 : 1000, seed: seed)
+    for seed in 0..<20 as Range<UInt64> {
+      // Tokens, and seconds however short.
+      let unit = seed < 10 ? 1 : 1.3e-12
+      let loads = loads(6, below: seed % 2 == 0 ? 10 : 1000, seed: seed).map { $0 * unit }
       let balance = ClusterBalance(loads: loads, clusters: clusters, sizes: sizes)
       let best = all.map(balance.objective(of:)).min() ?? -1
       let (found, outcome) = balance.solve()
       #expect(outcome.status == .optimal)
-      #expect(abs(balance.objective(of: found) - best) < 1e-9)
-      #expect(balance.lowerBound <= best + 1e-9)
-      #expect(outcome.bound <= best + 1e-9)
+      #expect(abs(balance.objective(of: found) - best) < 1e-9 * unit)
+      #expect(balance.lowerBound <= best + 1e-9 * unit)
+      #expect(outcome.bound <= best + 1e-9 * unit)
       #expect((0..<clusters).allSatisfy { name in sizes.contains(found.count { $0 == name }) })
     }
   }
+}
+
+@Test func theUnitOfLoadsDoesNotChangeTheClusters() {
+  for seed in 0..<20 as Range<UInt64> {
+    let loads = loads(12, below: 1_000_000, seed: seed).map { $0 + 0.31 }
+    let balance = ClusterBalance(loads: loads, clusters: 3, sizes: 4...4)
+    let (descended, found) = (balance.descended(), balance.solve())
+    for exponent in [-60, -40, -30, 30] {
+      // Powers of two, so that nothing rounds in another way.
+      let unit = Double(sign: .plus, exponent: exponent, significand: 1)
+      let scaled = ClusterBalance(
+        loads: loads.map { $0 * unit }, clusters: 3, sizes: 4...4)
+      let other = scaled.solve()
+      #expect(scaled.descended() == descended)
+      #expect(other.clusterOfExpert == found.clusterOfExpert)
+      #expect(other.outcome.status == .optimal && other.outcome.method == found.outcome.method)
+      #expect(other.outcome.objective == found.outcome.objective.map { $0 * unit })
+    }
+  }
+}
+
+@Test func equalMemoryMayBeAllThatCosts() {
+  // Groups of 3 experts each must part what 5 tokens would keep together; memory aside nothing moves.
+  let problem = ClusterAssignment(
+    layers: 2, groups: 2, tokens: [5, 0, 0, 0], sizes: [[1, 2], [1, 2]], secondsInNode: 1,
+    secondsAcrossNodes: 1)
+  let (groups, outcome) = problem.solve()
+  #expect(groups.map(problem.memory(of:)) == [3, 3])
+  #expect(outcome.status == .optimal && outcome.objective == 5)
 }
 
 @Test func severalHeavyExpertsAreInTheBound() {

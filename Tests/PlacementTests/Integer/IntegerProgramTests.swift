@@ -217,7 +217,6 @@ func solversFindTheOptimumOfATinyProgram() throws {
       #expect(solution.status == .optimal)
       #expect(solution.objective == 2.125)
       #expect(solution.bound == 2.125)
-      #expect(solution.gap == 0)
       #expect(solution.values == [0, 1, 0.25])
       #expect(solution.solver == solver.kind.rawValue)
     }
