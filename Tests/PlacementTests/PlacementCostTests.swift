@@ -81,6 +81,12 @@ private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max
   #expect(isNear(cost.acrossNodesSeconds, 50))
   #expect(isNear(cost.inNodeSeconds, 7))
   #expect(isNear(cost.total, 1 + 57))
+  // Where each group gets a copy of its own, half of all 16 are for the other node.
+  problem.sendsOnceToNode = false
+  let flat = PlacementCost(of: placement, in: problem)
+  #expect(isNear(flat.acrossNodesSeconds, 80))
+  #expect(isNear(flat.inNodeSeconds, 4))
+  #expect(isNear(flat.total, 1 + 84))
 }
 
 @Test func impossibleProblemsAreRefusedWithASentence() throws {

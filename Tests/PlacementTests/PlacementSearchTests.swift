@@ -229,9 +229,11 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
   }
 }
 
-@Test func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations() throws {
+@Test(arguments: [true, false])
+func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(once: Bool) throws {
   var random = RandomStream(seed: 5, name: "swaps")
-  let problem = try randomHomeProblem(seed: 5)
+  var problem = try randomHomeProblem(seed: 5)
+  problem.sendsOnceToNode = once
   let tables = SearchTables(
     problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
   let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))

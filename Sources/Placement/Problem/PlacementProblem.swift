@@ -54,9 +54,8 @@ public struct PlacementProblem: Sendable {
 
   /// How a token chooses among copies.
   public var replicaChoice = ReplicaChoice.even
-  /// Of home traffic to the nearest copies: whether a token goes once to each other node and is passed on
-  /// there, or once to each group of it. Where copies do not depend on where tokens come from, seconds for
-  /// a token say it: equal ones where each group gets its own.
+  /// Of home traffic: whether a token goes once to each other node and is passed on there, or once to
+  /// each group of it that has any of its experts.
   public var sendsOnceToNode = true
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
@@ -85,7 +84,8 @@ public struct PlacementProblem: Sendable {
     /// ExFlow): reads ``PlacementProblem/transitions``.
     case transition
     /// A token returns to its own rank after every layer; it goes once to each other group that has
-    /// any of its experts, and once to each other node (DeepEP): reads ``PlacementProblem/sets``.
+    /// any of its experts, and once to each other node (DeepEP) or not
+    /// (``PlacementProblem/sendsOnceToNode``): reads ``PlacementProblem/sets``.
     case home
     /// The sum of the two.
     case both
