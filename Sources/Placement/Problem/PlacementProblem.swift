@@ -109,29 +109,36 @@ public struct PlacementProblem: Sendable {
     layers: Int, experts: Int, groups: Int, groupsPerNode: Int? = nil, slotsPerGroup: Int? = nil,
     redundant: Int = 0, work: [Double], windowWeights: [Double]? = nil
   ) throws(PlacementProblemError) {
-    guard layers > 0, experts > 0, groups > 0, redundant >= 0 else {
+    guard layers > 0, experts > 0, groups > 0 else {
       throw .empty(layers: layers, experts: experts, groups: groups)
     }
     let groupsPerNode = groupsPerNode ?? groups
     guard groupsPerNode > 0, groups % groupsPerNode == 0 else {
       throw .unevenNodes(groups: groups, groupsPerNode: groupsPerNode)
     }
+    guard (0...experts * (groups - 1)).contains(redundant) else {
+      throw .redundantCopies(redundant, most: experts * (groups - 1))
+    }
     let copies = experts + redundant
     let slots = slotsPerGroup ?? (copies + groups - 1) / groups
     guard slots * groups >= copies else {
       throw .tooFewSlots(copies: copies, groups: groups, slots: slots)
     }
-    guard slots <= experts, copies <= experts * groups else {
-      throw .redundantCopies(redundant, most: experts * (groups - 1))
-    }
+    guard slots <= experts else { throw .tooManySlots(slots, experts: experts) }
     guard !work.isEmpty, work.count % (layers * experts) == 0 else {
-      throw .tableSize("work", found: work.count, wanted: layers * experts)
+      throw .tableSize(
+        "work", found: work.count, wanted: layers * experts, allowsMultiples: true)
     }
     let windows = work.count / (layers * experts)
     let weights = windowWeights ?? [Double](repeating: 1, count: windows)
     let sum = weights.reduce(0, +)
     guard weights.count == windows, sum > 0 else {
       throw .tableSize("windowWeights", found: weights.count, wanted: windows)
+    guard weights.allSatisfy({ $0 >= 0 && $0 < .infinity }) else {
+      throw .notANumber("windowWeights")
+    }
+    let sum = weights.reduce(0, +)
+    guard sum > 0, sum < .infinity else { throw .windowWeights(sum: sum) }
     }
     self.layers = layers
     self.experts = experts
