@@ -208,7 +208,7 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
       try PlacementSearch(seed: UInt64($0), trials: $0 * 50).run(problem)
     }
     let chosen = outcomes[PlacementSearch.best(of: outcomes)].cost
-    let least = try #require(outcomes.map(\.cost.total).min())
+    let least = try #require(outcomes.map(\.cheapest).min())
     #expect(chosen.total <= least * (problem.traffic == .transition ? 1 : 1.0025))
     #expect(
       outcomes.allSatisfy {
@@ -264,3 +264,28 @@ func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(once: Bool)
   let found = try PlacementSearch(trials: 3000).run(problem)
   #expect(found.cost.groupsPerToken == 1)
 }
+@Test func balanceCostsItsPriceOnceOverSeveralSearches() throws {
+  let problem = try randomHomeProblem(seed: 3)
+  let placement = ExpertPlacement.random(problem, seed: 1)
+  /// Of a search whose cheapest placement costs `cheapest`, and which took another for its balance.
+  func outcome(work: Double, home: Double, cheapest: Double) -> PlacementSearch.Outcome {
+    var cost = PlacementCost(of: placement, in: problem)
+    (cost.layerWork, cost.transitionSeconds, cost.homeSeconds) = ([work], [], [home])
+    return PlacementSearch.Outcome(
+      placement: placement, cost: cost, startCost: nil, trials: 1, cheapest: cheapest,
+      weighsBalance: true)
+  }
+  // 1002 is within 0.25 % of 1000, and 1004 of 1002: but 1004 is 0.4 % above what was found.
+  let outcomes = [
+    outcome(work: 500, home: 502, cheapest: 1000), outcome(work: 400, home: 604, cheapest: 1002),
+  ]
+  #expect(PlacementSearch.best(of: outcomes) == 0)
+  let near = [
+    outcome(work: 500, home: 501, cheapest: 1000), outcome(work: 400, home: 602, cheapest: 1001),
+  ]
+  #expect(PlacementSearch.best(of: near) == 1)
+  // A search says what the cheapest of its own was.
+  let found = try PlacementSearch(seed: 2, trials: 2000).run(problem)
+  #expect(found.cheapest <= found.cost.total && found.cost.total <= found.cheapest * 1.0025)
+}
+

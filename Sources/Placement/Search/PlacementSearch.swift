@@ -62,7 +62,10 @@ public struct PlacementSearch: Sendable {
     public var startCost: PlacementCost?
     /// Trials of annealing of all chains, the pilot's included.
     public var trials: Int
-    fileprivate var weighsBalance: Bool
+    /// Seconds of the cheapest placement that the search ended at: no more than of the one it took, which
+    /// may be better balanced.
+    var cheapest: Double
+    var weighsBalance: Bool
   }
 
   /// Where searches of a problem begin: the cheapest quick start after some passes of descent. At 64
@@ -148,7 +151,7 @@ public struct PlacementSearch: Sendable {
       found.append(
         Outcome(
           placement: placement, cost: cost, startCost: startCost, trials: trials,
-          weighsBalance: tables.weighsBalance))
+          cheapest: cost.total, weighsBalance: tables.weighsBalance))
     }
     if let start, let startCost { add(start, startCost) }
     if problem.hasReplicas, problem.replicaChoice != .even, movableLayers == nil,
@@ -163,12 +166,15 @@ public struct PlacementSearch: Sendable {
       state.place(candidate)
       add(state.placement, PlacementCost(of: state.placement, in: problem))
     }
-    return found[Self.best(of: found)]
+    var best = found[Self.best(of: found)]
+    best.cheapest = found.map(\.cheapest).min() ?? best.cheapest
+    return best
   }
 
   /// Which of some outcomes of one problem, at least one, to take: by the exact measure the cheapest, of
-  /// equal ones the first. Where balance is looked for, of those that cost 0.25 % more at most, and no more
-  /// than the given start, the one that is cheapest when work weighs twice.
+  /// equal ones the first. Where balance is looked for, of those that cost 0.25 % more at most than the
+  /// cheapest placement of any of the searches, and no more than the given start, the one that is cheapest
+  /// when work weighs twice.
   public static func best(of outcomes: [Outcome]) -> Int {
     func first(_ indices: [Int], by measure: (PlacementCost) -> Double) -> Int {
       indices.reduce(indices[0]) {
@@ -178,8 +184,9 @@ public struct PlacementSearch: Sendable {
     let cheapest = first(Array(outcomes.indices)) { $0.total }
     let outcome = outcomes[cheapest]
     guard outcome.weighsBalance else { return cheapest }
-    let most = min(
-      outcome.cost.total * priceOfBalance, outcome.startCost?.total ?? .infinity)
+    // What outcomes were themselves taken for costs up to as much more: their own prices do not add up.
+    let least = outcomes.map(\.cheapest).min() ?? outcome.cost.total
+    let most = min(least * priceOfBalance, outcome.startCost?.total ?? .infinity)
     let near = outcomes.indices.filter { outcomes[$0].cost.total <= most }
     return first([cheapest] + near) { $0.total + (balancingWorkWeight - 1) * $0.work }
   }
