@@ -131,15 +131,14 @@ public struct PlacementProblem: Sendable {
     }
     let windows = work.count / (layers * experts)
     let weights = windowWeights ?? [Double](repeating: 1, count: windows)
-    let sum = weights.reduce(0, +)
-    guard weights.count == windows, sum > 0 else {
+    guard weights.count == windows else {
       throw .tableSize("windowWeights", found: weights.count, wanted: windows)
+    }
     guard weights.allSatisfy({ $0 >= 0 && $0 < .infinity }) else {
       throw .notANumber("windowWeights")
     }
     let sum = weights.reduce(0, +)
     guard sum > 0, sum < .infinity else { throw .windowWeights(sum: sum) }
-    }
     self.layers = layers
     self.experts = experts
     self.groups = groups
@@ -231,23 +230,6 @@ extension PlacementProblem {
     }
     if let both = pinned.first(where: { forbidden.contains($0) }) {
       throw .contradictoryPlaces(both)
-    }
-  }
-
-  /// Whether a placement is one of those that the problem is about: of its shape, with its copies, each
-  /// expert's on different groups, and no group with more than its slots.
-  public func admits(_ placement: ExpertPlacement) -> Bool {
-    guard placement.layers == layers, placement.experts == experts, placement.groups == groups
-    else { return false }
-    return placement.hosts.allSatisfy { layer in
-      var held = [Int](repeating: 0, count: groups)
-      for expert in layer {
-        guard !expert.isEmpty, Set(expert).count == expert.count,
-          expert.allSatisfy((0..<groups).contains)
-        else { return false }
-        for group in expert { held[group] += 1 }
-      }
-      return held.reduce(0, +) == copies && held.allSatisfy { $0 <= slotsPerGroup }
     }
   }
 

@@ -195,7 +195,8 @@ final class SearchTables: @unchecked Sendable {
     }
     // Each pin takes a copy of its own.
     var taken = Set<Int>()
-    for place in problem.pinned {
+    for (index, place) in problem.pinned.enumerated() {
+      if problem.pinned[..<index].contains(place) { continue }
       let copy = (place.layer * items..<(place.layer + 1) * items).first {
         expertOf[$0] == place.expert && !taken.contains($0)
       }
