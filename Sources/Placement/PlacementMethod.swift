@@ -69,12 +69,23 @@ public struct PlacementAnswer: Sendable {
 
 extension PlacementMethod {
   /// - Parameter current: Search returns nothing that costs more.
-  /// - Throws: ``PlacementProblemError`` where a table or a place is wrong, or the method cannot solve the
-  ///   problem.
+  /// - Throws: ``PlacementProblemError`` where a table or a place is wrong, the method cannot solve the
+  ///   problem, or knows nothing of places that it must keep.
   public func place(
     _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort
   ) throws(PlacementProblemError) -> PlacementAnswer {
     try problem.check()
+    let answer = try answer(to: problem, from: current, effort)
+    if let objection = problem.objection(to: answer.placement) {
+      throw .misfit(
+        "\(rawValue) does not place experts as they must be: \(objection); use search")
+    }
+    return answer
+  }
+
+  private func answer(
+    to problem: PlacementProblem, from current: ExpertPlacement?, _ effort: Effort
+  ) throws(PlacementProblemError) -> PlacementAnswer {
     switch self {
     case .search:
       return PlacementAnswer(try effort.search.run(problem, from: current))

@@ -35,13 +35,16 @@ func theExactPlacementIsTheBestOfAll(
 ) throws {
   // Experts, groups, groups of a node, slots.
   for (experts, groups, node, slots) in [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1)] {
-    let problem = try boundProblem(
+    var problem = try boundProblem(
       seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
-    let exact = try ExactPlacement(of: problem)
-    let best = enumerated(problem)
-    #expect(abs(exact.cost.total - best) < 1e-12 * best)
+    for once in traffic == .transition ? [true] : [true, false] {
+      problem.sendsOnceToNode = once
+      let exact = try ExactPlacement(of: problem)
+      let best = enumerated(problem)
+      #expect(abs(exact.cost.total - best) < 1e-12 * best)
+    }
   }
 }
 
@@ -85,14 +88,17 @@ func theBoundIsBelowTheOptimum(
 ) throws {
   for (experts, groups, node, slots) in [(6, 3, 3, 2), (6, 2, 1, 3), (4, 4, 2, 1), (5, 2, 2, 3)] {
     for seed in 0..<3 {
-      let problem = try boundProblem(
+      var problem = try boundProblem(
         seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
         windows: windows, traffic: traffic, objective: objective)
-      let exact = try ExactPlacement(of: problem)
-      let bound = try PlacementBound(of: problem)
-      #expect(bound.total <= exact.cost.total * (1 + 1e-12))
-      #expect(bound.total > 0.5 * exact.cost.total)
-      #expect(!bound.isOfChosenCopies)
+      for once in traffic == .transition ? [true] : [true, false] {
+        problem.sendsOnceToNode = once
+        let exact = try ExactPlacement(of: problem)
+        let bound = try PlacementBound(of: problem)
+        #expect(bound.total <= exact.cost.total * (1 + 1e-12))
+        #expect(bound.total > 0.5 * exact.cost.total)
+        #expect(!bound.isOfChosenCopies)
+      }
     }
   }
 }

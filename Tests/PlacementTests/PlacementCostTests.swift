@@ -139,6 +139,12 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   #expect(isNear(cost.acrossNodesSeconds, 50))
   #expect(isNear(cost.inNodeSeconds, 7))
   #expect(isNear(cost.total, 1 + 57))
+  // Where each group gets a copy of its own, half of all 16 are for the other node.
+  problem.sendsOnceToNode = false
+  let flat = PlacementCost(of: placement, in: problem)
+  #expect(isNear(flat.acrossNodesSeconds, 80))
+  #expect(isNear(flat.inNodeSeconds, 4))
+  #expect(isNear(flat.total, 1 + 84))
 }
 
 @Test func impossibleProblemsAreRefusedWithASentence() throws {
@@ -162,7 +168,28 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   var wrong = problem
   wrong.transitions = [1]
   let table = sentence { () throws(PlacementProblemError) in try wrong.check() }
-  #expect(table == "transitions has 1 entries; 4 (or a multiple) are needed")
+  #expect(table == "transitions has 1 entry; 4 are needed")
+  func refused(
+    slots: Int? = nil, redundant: Int = 0, work: Int = 2, weights: [Double]? = nil
+  ) -> String? {
+    sentence { () throws(PlacementProblemError) in
+      _ = try PlacementProblem(
+        layers: 1, experts: 2, groups: 3, slotsPerGroup: slots, redundant: redundant,
+        work: Array(repeating: 1, count: work), windowWeights: weights)
+    }
+  }
+  #expect(
+    refused(slots: 3)
+      == "3 slots of an expert group for 2 experts in a layer, of which it holds one copy each at most"
+  )
+  #expect(refused(redundant: 5) == "5 redundant experts in a layer; 0 to 4 are possible here")
+  #expect(refused(redundant: -1) == "-1 redundant experts in a layer; 0 to 4 are possible here")
+  #expect(refused(work: 3) == "work has 3 entries; 2 (or a multiple) are needed")
+  #expect(refused(weights: [1, 1]) == "windowWeights has 2 entries; 1 is needed")
+  #expect(refused(weights: [0]) == "windowWeights add up to 0.0; it must be a number above 0")
+  #expect(
+    refused(work: 4, weights: [2, -1]) == "windowWeights has an entry that is negative or no number"
+  )
 }
 
 @Test func portsCarryWhatMovesAndWhatComesBack() throws {

@@ -8,7 +8,7 @@ extension ExpertPlacement {
   /// groups are packed to nodes, each node gives its redundant copies to its most loaded experts, and
   /// packs its copies to its groups. Otherwise the same globally, as if there were one node. Packing
   /// is heaviest first to the lightest with room. Unlike DeepSeek's, copies of an expert never meet
-  /// on a group. Pinned and forbidden places are not heeded.
+  /// on a group. Pinned and forbidden places are not heeded, nor are copies spread over nodes.
   ///
   /// deepseek-ai/EPLB at d52c72d, `rebalance_experts`. O(layers x copies x (groups + experts)).
   ///
@@ -59,7 +59,8 @@ extension ExpertPlacement {
   static func packed(
     _ work: ArraySlice<Double>, copies: Int, groups: Range<Int>, slots: Int
   ) -> [[Int]] {
-    let counts = replicaCounts(work: work, copies: copies, most: groups.count)
+    let counts = replicaCounts(
+      work: work, copies: copies, most: [Int](repeating: groups.count, count: work.count))
     let owners = counts.indices.flatMap { Array(repeating: $0, count: counts[$0]) }
     let packing = BalancedPacking(
       weights: owners.map { work[work.startIndex + $0] / Double(counts[$0]) }, owners: owners,

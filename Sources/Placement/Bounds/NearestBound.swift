@@ -40,6 +40,7 @@ struct NearestBound {
         to: gatherings.map { $0.question(slots: slots, effort) }, threads: threads
       ).map(\.kept)
     }
+    let price = HomePrice(problem)
     homeSeconds = (0..<problem.layers).map { layer in
       let own = gatherings[layer]
       let groups = own.distinct(kept: kept[0][layer], slots: slots[0])
@@ -59,8 +60,7 @@ struct NearestBound {
           beyond = max(own.visits(selections: away, slots: slots[0]), groups - min(most, near))
         }
       }
-      return max(0, left) * problem.secondsInNode
-        + max(0, beyond) * (problem.secondsAcrossNodes - problem.secondsInNode)
+      return price.seconds(left: max(0, left), crossing: max(0, beyond))
     }
   }
 

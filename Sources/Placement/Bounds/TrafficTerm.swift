@@ -128,12 +128,10 @@ extension TrafficTerm {
     let diagonal = traffic.max() ?? 0
     for index in 0..<table.size { traffic[index * table.size + index] = diagonal }
     let node = problem.slotsPerGroup * problem.groupsPerNode
-    let (inside, across) = (problem.secondsInNode, problem.secondsAcrossNodes)
-    let groupsLeft = 1 - 1 / Double(problem.groups)
-    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    let price = HomePrice(problem)
     let levels: [Level] = [
-      (problem.slotsPerGroup, groupsLeft * inside, 1),
-      (node, nodesLeft * max(0, across - inside), Double(problem.groupsPerNode)),
+      (problem.slotsPerGroup, price.perGroup, 1),
+      (node, price.perNode, Double(problem.groupsPerNode)),
     ]
     return levels.map { level in
       TrafficTerm(

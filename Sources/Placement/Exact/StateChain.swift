@@ -128,8 +128,7 @@ struct LayerCost {
       seconds += problem.windowWeights[window] * (loads.max() ?? 0)
     }
     guard problem.countsSets, let sets = problem.sets else { return seconds }
-    let groupsLeft = 1 - 1 / Double(problem.groups)
-    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    let price = HomePrice(problem)
     for set in sets.starts[layer]..<sets.starts[layer + 1] {
       var (groups, nodes): (UInt64, UInt64) = (0, 0)
       for member in sets.members[set * sets.topK..<(set + 1) * sets.topK] {
@@ -137,10 +136,10 @@ struct LayerCost {
         groups |= 1 << UInt64(group)
         nodes |= 1 << UInt64(problem.node(ofGroup: group))
       }
-      let across = Double(nodes.nonzeroBitCount) * nodesLeft
-      let inside = Double(groups.nonzeroBitCount) * groupsLeft - across
       seconds +=
-        sets.tokens[set] * (across * problem.secondsAcrossNodes + inside * problem.secondsInNode)
+        sets.tokens[set]
+        * price.seconds(
+          groups: Double(groups.nonzeroBitCount), nodes: Double(nodes.nonzeroBitCount))
     }
     return seconds
   }

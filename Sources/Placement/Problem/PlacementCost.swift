@@ -6,7 +6,8 @@
 ///
 /// Home traffic takes a token's own rank to be any group, each as likely: a token whose experts are on
 /// D groups of M nodes makes D (1 - 1/groups) copies that leave its group, of which M (1 - 1/nodes)
-/// cross to another node; the others move inside a node, the received one being passed on there.
+/// cross to another node where it is sent once to each, the others being passed on there, and
+/// D (1 - 1/nodes) where each group gets its own (``PlacementProblem/sendsOnceToNode``).
 /// Where experts have copies, a token takes those of their shares, each independently; of the nearest ones
 /// those of its own rank's group (``NearestVisits``).
 public struct PlacementCost: Sendable, Hashable {
@@ -114,8 +115,7 @@ public struct PlacementCost: Sendable, Hashable {
     _ sets: ExpertSets, _ shares: CopyShares, _ problem: PlacementProblem
   ) {
     var (total, distinctGroups, distinctNodes) = (0.0, 0.0, 0.0)
-    let groupsLeft = 1 - 1 / Double(problem.groups)
-    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    let price = HomePrice(problem)
     if problem.countsSets, problem.replicaChoice == .nearest, shares.placement.hasReplicas {
       addNearestHome(sets, shares.placement, problem)
       return
@@ -126,8 +126,7 @@ public struct PlacementCost: Sendable, Hashable {
       distinctGroups += groups
       distinctNodes += nodes
       guard problem.countsSets else { continue }
-      let across = nodes * nodesLeft * problem.secondsAcrossNodes
-      let inside = (groups * groupsLeft - nodes * nodesLeft) * problem.secondsInNode
+      let (inside, across) = price.parts(groups: groups, nodes: nodes)
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across
@@ -139,17 +138,17 @@ public struct PlacementCost: Sendable, Hashable {
   private mutating func addNearestHome(
     _ sets: ExpertSets, _ placement: ExpertPlacement, _ problem: PlacementProblem
   ) {
-    let extra = problem.secondsAcrossNodes - problem.secondsInNode
+    let price = HomePrice(problem)
     var (total, groups, nodes) = (0.0, 0.0, 0.0)
     for layer in 0..<problem.layers {
       let visits = NearestVisits(sets, layer, placement, problem)
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       groups += visits.groups
       nodes += visits.nodes
-      let across = problem.sendsOnceToNode ? visits.nodesLeft : visits.groupsBeyondNode
-      homeSeconds.append(visits.groupsLeft * problem.secondsInNode + across * extra)
-      inNodeSeconds += (visits.groupsLeft - across) * problem.secondsInNode
-      acrossNodesSeconds += across * problem.secondsAcrossNodes
+      let (inside, across) = price.parts(of: visits)
+      homeSeconds.append(inside + across)
+      inNodeSeconds += inside
+      acrossNodesSeconds += across
     }
     guard total > 0 else { return }
     (groupsPerToken, nodesPerToken) = (groups / total, nodes / total)

@@ -54,9 +54,8 @@ public struct PlacementProblem: Sendable {
 
   /// How a token chooses among copies.
   public var replicaChoice = ReplicaChoice.even
-  /// Of home traffic to the nearest copies: whether a token goes once to each other node and is passed on
-  /// there, or once to each group of it. Where copies do not depend on where tokens come from, seconds for
-  /// a token say it: equal ones where each group gets its own.
+  /// Of home traffic: whether a token goes once to each other node and is passed on there, or once to
+  /// each group of it that has any of its experts.
   public var sendsOnceToNode = true
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
@@ -85,7 +84,8 @@ public struct PlacementProblem: Sendable {
     /// ExFlow): reads ``PlacementProblem/transitions``.
     case transition
     /// A token returns to its own rank after every layer; it goes once to each other group that has
-    /// any of its experts, and once to each other node (DeepEP): reads ``PlacementProblem/sets``.
+    /// any of its experts, and once to each other node (DeepEP) or not
+    /// (``PlacementProblem/sendsOnceToNode``): reads ``PlacementProblem/sets``.
     case home
     /// The sum of the two.
     case both
@@ -109,30 +109,36 @@ public struct PlacementProblem: Sendable {
     layers: Int, experts: Int, groups: Int, groupsPerNode: Int? = nil, slotsPerGroup: Int? = nil,
     redundant: Int = 0, work: [Double], windowWeights: [Double]? = nil
   ) throws(PlacementProblemError) {
-    guard layers > 0, experts > 0, groups > 0, redundant >= 0 else {
+    guard layers > 0, experts > 0, groups > 0 else {
       throw .empty(layers: layers, experts: experts, groups: groups)
     }
     let groupsPerNode = groupsPerNode ?? groups
     guard groupsPerNode > 0, groups % groupsPerNode == 0 else {
       throw .unevenNodes(groups: groups, groupsPerNode: groupsPerNode)
     }
+    guard (0...experts * (groups - 1)).contains(redundant) else {
+      throw .redundantCopies(redundant, most: experts * (groups - 1))
+    }
     let copies = experts + redundant
     let slots = slotsPerGroup ?? (copies + groups - 1) / groups
     guard slots * groups >= copies else {
       throw .tooFewSlots(copies: copies, groups: groups, slots: slots)
     }
-    guard slots <= experts, copies <= experts * groups else {
-      throw .redundantCopies(redundant, most: experts * (groups - 1))
-    }
+    guard slots <= experts else { throw .tooManySlots(slots, experts: experts) }
     guard !work.isEmpty, work.count % (layers * experts) == 0 else {
-      throw .tableSize("work", found: work.count, wanted: layers * experts)
+      throw .tableSize(
+        "work", found: work.count, wanted: layers * experts, allowsMultiples: true)
     }
     let windows = work.count / (layers * experts)
     let weights = windowWeights ?? [Double](repeating: 1, count: windows)
-    let sum = weights.reduce(0, +)
-    guard weights.count == windows, sum > 0 else {
+    guard weights.count == windows else {
       throw .tableSize("windowWeights", found: weights.count, wanted: windows)
     }
+    guard weights.allSatisfy({ $0 >= 0 && $0 < .infinity }) else {
+      throw .notANumber("windowWeights")
+    }
+    let sum = weights.reduce(0, +)
+    guard sum > 0, sum < .infinity else { throw .windowWeights(sum: sum) }
     self.layers = layers
     self.experts = experts
     self.groups = groups
@@ -224,23 +230,6 @@ extension PlacementProblem {
     }
     if let both = pinned.first(where: { forbidden.contains($0) }) {
       throw .contradictoryPlaces(both)
-    }
-  }
-
-  /// Whether a placement is one of those that the problem is about: of its shape, with its copies, each
-  /// expert's on different groups, and no group with more than its slots.
-  public func admits(_ placement: ExpertPlacement) -> Bool {
-    guard placement.layers == layers, placement.experts == experts, placement.groups == groups
-    else { return false }
-    return placement.hosts.allSatisfy { layer in
-      var held = [Int](repeating: 0, count: groups)
-      for expert in layer {
-        guard !expert.isEmpty, Set(expert).count == expert.count,
-          expert.allSatisfy((0..<groups).contains)
-        else { return false }
-        for group in expert { held[group] += 1 }
-      }
-      return held.reduce(0, +) == copies && held.allSatisfy { $0 <= slotsPerGroup }
     }
   }
 }

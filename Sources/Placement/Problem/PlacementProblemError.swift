@@ -3,8 +3,10 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
   case empty(layers: Int, experts: Int, groups: Int)
   case unevenNodes(groups: Int, groupsPerNode: Int)
   case tooFewSlots(copies: Int, groups: Int, slots: Int)
+  case tooManySlots(Int, experts: Int)
   case redundantCopies(Int, most: Int)
-  case tableSize(String, found: Int, wanted: Int)
+  case tableSize(String, found: Int, wanted: Int, allowsMultiples: Bool = false)
+  case windowWeights(sum: Double)
   case notANumber(String)
   case contradictoryPlaces(PlacementProblem.Place)
   case shortTrace(requests: Int, tokens: Int, choices: Int, experts: Int)
@@ -19,10 +21,17 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
       "\(groups) expert groups do not divide into nodes of \(groupsPerNode)"
     case .tooFewSlots(let copies, let groups, let slots):
       "\(copies) copies of a layer's experts do not fit \(groups) expert groups with \(slots) slots each"
+    case .tooManySlots(let slots, let experts):
+      "\(slots) slots of an expert group for \(Self.words(experts, "expert")) in a layer, of which it "
+        + "holds one copy each at most"
     case .redundantCopies(let count, let most):
       "\(count) redundant experts in a layer; 0 to \(most) are possible here"
-    case .tableSize(let name, let found, let wanted):
-      "\(name) has \(found) entries; \(wanted) (or a multiple) are needed"
+    case .tableSize(let name, let found, let wanted, let allowsMultiples):
+      "\(name) has \(found) \(found == 1 ? "entry" : "entries"); "
+        + "\(wanted)\(allowsMultiples ? " (or a multiple)" : "") "
+        + "\(wanted == 1 ? "is" : "are") needed"
+    case .windowWeights(let sum):
+      "windowWeights add up to \(sum); it must be a number above 0"
     case .notANumber(let name): "\(name) has an entry that is negative or no number"
     case .contradictoryPlaces(let place):
       "expert \(place.expert) of layer \(place.layer) cannot be placed: pinned and forbidden places "

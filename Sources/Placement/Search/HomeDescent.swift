@@ -17,10 +17,8 @@ struct HomeDescent {
     guard tables.hasHome, !tables.hasReplicas, let sets = tables.problem.sets else { return nil }
     self.state = state
     self.sets = sets
-    let problem = tables.problem
-    groupSeconds = (1 - 1 / Double(problem.groups)) * problem.secondsInNode
-    nodeSeconds =
-      (1 - 1 / Double(problem.nodes)) * (problem.secondsAcrossNodes - problem.secondsInNode)
+    let price = HomePrice(tables.problem)
+    (groupSeconds, nodeSeconds) = (price.perGroup, price.perNode)
     for layer in 0..<tables.layers {
       var lists = [[Int32]](repeating: [], count: tables.items)
       for set in sets.starts[layer]..<sets.starts[layer + 1] {

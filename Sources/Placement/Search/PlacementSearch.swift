@@ -7,7 +7,8 @@ import Threading
 ///     let search = PlacementSearch(seed: 1, trials: 2_000_000)
 ///     let found = try search.run(problem, from: current)
 ///
-/// Deterministic by number of trials, whatever the threads. Never worse than its start.
+/// Deterministic by number of trials, whatever the threads. Never worse than its start. Keeps pinned and
+/// forbidden places and spreads copies as the problem asks (``PlacementProblem/admits(_:)``).
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:routerGroups:)``
 /// does it; the search moves copies, each with an equal share of its expert. Where tokens choose otherwise the
@@ -62,7 +63,10 @@ public struct PlacementSearch: Sendable {
     public var startCost: PlacementCost?
     /// Trials of annealing of all chains, the pilot's included.
     public var trials: Int
-    fileprivate var weighsBalance: Bool
+    /// Seconds of the cheapest placement that the search ended at: no more than of the one it took, which
+    /// may be better balanced.
+    var cheapest: Double
+    var weighsBalance: Bool
   }
 
   /// Where searches of a problem begin: the cheapest quick start after some passes of descent. At 64
@@ -77,18 +81,17 @@ public struct PlacementSearch: Sendable {
   }
 
   /// - Parameter start: results cost no more than this.
-  /// - Throws: ``PlacementProblemError`` where pinned and forbidden places cannot be kept.
+  /// - Throws: ``PlacementProblemError`` where the start is none of the problem's placements, or pinned
+  ///   and forbidden places cannot be kept.
   public func begin(
     _ problem: PlacementProblem, from start: ExpertPlacement? = nil
   ) throws(PlacementProblemError) -> Beginning {
     try problem.check()
-    if let start, !problem.admits(start) {
-      throw .misfit(
-        "the search cannot start where experts live now: that has other copies, or more on a group "
-          + "than its share")
+    if let objection = start.flatMap(problem.objection) {
+      throw .misfit("the search cannot start where experts live now: \(objection)")
     }
     let layers = movableLayers ?? Array(0..<problem.layers)
-    let counts = copyCounts(problem, start)
+    let counts = try copyCounts(problem, start)
     let tables = SearchTables(problem, counts: counts)
     return Beginning(
       tables: tables,
@@ -144,31 +147,34 @@ public struct PlacementSearch: Sendable {
     let state = SearchState(tables, groupOfItem: candidates[0])
     let startCost = start.map { PlacementCost(of: $0, in: problem) }
     var found: [Outcome] = []
-    func add(_ placement: ExpertPlacement, _ cost: PlacementCost) {
+    func add(_ placement: ExpertPlacement) {
+      let cost = PlacementCost(of: placement, in: problem)
       found.append(
         Outcome(
           placement: placement, cost: cost, startCost: startCost, trials: trials,
-          weighsBalance: tables.weighsBalance))
+          cheapest: cost.total, weighsBalance: tables.weighsBalance))
     }
-    if let start, let startCost { add(start, startCost) }
-    if problem.hasReplicas, problem.replicaChoice != .even, movableLayers == nil,
-      problem.pinned.isEmpty, problem.forbidden.isEmpty
-    {
+    if let start { add(start) }
+    if problem.hasReplicas, problem.replicaChoice != .even, movableLayers == nil {
       let balanced = ExpertPlacement.eplb(problem)
-      if problem.admits(balanced) {
-        add(balanced, PlacementCost(of: balanced, in: problem))
-      }
+      if problem.admits(balanced) { add(balanced) }
     }
-    for candidate in candidates {
+    // The first is the beginning, which was looked at.
+    add(state.placement)
+    for candidate in candidates.dropFirst() {
       state.place(candidate)
-      add(state.placement, PlacementCost(of: state.placement, in: problem))
+      let placement = state.placement
+      if problem.admits(placement) { add(placement) }
     }
-    return found[Self.best(of: found)]
+    var best = found[Self.best(of: found)]
+    best.cheapest = found.map(\.cheapest).min() ?? best.cheapest
+    return best
   }
 
   /// Which of some outcomes of one problem, at least one, to take: by the exact measure the cheapest, of
-  /// equal ones the first. Where balance is looked for, of those that cost 0.25 % more at most, and no more
-  /// than the given start, the one that is cheapest when work weighs twice.
+  /// equal ones the first. Where balance is looked for, of those that cost 0.25 % more at most than the
+  /// cheapest placement of any of the searches, and no more than the given start, the one that is cheapest
+  /// when work weighs twice.
   public static func best(of outcomes: [Outcome]) -> Int {
     func first(_ indices: [Int], by measure: (PlacementCost) -> Double) -> Int {
       indices.reduce(indices[0]) {
@@ -178,20 +184,37 @@ public struct PlacementSearch: Sendable {
     let cheapest = first(Array(outcomes.indices)) { $0.total }
     let outcome = outcomes[cheapest]
     guard outcome.weighsBalance else { return cheapest }
-    let most = min(
-      outcome.cost.total * priceOfBalance, outcome.startCost?.total ?? .infinity)
+    // What outcomes were themselves taken for costs up to as much more: their own prices do not add up.
+    let least = outcomes.map(\.cheapest).min() ?? outcome.cost.total
+    let most = min(least * priceOfBalance, outcome.startCost?.total ?? .infinity)
     let near = outcomes.indices.filter { outcomes[$0].cost.total <= most }
     return first([cheapest] + near) { $0.total + (balancingWorkWeight - 1) * $0.work }
   }
 
-  private func copyCounts(_ problem: PlacementProblem, _ start: ExpertPlacement?) -> [[Int]] {
+  /// By load; an expert has a copy for each place that it is pinned to, and no more than groups that it may
+  /// be on.
+  private func copyCounts(
+    _ problem: PlacementProblem, _ start: ExpertPlacement?
+  ) throws(PlacementProblemError) -> [[Int]] {
     if movableLayers != nil, let start { return start.hosts.map { $0.map(\.count) } }
     let work = problem.meanWork
-    return (0..<problem.layers).map { layer in
-      replicaCounts(
-        work: work[layer * problem.experts..<(layer + 1) * problem.experts],
-        copies: problem.copies, most: problem.groups)
+    var (least, most) = ([Int](repeating: 0, count: work.count), work.map { _ in problem.groups })
+    for place in Set(problem.pinned) { least[place.layer * problem.experts + place.expert] += 1 }
+    for place in Set(problem.forbidden) { most[place.layer * problem.experts + place.expert] -= 1 }
+    var counts: [[Int]] = []
+    for layer in 0..<problem.layers {
+      let range = layer * problem.experts..<(layer + 1) * problem.experts
+      let needed = range.reduce(0) { $0 + max(1, least[$1]) }
+      guard needed <= problem.copies else {
+        throw .misfit(
+          "pinned places need \(needed) copies in layer \(layer), which has \(problem.copies)")
+      }
+      counts.append(
+        replicaCounts(
+          work: work[range], copies: problem.copies, least: Array(least[range]),
+          most: Array(most[range])))
     }
+    return counts
   }
 
   /// Descends until nothing is gained.
@@ -220,16 +243,12 @@ public struct PlacementSearch: Sendable {
         }
       }
     }
-    guard let first = starts.first else {
-      throw .misfit(
-        movableLayers == nil
-          ? "pinned and forbidden places leave some expert without a group"
-          : "to move experts of some layers only, a placement with the problem's copies is needed")
-    }
+    guard let first = starts.first else { throw noStart }
     let state = SearchState(tables, groupOfItem: first)
     var best: (groupOfItem: [Int32], cost: Double)?
     for groupOfItem in starts {
       state.place(groupOfItem)
+      guard tables.problem.admits(state.placement) else { continue }
       state.descend(layers: layers, passes: Self.passesOfStarts)
       state.refill()
       var flows = tables.isBottleneck ? BottleneckFlows(state) : nil
@@ -237,7 +256,15 @@ public struct PlacementSearch: Sendable {
       let cost = flows?.cost ?? state.cost
       if best.map({ cost < $0.cost }) ?? true { best = (state.groupOfItem, cost) }
     }
-    return best?.groupOfItem ?? first
+    guard let best else { throw noStart }
+    return best.groupOfItem
+  }
+
+  private var noStart: PlacementProblemError {
+    .misfit(
+      movableLayers == nil
+        ? "pinned and forbidden places leave some expert without a group"
+        : "to move experts of some layers only, a placement with the problem's copies is needed")
   }
 
   /// The chains, at the starting temperature with which a tenth of the trials ends cheaper.

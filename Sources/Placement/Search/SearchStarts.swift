@@ -76,7 +76,7 @@ extension SearchTables {
     let there = copies.count {
       $0 != item && row[$0] >= 0 && problem.node(ofGroup: Int(row[$0])) == node
     }
-    return there >= (copies.count + nodes - 1) / nodes
+    return there >= problem.mostInNode(copies: copies.count)
   }
 
   /// The items of the same expert, which stand in a row.

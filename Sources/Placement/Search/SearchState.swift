@@ -153,15 +153,12 @@ extension SearchState {
     guard let sets = tables.problem.sets else { return [] }
     let problem = tables.problem
     let shares = CopyShares(of: placement, in: problem)
-    let groupsLeft = 1 - 1 / Double(problem.groups)
-    let nodesLeft = 1 - 1 / Double(problem.nodes)
+    let price = HomePrice(problem)
     return (0..<tables.layers).map { layer in
       let (groups, nodes) = shares.distinct(sets, layer, problem)
-      let across = nodes * nodesLeft
       return (
-        across * problem.secondsAcrossNodes
-          + (groups * groupsLeft - across) * problem.secondsInNode,
-        groups, nodes, sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
+        price.seconds(groups: groups, nodes: nodes), groups, nodes,
+        sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       )
     }
   }
@@ -171,6 +168,7 @@ extension SearchState {
     guard let sets = tables.problem.sets else { return }
     let problem = tables.problem
     let measured = measuredHome
+    let price = HomePrice(problem)
     let row = tables.rowVectors * 8
     for layer in 0..<tables.layers {
       var (inGroup, inNode) = (0.0, 0.0)
@@ -187,11 +185,8 @@ extension SearchState {
       let routes = measured[layer].tokens * Double(sets.topK)
       let groupsSaved = inGroup > 0 ? (routes - measured[layer].groups) / inGroup : 1
       let nodesSaved = inNode > 0 ? (routes - measured[layer].nodes) / inNode : 1
-      swaps.groupPair[layer] = Float(
-        groupsSaved * (1 - 1 / Double(problem.groups)) * problem.secondsInNode)
-      swaps.nodePair[layer] = Float(
-        nodesSaved * (1 - 1 / Double(problem.nodes))
-          * (problem.secondsAcrossNodes - problem.secondsInNode))
+      swaps.groupPair[layer] = Float(groupsSaved * price.perGroup)
+      swaps.nodePair[layer] = Float(nodesSaved * price.perNode)
     }
   }
 

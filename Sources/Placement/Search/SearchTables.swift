@@ -50,7 +50,8 @@ final class SearchTables: @unchecked Sendable {
   let hasHome: Bool
   /// Of all pairs of layers, those that stay included.
   let tokensBetweenLayers: Double
-  /// Seconds saved by a token that stays in a group rather than its node only, and in a node.
+  /// Seconds saved by a token that stays between layers in a group rather than its node only, and in a
+  /// node.
   let groupSaving: Float
   let nodeSaving: Float
 
@@ -88,16 +89,8 @@ final class SearchTables: @unchecked Sendable {
     tokensBetweenLayers = hasTransitions ? problem.transitions.reduce(0, +) : 0
     let far = problem.nodes > 1 ? problem.groupsPerNode : 1
     let pairs = isBottleneck ? problem.groups * max(1, problem.groups - far) : 1
-    var (near, across) = (problem.secondsInNode, problem.secondsAcrossNodes)
-    if hasHome, problem.replicaChoice == .nearest, !problem.sendsOnceToNode, problem.nodes > 1 {
-      // A copy for each group that has any of a token's experts, whichever node it is in: the mean way.
-      let others = Double(problem.groups - 1)
-      let inNode = Double(problem.groupsPerNode - 1)
-      near = (inNode * near + (others - inNode) * across) / others
-      across = near
-    }
-    groupSaving = Float(near / Double(pairs))
-    nodeSaving = Float((across - near) / Double(pairs))
+    groupSaving = Float(problem.secondsInNode / Double(pairs))
+    nodeSaving = Float((problem.secondsAcrossNodes - problem.secondsInNode) / Double(pairs))
     var (expertOf, copiesOf): ([Int32], [Int32]) = ([], [])
     for layer in counts {
       let owners = layer.indices.flatMap { Array(repeating: Int32($0), count: layer[$0]) }
@@ -202,7 +195,8 @@ final class SearchTables: @unchecked Sendable {
     }
     // Each pin takes a copy of its own.
     var taken = Set<Int>()
-    for place in problem.pinned {
+    for (index, place) in problem.pinned.enumerated() {
+      if problem.pinned[..<index].contains(place) { continue }
       let copy = (place.layer * items..<(place.layer + 1) * items).first {
         expertOf[$0] == place.expert && !taken.contains($0)
       }

@@ -111,16 +111,6 @@ public struct PlacementStudy: Sendable {
     problem.secondsInNode = (bytes / bandwidthInNode).value / senders
     problem.secondsAcrossNodes = max(
       problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
-    if traffic == .home, !deployment.sendsOnceToNode, problem.nodes > 1,
-      problem.replicaChoice != .nearest
-    {
-      // Each device that has any of a token's experts gets a copy of its own. With the token's own
-      // device any of them, as likely, a copy takes the mean of the ways.
-      let (near, far) = (Double(groupsPerNode - 1), Double(groups - groupsPerNode))
-      let mean =
-        (near * problem.secondsInNode + far * problem.secondsAcrossNodes) / Double(groups - 1)
-      (problem.secondsInNode, problem.secondsAcrossNodes) = (mean, mean)
-    }
     return problem
   }
 
