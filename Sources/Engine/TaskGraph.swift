@@ -40,7 +40,7 @@ public struct TaskLabel: Hashable, Sendable, BitwiseCopyable {
     public init(_ first: UInt8, share: Double, _ second: UInt8) {
       self.first = first
       self.second = second
-      firstShare = UInt8(min(max(share * 255, 0), 255).rounded())
+      firstShare = share.isFinite ? UInt8(min(max(share * 255, 0), 255).rounded()) : 255
     }
   }
 

@@ -215,6 +215,39 @@ public struct ExchangeTraffic: Sendable {
     return .link(network.links[busiest.link].kind)
   }
 
+  /// What the exchange's work waits for longest, its start-up left out.
+  public enum Work: Hashable, Sendable {
+    case nothing
+    case link(Network.LinkKind)
+    /// Copies within a device's memory.
+    case memory
+    /// Messages that a card cannot post faster, or whatever handles copies on the devices.
+    case handling
+  }
+
+  /// - Parameter span: What the exchange takes besides its start-up, whatever the links would allow.
+  public func work(atLeast span: Seconds) -> Work {
+    let busiest = busiestLink
+    var longest = busiest?.time ?? .zero
+    var work = busiest.map { Work.link(network.links[$0.link].kind) } ?? .nothing
+    func consider(_ time: Seconds, _ other: Work) {
+      guard time > longest else { return }
+      (longest, work) = (time, other)
+    }
+    let capacities = resources.table.capacities
+    for (device, bytes) in copies.enumerated() where bytes > 0 {
+      let memory = resources.devices[device].memory
+      consider(Seconds(2 * bytes / capacities[memory.position]), .memory)
+    }
+    for (link, count) in messages.enumerated() where count > 0 {
+      if let rate = resources.messages[link] {
+        consider(Seconds(count / capacities[rate.position]), .handling)
+      }
+    }
+    consider(span, .handling)
+    return work
+  }
+
   /// Appends the exchange to a graph. O(links), and with flows what solving them takes.
   ///
   /// - Parameters:

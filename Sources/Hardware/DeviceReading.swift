@@ -64,7 +64,7 @@ extension CatalogueEntry {
     let rates = entry.peakRates()
     let memory = entry.memory(context.memoryKinds)
     let computeUnits = entry.optionalInteger("compute-units", in: 1...1_000_000)
-    let unitsLike = entry.reader.optionalText("units-like")
+    let unitsLike = entry.reader.optional("units-like")
     let scaleUp = entry.attachment("scale-up", context.links)
     let host = entry.attachment("host-link", context.links)
     let network = entry.attachment("network", context.links)
@@ -85,7 +85,7 @@ extension CatalogueEntry {
       efficiency: KernelEfficiency(tensorFractions: [:], memoryFraction: 1, launchLatency: .zero),
       facts: entry.facts(of: sources) + memoryFacts, notes: notes)
     device.computeUnits = computeUnits
-    device.unitsLike = unitsLike
+    device.unitsLike = unitsLike?.text("units-like", problems)
     guard device.peakComputePower > .zero else {
       problems.add(
         "the idle power (\(idle)) and the memory at its peak (\(device.peakMemoryPower)) leave "
@@ -93,7 +93,7 @@ extension CatalogueEntry {
         at: entry.reader.location(of: "power"))
       return nil
     }
-    return DeviceDraft(device: device, efficiency: efficiency)
+    return DeviceDraft(device: device, efficiency: efficiency, unitsLike: unitsLike?.location)
   }
 }
 

@@ -92,11 +92,18 @@ extension SourcedReader {
 struct DeviceDraft {
   var device: Device
   var efficiency: EfficiencyDraft
+  /// Where ``Device/unitsLike`` stands.
+  var unitsLike: Location?
 
   /// Lends fractions along `like` until nothing is missing.
   static func resolved(_ drafts: [DeviceDraft], _ problems: ProblemCollector) -> [Device] {
     let byName = Dictionary(drafts.map { ($0.device.name, $0) }, uniquingKeysWith: { a, _ in a })
     return drafts.compactMap { draft in
+      if let name = draft.device.unitsLike, let location = draft.unitsLike, byName[name] == nil {
+        problems.add(
+          HardwareError.unknown(name, kind: "device", among: Array(byName.keys)).sentence,
+          at: location)
+      }
       guard let efficiency = draft.efficiency(byName, problems) else { return nil }
       var device = draft.device
       device.efficiency = efficiency

@@ -85,8 +85,10 @@ struct ExpertTasks {
   ) -> TaskID {
     var place = place
     place.stage = stage
+    let isBack = resources.companion?.way.map { $0.from == link } ?? true
     let task = graph.addTask(
-      place.label(.companionLink), latency: times.companion.companion.port?.latency ?? .zero,
+      place.label(isBack ? .companionLink : .linkToCompanion),
+      latency: times.companion.companion.port?.latency ?? .zero,
       energy: energy)
     graph.demand(bytes, of: link)
     return task

@@ -75,6 +75,9 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   case companionLink
   case companionCompute
   case companionMemory
+  case linkToCompanion
+  /// Messages and copies that a library or a card cannot handle faster.
+  case handling
 
   public var name: String {
     switch self {
@@ -85,9 +88,11 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
     case .network: "network cards"
     case .hostLinks: "host links"
     case .switchLinks: "switch links"
-    case .companionLink: "companion links"
+    case .companionLink: "links from companions"
     case .companionCompute: "companion compute"
     case .companionMemory: "companion memory bandwidth"
+    case .linkToCompanion: "links to companions"
+    case .handling: "handling of messages"
     }
   }
 
@@ -102,10 +107,25 @@ public enum TaskBound: UInt8, CaseIterable, Sendable {
   init(_ bound: ExchangeTraffic.Bound) {
     switch bound {
     case .latency: self = .latency
-    case .link(.scaleUp), .link(.pair): self = .scaleUp
-    case .link(.card): self = .network
-    case .link(.hostLane), .link(.hostUplink), .link(.socket): self = .hostLinks
-    case .link(.core): self = .switchLinks
+    case .link(let kind): self.init(kind)
+    }
+  }
+
+  init(_ work: ExchangeTraffic.Work) {
+    switch work {
+    case .nothing: self = .latency
+    case .link(let kind): self.init(kind)
+    case .memory: self = .memory
+    case .handling: self = .handling
+    }
+  }
+
+  private init(_ link: Network.LinkKind) {
+    switch link {
+    case .scaleUp, .pair: self = .scaleUp
+    case .card: self = .network
+    case .hostLane, .hostUplink, .socket: self = .hostLinks
+    case .core: self = .switchLinks
     }
   }
 }

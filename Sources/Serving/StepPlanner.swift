@@ -401,12 +401,12 @@ struct StepPlanner {
     }
     let startUp = given ?? collective.startUp(of: load)
     let occupancy = isRouted ? deployment.protocols.occupancy : 0
+    let handling = collective.handlingTime(of: load)
     let label = TaskPlace(
       stage: stage, layer: step.labelLayer, device: Int(TaskLabel.everyDevice)
-    ).label(of: traffic, latency: startUp + traffic.wayLatency)
+    ).label(of: traffic, latency: startUp + traffic.wayLatency, atLeast: handling)
     let exchange = traffic.appendTask(
-      label, startUp: startUp, atLeast: collective.handlingTime(of: load), occupancy: occupancy,
-      to: &graph)
+      label, startUp: startUp, atLeast: handling, occupancy: occupancy, to: &graph)
     if let phase {
       graph.add(exchange, after: phase)
       return exchange

@@ -15,10 +15,14 @@ struct TaskPlace {
 
   /// Of an exchange.
   ///
-  /// - Parameter latency: The exchange's whole start-up.
-  func label(of traffic: ExchangeTraffic, latency: SimTime) -> TaskLabel {
+  /// - Parameters:
+  ///   - latency: The exchange's whole start-up.
+  ///   - span: What it takes besides, whatever the links would allow.
+  func label(
+    of traffic: ExchangeTraffic, latency: SimTime, atLeast span: Seconds = .zero
+  ) -> TaskLabel {
     var label = label(TaskBound(traffic.bound(latency: latency)))
-    label.work = .init(TaskBound(traffic.bound(latency: .zero)).rawValue)
+    label.work = .init(TaskBound(traffic.work(atLeast: span)).rawValue)
     return label
   }
 }

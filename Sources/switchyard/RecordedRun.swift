@@ -191,11 +191,11 @@ extension Resource {
     case .scaleUp: return isHostJoined ? [.scaleUp, .hostLinks] : [.scaleUp]
     case .network: return [.network, .switchLinks] + (isHostJoined ? [] : [.hostLinks])
     case .companionLink: return [.companionLink]
+    case .linkToCompanion: return [.linkToCompanion]
     case .companionArithmetic: return [.companionCompute]
     case .companionMemory: return [.companionMemory]
-    // What device and companion share out is each one's own task, and tasks do not tell a link's
-    // directions apart.
-    case .sharedArithmetic, .sharedMemory, .linkToCompanion: return []
+    // What device and companion share out is each one's own task.
+    case .sharedArithmetic, .sharedMemory: return []
     }
   }
 }

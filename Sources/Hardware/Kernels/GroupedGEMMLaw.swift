@@ -64,7 +64,7 @@ public struct GroupedGEMMLaw: KernelLaw {
       in: 0.001...1, scale: .linear),
     KernelTerm(
       "slowdown", unit: "1", meaning: "What long kernels lose to the power limit.", start: 0.6,
-      in: 0.001...3, lending: .byPower),
+      in: 0.001...3),
     KernelTerm(
       "slowdown-time", unit: "s", meaning: "When half of it is lost.", start: 7e-3, in: 1e-5...0.1),
     KernelTerm(

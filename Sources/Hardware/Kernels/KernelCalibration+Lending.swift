@@ -4,8 +4,8 @@ extension KernelCalibration {
   /// The numbers as another device takes them that nobody measured. Most are fractions of what its own
   /// data sheet says, and stay; two kinds are changed by that sheet:
   ///
-  /// - what long kernels lose to the power limit, by the ratio of peak rate to design power: a device
-  ///   whose maker cut the arithmetic and not the power loses little;
+  /// - what long kernels lose to the power limit, by the ratio of peak rate to design power (a device
+  ///   with more watts for its arithmetic loses less), where the measurements told it and within its range;
   /// - operands that a unit gets for each operation of its peak, where the device has units like the
   ///   owner's (``Device/unitsLike``) with another peak: a limited unit has whole caches.
   ///
@@ -21,7 +21,10 @@ extension KernelCalibration {
     for (index, term) in family.terms.enumerated() where index < values.count {
       switch term.lending {
       case .unchanged: continue
-      case .byPower: lent.values[index] *= power
+      case .byPower where !fit.untold.contains(term.key):
+        lent.values[index] = min(
+          max(values[index] * power, term.range.lowerBound), term.range.upperBound)
+      case .byPower: continue
       case .byUnit: if device.unitsLike == owner.name { lent.values[index] /= unit }
       }
     }

@@ -24,6 +24,8 @@ struct CriticalPath {
   private let latencyBound: Int?
   private var steps: [Step] = []
   private var lastDone = none
+  /// Tasks that were released since the iteration began.
+  private var released = 0
   /// Seconds, `[stage][bound]`.
   private var seconds: [Double]
 
@@ -34,10 +36,14 @@ struct CriticalPath {
   }
 
   /// An iteration begins. O(1).
-  mutating func begin() { lastDone = Self.none }
+  mutating func begin() {
+    lastDone = Self.none
+    released = 0
+  }
 
   /// Amortised O(1).
   mutating func release(_ task: TaskID, _ label: TaskLabel, latency: SimTime) {
+    released += 1
     let step = Step(label: label, releasedBy: lastDone, latency: latency)
     if task.position < steps.count {
       steps[task.position] = step
@@ -55,25 +61,25 @@ struct CriticalPath {
     lastDone = task.index
   }
 
-  /// O(tasks of the chain).
+  /// O(tasks of the chain). Ends whatever was told: no chain is longer than the tasks that were released.
   mutating func endIteration() {
     var task = lastDone
-    while task != Self.none {
+    for _ in 0..<released where task != Self.none {
       let step = steps[Int(task)]
       add(step)
       task = step.releasedBy
     }
-    lastDone = Self.none
+    begin()
   }
 
   private mutating func add(_ step: Step) {
     let row = Int(step.label.stage) * boundCount
     let latency = min(step.latency, step.span).seconds
     let work = step.span.seconds - latency
-    let first = work * Double(step.label.work.firstShare) / 255
+    let share = step.label.work.firstShare
     seconds[row + (latencyBound ?? Int(step.label.bound))] += latency
-    seconds[row + Int(step.label.work.first)] += first
-    seconds[row + Int(step.label.work.second)] += work - first
+    seconds[row + Int(step.label.work.first)] += work * Double(share) / 255
+    seconds[row + Int(step.label.work.second)] += work * Double(255 - share) / 255
   }
 
   /// The pairs that took any time, by stage, then bound.

@@ -11,7 +11,8 @@ public struct RunResult: Hashable, Sendable {
   public var stages: [StageRecord]
   /// The pairs that occurred, by stage, then bound.
   public var bounds: [BoundRecord]
-  /// What the iterations' ends waited for, by stage, then bound; together ``measuredTime``.
+  /// What the iterations' ends waited for, by stage, then bound; together ``measuredTime`` where tasks of an
+  /// iteration follow one another without a gap, as they do in a simulation.
   public var criticalPath: [CriticalRecord]
   /// The pairs that took or awaited any time, by layer, then stage.
   public var layers: [LayerRecord]

@@ -140,7 +140,8 @@ extension StepPlanner {
     to graph: inout TaskGraph
   ) -> TaskID {
     let latency = deployment.cluster.node.companion?.port?.latency ?? .zero
-    let task = graph.addTask(place.label(.companionLink), latency: latency)
+    let task = graph.addTask(
+      place.label(isBack ? .companionLink : .linkToCompanion), latency: latency)
     if let way = companion.way {
       let link = isBack ? way.from : way.to
       graph.demand(bytes, of: link)
