@@ -61,6 +61,24 @@ func theExactPlacementIsTheBestOfAll(
   #expect(exact.cost.total >= free.cost.total)
 }
 
+@Test func tokensShareAGroupWhereEachGroupGetsACopyOfItsOwn() throws {
+  // Half a token takes experts 0 and 1, another half 2 and 3; two nodes of two groups.
+  var problem = try PlacementProblem(
+    layers: 1, experts: 4, groups: 4, groupsPerNode: 2, slotsPerGroup: 2, work: [1, 1, 1, 1])
+  problem.sets = ExpertSets(
+    topK: 2, starts: [0, 2], members: [0, 1, 2, 3], tokens: [0.5, 0.5])
+  problem.traffic = .home
+  (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 10)
+  // On groups of their own in one node a token makes 2 x 3/4 copies, of which one in two crosses where the
+  // node gets one, and two where each group does; on one group 3/4 and one in two.
+  for (once, total) in [(true, 1 + (2 * 0.75 + 0.5 * 9)), (false, 2 + (0.75 + 0.5 * 9))] {
+    problem.sendsOnceToNode = once
+    #expect(abs(try ExactPlacement(of: problem).cost.total - total) < 1e-12)
+    #expect(abs(try PlacementSearch(trials: 300).run(problem).cost.total - total) < 1e-12)
+    #expect(PlacementBound(of: problem).total <= total * (1 + 1e-12))
+  }
+}
+
 @Test func renamingLeavesFewStates() throws {
   // 8! / 2!^4 = 2,520; by names of four groups / 4! = 105; by names in and of two nodes / 8 = 315.
   for (node, distinct) in [(4, 105), (2, 315)] {
