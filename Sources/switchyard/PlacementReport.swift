@@ -247,7 +247,6 @@ struct PlacementReport {
     }
     row("  slowest devices' work") { time($0.workSeconds) }
     row("  communication") { time($0.inNodeSeconds + $0.acrossNodesSeconds) }
-    // Where each device gets a copy of its own, a copy takes the mean of all ways.
     if content.groupsPerNode < content.groups, content.tellsWaysApart {
       row("    within nodes") { time($0.inNodeSeconds) }
       row("    across nodes") { time($0.acrossNodesSeconds) }

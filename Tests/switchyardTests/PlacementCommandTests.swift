@@ -180,7 +180,7 @@ struct PlacementCommandTests {
     func place(_ choice: String) throws -> Placed {
       try self.place(
         "--method", "eplb", "--replica-choice", choice, "--set",
-        "policies.placement={kind: round-robin, redundant: 64}")
+        "policies.placement={kind: round-robin, redundant: 32}")
     }
     let (even, nearest) = (try place("even"), try place("nearest"))
     let bound = try #require(nearest.bound)
@@ -194,7 +194,7 @@ struct PlacementCommandTests {
         [Compared].self,
         from: Data(
           bench.output(
-            of: "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "64",
+            of: "compare", "scenario.yaml", "--placements", "eplb", "--replicas", "32",
             "--replica-choice", choice, "--json"
           ).utf8))
     }
