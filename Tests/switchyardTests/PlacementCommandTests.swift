@@ -177,12 +177,9 @@ struct PlacementCommandTests {
 
   @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
   func nearestCopies() throws {
-    func place(_ choice: String) throws -> Placed {
-      try self.place(
-        "--method", "eplb", "--replica-choice", choice, "--set",
-        "policies.placement={kind: round-robin, redundant: 64}")
-    }
-    let (even, nearest) = (try place("even"), try place("nearest"))
+    let copies = "policies.placement={kind: round-robin, redundant: 64}"
+    let even = try place("--method", "eplb", "--set", copies, "--no-bound")
+    let nearest = try place("--method", "eplb", "--replica-choice", "nearest", "--set", copies)
     let bound = try #require(nearest.bound)
     #expect(nearest.found.profiled.costSeconds < even.found.profiled.costSeconds)
     #expect(bound.seconds <= nearest.found.profiled.costSeconds)
@@ -206,8 +203,8 @@ struct PlacementCommandTests {
     let believed = try rows("nearest", copies: "64")[0].believedSeconds
     #expect(believed == nearest.found.profiled.costSeconds)
     // The scenario's own choice is what is placed by where nothing else is asked.
-    let own = try self.place(
-      "--method", "eplb", "--set",
+    let own = try place(
+      "--method", "eplb", "--no-bound", "--set",
       "policies.placement={kind: round-robin, redundant: 64, replica-choice: nearest}")
     #expect(own.found.profiled.costSeconds == nearest.found.profiled.costSeconds)
     #expect(
