@@ -64,6 +64,24 @@ private func time(_ traffic: ExchangeTraffic) throws -> SimTime {
   #expect(traffic.bytesSent.value > 0)
 }
 
+@Test func anExchangesWorkIsWhateverTakesLongest() throws {
+  // 70 MB over NVLink take 0.2 ms or so, copies within a device 2 bytes each for a byte.
+  let cluster = try cluster("dgx-h100")
+  var traffic = try ExchangeTraffic(cluster)
+  #expect(traffic.work(atLeast: .zero) == .nothing)
+  #expect(traffic.work(atLeast: Seconds(1e-9)) == .handling)
+  traffic.addCopy(Bytes(1e6), on: 3)
+  #expect(traffic.work(atLeast: .zero) == .memory)
+  for source in 1..<8 { traffic.add(Bytes(10e6), from: source, to: 0) }
+  #expect(traffic.work(atLeast: .zero) == .link(.scaleUp))
+  let alone = try #require(traffic.busiestLink).time
+  #expect(traffic.work(atLeast: alone * 0.99) == .link(.scaleUp))
+  #expect(traffic.work(atLeast: alone * 1.01) == .handling)
+  let bandwidth = cluster.device.memory.bandwidth
+  traffic.addCopy(bandwidth * alone * 0.51, on: 5)
+  #expect(traffic.work(atLeast: .zero) == .memory)
+}
+
 @Test func bytesThatStayOnADeviceCostNothing() throws {
   var traffic = try ExchangeTraffic(cluster("dgx-h100"))
   traffic.add(Bytes(1e9), from: 3, to: 3)

@@ -139,6 +139,11 @@ struct BadCatalogueTests {
       try problems(replacing: "hbm3", by: "hbm9").first
         == "8:20: there is no memory kind 'hbm9'; did you mean 'hbm2'?")
     #expect(
+      try problems(replacing: "    efficiency:", by: "    units-like: h100-smx\n    efficiency:")
+        == [
+          "11:17: there is no device 'h100-smx' in the catalogue; did you mean 'h100-sxm'?"
+        ])
+    #expect(
       try problems(replacing: "like: h100-sxm", by: "like: my-gpu")
         == ["11:24: 'like' leads in a circle through 'my-gpu'"])
     #expect(
