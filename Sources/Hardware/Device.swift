@@ -33,7 +33,7 @@ public struct Device: Hashable, Sendable {
   public var idlePower: Power
   public var efficiency: KernelEfficiency
   /// What was measured of its kernels, or of its nearest relative's where a family has nothing of its
-  /// own; empty where nobody's were. In the catalogue's order.
+  /// own; empty where nobody's were and where it takes none (``takesKernels``). In the catalogue's order.
   public var kernels: [KernelCalibration] = []
   /// Every number of the entry with its source, in the order of the catalogue file.
   public var facts: [SourcedFact]
@@ -72,6 +72,10 @@ public struct Device: Hashable, Sendable {
 }
 
 extension Device {
+  /// Whether the laws of kernels say anything of it: a GPU of which the catalogue says how many compute
+  /// units it has.
+  var takesKernels: Bool { kind == .gpu && computeUnits != nil }
+
   /// The memory that a device's kernels stream from.
   public struct Memory: Hashable, Sendable {
     /// `hbm3`, `ddr5`, ...: a memory kind of the catalogue.

@@ -63,7 +63,7 @@ public struct HardwareCatalogue: Sendable {
       ["links", "devices", "nodes"].contains { path.hasSuffix("/\($0).yaml") }
         || kernels && path.hasSuffix("/kernels.yaml")
     }
-    var excerpt = Excerpt(ofFiles: shippedFiles.filter(isWanted))
+    var excerpt = Excerpt(ofFiles: shippedFiles.filter(isWanted), prose: ["sources"])
     excerpt.need(seeds)
     if kernels { excerpt.need(kernelNames(in: excerpt, all: !extraFiles.isEmpty)) }
     var document = CatalogueDocument()
@@ -82,14 +82,21 @@ public struct HardwareCatalogue: Sendable {
     return catalogue
   }
 
-  /// The kernels that the devices of an excerpt may take: of each family their own and their relatives',
-  /// and those of the device that takes nobody's, the last (``kernels(nearestTo:)``).
+  /// The kernels that the devices of an excerpt take (``Device/takesKernels``): of each family their own
+  /// and their relatives', and those of the device that takes nobody's, the last
+  /// (``kernels(nearestTo:)``).
   ///
   /// - Parameter all: Because other files have kernels, too. All are also named where one does not say its
   ///   family and device plainly.
   private static func kernelNames(in excerpt: Excerpt, all: Bool) -> [String] {
+    let devices = excerpt.entries(of: "devices", saying: ["kind", "compute-units"])
+    let takes = devices.contains { device in
+      excerpt.keeps(device.name) && device.values[0] == Device.Kind.gpu.rawValue
+        && device.values[1] != nil
+    }
+    guard takes || all else { return [] }
     let entries = excerpt.entries(of: "kernels", saying: ["family", "device"])
-    let known = Set(excerpt.entries(of: "devices", saying: []).map(\.name))
+    let known = Set(devices.map(\.name))
     var last: [String: String] = [:]
     var isPlain = !all
     for entry in entries {
@@ -124,7 +131,9 @@ public struct HardwareCatalogue: Sendable {
     collectives = []
     kernels = []
     kernels = document.kernels.compactMap { $0.kernelCalibration(devices, problems) }
-    for index in devices.indices { devices[index].kernels = kernels(nearestTo: devices[index]) }
+    for index in devices.indices where devices[index].takesKernels {
+      devices[index].kernels = kernels(nearestTo: devices[index])
+    }
     let reader = NodeReader(
       devices: devices, links: links, problems: problems,
       unreadableNames: Set(document.devices.map(\.name) + document.links.map(\.name)))

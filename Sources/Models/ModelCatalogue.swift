@@ -76,7 +76,7 @@ public struct ModelCatalogue: Sendable {
       file.words(into: &seeds)
       values.append(file)
     }
-    var excerpt = Excerpt(ofFiles: shippedFiles())
+    var excerpt = Excerpt(ofFiles: shippedFiles(), prose: ["sources"])
     excerpt.need(seeds)
     for (path, text) in excerpt.files() {
       if let text { values.insert(try Value(parsing: text, file: path), at: 0) }

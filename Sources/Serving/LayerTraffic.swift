@@ -79,24 +79,34 @@ struct LayerTraffic {
 
   /// Adds one source's copies for each expert group in one layer.
   private mutating func add(_ row: UnsafeBufferPointer<UInt32>, _ source: Int, _ layer: Int) {
-    let cluster = deployment.cluster
+    let node = deployment.cluster.devices(ofNode: deployment.cluster.node(of: source))
     let slices = deployment.parallelism.experts.tensor
-    let node = cluster.devices(ofNode: cluster.node(of: source))
     let base = layer * devices
-    var inner = 0
-    var outer = 0
-    for target in 0..<devices where target != source {
-      let copies = Int(row[target / slices])
-      if node.contains(target) {
-        innerIn[base + target] += copies
-        inner += copies
-      } else {
-        outerIn[base + target] += copies
-        outer += copies
+    /// - Returns: The copies that the targets get in all.
+    func add(to targets: Range<Int>, of received: inout [Int]) -> Int {
+      received.withUnsafeMutableBufferPointer { received in
+        var sum = 0
+        // No sum can be too large: a batch has fewer than 2^32 copies.
+        if slices == 1 {
+          for target in targets {
+            received[base &+ target] &+= Int(row[target])
+            sum &+= Int(row[target])
+          }
+        } else {
+          for target in targets {
+            received[base &+ target] &+= Int(row[target / slices])
+            sum &+= Int(row[target / slices])
+          }
+        }
+        return sum
       }
     }
-    innerOut[base + source] = inner
-    outerOut[base + source] = outer
+    let own = Int(row[source / slices])
+    innerOut[base + source] = add(to: node, of: &innerIn) - own
+    innerIn[base + source] -= own
+    outerOut[base + source] =
+      add(to: 0..<node.lowerBound, of: &outerIn)
+      + add(to: node.upperBound..<devices, of: &outerIn)
   }
 
   /// Bytes that a device puts on its ports in a layer's dispatch and combine together.

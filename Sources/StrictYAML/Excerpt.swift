@@ -15,6 +15,8 @@ public struct Excerpt {
   private struct Entry {
     var file: Int
     var bytes: Range<Int>
+    /// Whether the words that it consists of may name entries.
+    var refers: Bool
   }
 
   private let paths: [String]
@@ -28,9 +30,11 @@ public struct Excerpt {
 
   /// Nothing of the files, so far.
   ///
-  /// - Parameter paths: Files that can be read; what cannot is left out.
+  /// - Parameters:
+  ///   - paths: Files that can be read; what cannot is left out.
+  ///   - prose: Sections whose entries are text for people: it needs nothing that it names.
   /// O(bytes).
-  public init(ofFiles paths: [String]) {
+  public init(ofFiles paths: [String], prose: Set<String> = []) {
     var read: (paths: [String], texts: [[UInt8]]) = ([], [])
     for path in paths {
       guard let data = FileManager.default.contents(atPath: path) else { continue }
@@ -42,9 +46,14 @@ public struct Excerpt {
     sections = read.texts.map(Self.sections)
     var entries: [String: [Entry]] = [:]
     for (file, text) in texts.enumerated() {
-      for entry in sections[file].flatMap(\.entries) {
-        let name = String(decoding: text[entry.name], as: UTF8.self)
-        entries[name, default: []].append(Entry(file: file, bytes: entry.bytes))
+      for section in sections[file] {
+        let title = text[section.header].prefix { $0 != Self.colon }
+        let refers = !prose.contains(String(decoding: title, as: UTF8.self))
+        for entry in section.entries {
+          let name = String(decoding: text[entry.name], as: UTF8.self)
+          entries[name, default: []].append(
+            Entry(file: file, bytes: entry.bytes, refers: refers))
+        }
       }
     }
     self.entries = entries
@@ -57,6 +66,7 @@ public struct Excerpt {
     while let name = open.popLast() {
       for entry in entries[name] ?? [] {
         kept[entry.file].insert(entry.bytes.lowerBound)
+        guard entry.refers else { continue }
         Self.forEachWord(of: texts[entry.file], in: entry.bytes) { word in
           if entries[word] != nil, needed.insert(word).inserted { open.append(word) }
         }
@@ -100,11 +110,10 @@ public struct Excerpt {
   /// - Parameter key: A key of entries, or of mappings in them, that is left out with all below it.
   public func files(leavingOut key: String? = nil) -> [(path: String, text: Data?)] {
     paths.indices.map { file in
-      guard var text = Self.excerpt(of: texts[file], sections[file], keeping: kept[file]) else {
+      guard let text = Self.excerpt(of: texts[file], sections[file], keeping: kept[file]) else {
         return (paths[file], nil)
       }
-      if let key { Self.clear(key, in: &text) }
-      return (paths[file], Data(text))
+      return (paths[file], Data(key.map { Self.leavingOut($0, of: text) } ?? text))
     }
   }
 
@@ -159,34 +168,50 @@ public struct Excerpt {
       || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte >= 0x80
   }
 
-  private static func clear(_ key: String, in text: inout [UInt8]) {
+  /// The text without a key of entries, or of mappings in them, and all below it: empty lines are left.
+  private static func leavingOut(_ key: String, of text: [UInt8]) -> [UInt8] {
+    var left: [UInt8] = []
+    left.reserveCapacity(text.count)
+    let name = Array("\(key):".utf8)
     var start = 0
     var depth: Int?
     while start < text.count {
       let end = text[start...].firstIndex(of: newline) ?? text.count
       let first = text[start..<end].firstIndex { $0 != blank } ?? end
       if let outer = depth, first < end, first - start <= outer { depth = nil }
-      if depth == nil, text[first..<end].starts(with: "\(key):".utf8) { depth = first - start }
-      if depth != nil { for place in first..<end { text[place] = blank } }
+      if depth == nil, text[first..<end].starts(with: name) { depth = first - start }
+      if depth == nil { left += text[start..<end] }
+      if end < text.count { left.append(newline) }
       start = end + 1
     }
+    return left
   }
 
   private static func excerpt(
     of text: [UInt8], _ sections: [Section], keeping kept: Set<Int>
   ) -> [UInt8]? {
-    var excerpt = text
+    var excerpt: [UInt8] = []
     var isEmpty = true
-    func clear(_ bytes: Range<Int>) {
-      for place in bytes where excerpt[place] != newline { excerpt[place] = blank }
+    var start = 0
+    /// Keeps what stands before some bytes, and of these the ends of their lines.
+    func leaveOut(_ bytes: Range<Int>) {
+      excerpt += text[start..<bytes.lowerBound]
+      for byte in text[bytes] where byte == newline { excerpt.append(byte) }
+      start = bytes.upperBound
     }
     for section in sections {
-      var isLeft = section.entries.isEmpty
-      for entry in section.entries {
-        if kept.contains(entry.bytes.lowerBound) { isLeft = true } else { clear(entry.bytes) }
+      if section.entries.isEmpty
+        || section.entries.contains(where: { kept.contains($0.bytes.lowerBound) })
+      {
+        isEmpty = false
+      } else {
+        leaveOut(section.header)
       }
-      if isLeft { isEmpty = false } else { clear(section.header) }
+      for entry in section.entries where !kept.contains(entry.bytes.lowerBound) {
+        leaveOut(entry.bytes)
+      }
     }
+    excerpt += text[start...]
     return isEmpty ? nil : excerpt
   }
 

@@ -245,9 +245,9 @@ struct KernelLawsTests {
   func attached() throws {
     let text = """
       kernels:
-        test-a6000-add:
+        test-add:
           source: nowhere
-          device: rtx-a6000
+          device: a100-sxm-80gb
           family: streaming
           kernel: add
           terms: {launch: 2e-06 s, row: 1e10 B/s, memory: 0.6, cache-speed: 1.0, cache-share: 0.6}
@@ -260,9 +260,13 @@ struct KernelLawsTests {
     defer { try? FileManager.default.removeItem(atPath: path) }
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     let loaded = try HardwareCatalogue.load(extraFiles: [path])
-    for name in ["rtx-a6000", "a40", "t4", "l40s"] {
+    for name in ["a100-sxm-80gb", "a100-sxm-40gb"] {
       let streams = try loaded.device(named: name).kernels.filter { $0.family == .streaming }
-      #expect(streams.map(\.name) == ["test-a6000-add"])
+      #expect(streams.contains { $0.name == "test-add" })
+    }
+    // Nobody knows how many compute units these have, or they are no GPUs.
+    for name in ["rtx-a6000", "xeon-8380", "mi300x"] {
+      #expect(try loaded.device(named: name).kernels.isEmpty)
     }
     for node in loaded.nodes {
       #expect(node.device.kernels == (try loaded.device(named: node.device.name).kernels))

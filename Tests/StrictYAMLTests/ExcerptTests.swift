@@ -30,12 +30,14 @@ struct ExcerptTests {
 
     """
 
-  private func excerpt(_ body: (inout Excerpt) throws -> Void) throws {
+  private func excerpt(
+    prose: Set<String> = [], _ body: (inout Excerpt) throws -> Void
+  ) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent("cars.yaml").path
     try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-    var excerpt = Excerpt(ofFiles: [file, folder.path + "/missing.yaml"])
+    var excerpt = Excerpt(ofFiles: [file, folder.path + "/missing.yaml"], prose: prose)
     try body(&excerpt)
   }
 
@@ -43,7 +45,7 @@ struct ExcerptTests {
     let data = try #require(excerpt.files(leavingOut: key).first?.text)
     return String(decoding: data, as: UTF8.self).split(
       separator: "\n", omittingEmptySubsequences: false
-    ).map { $0.allSatisfy { $0 == " " } ? "" : String($0) }
+    ).map(String.init)
   }
 
   @Test func anEntryBringsWhatItNamesAndStaysWhereItWas() throws {
@@ -81,6 +83,13 @@ struct ExcerptTests {
         excerpt.entries(of: "engines", saying: ["weight", "power"]).map(\.values)
           == [["90", "40"], [nil, "90"]])
       #expect(excerpt.entries(of: "boats", saying: []).isEmpty)
+    }
+  }
+
+  @Test func whatProseNamesIsNotNeeded() throws {
+    try excerpt(prose: ["cars"]) { excerpt in
+      excerpt.need(["red"])
+      #expect(excerpt.keeps("red") && !excerpt.keeps("small"))
     }
   }
 

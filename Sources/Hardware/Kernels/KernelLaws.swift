@@ -101,9 +101,7 @@ public struct KernelLaws: Hashable, Sendable {
   public init?(
     _ device: Device, _ precisions: Precisions, experts layout: ExpertLayout = .packed
   ) {
-    guard device.kind == .gpu, device.computeUnits != nil, !device.kernels.isEmpty else {
-      return nil
-    }
+    guard device.takesKernels, !device.kernels.isEmpty else { return nil }
     self.precisions = precisions
     let types = Self.numberTypes(precisions)
     let arithmetic = precisions.activations.multiplied(by: precisions.weights)
