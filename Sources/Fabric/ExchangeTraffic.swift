@@ -189,6 +189,10 @@ public struct ExchangeTraffic: Sendable {
 
   /// What the device that sends most sends to others.
   public var mostSent: Bytes { Bytes(sent.max() ?? 0) }
+  /// What the device that sends most to others of its node sends them.
+  public var mostSentInside: Bytes {
+    Bytes(sent.indices.reduce(0) { max($0, sent[$1] - sentOutside[$1]) })
+  }
   /// What the device that sends most to other nodes sends there.
   public var mostSentOutside: Bytes { Bytes(sentOutside.max() ?? 0) }
 

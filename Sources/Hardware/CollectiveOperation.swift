@@ -34,6 +34,14 @@ public enum CollectiveLibrary: String, CaseIterable, Hashable, Sendable {
 }
 
 extension CollectiveLibrary {
+  /// Whether a device gets a copy of a token for each of the token's experts on it; else one for all.
+  public var copiesForEachExpert: Bool {
+    switch self {
+    case .deepEPLowLatency, .cannFused: true
+    case .nccl, .deepEPNormal: false
+    }
+  }
+
   /// What the library sends with one copy of a token whose numbers take `element` bytes each: scales
   /// of 8-bit numbers and whose they are. Zero for one that sends what it is given.
   ///

@@ -58,7 +58,7 @@ public struct ExpertExchange: Hashable, Sendable {
   public func load(_ operation: CollectiveOperation, _ library: CollectiveLibrary) -> CollectiveLoad
   {
     let bytes = copyBytes(operation, library)
-    let isDirect = library == .deepEPLowLatency || library == .cannFused
+    let isDirect = library.copiesForEachExpert
     // A copy to each expert, or one to each node and from there one to each device.
     let copies = isDirect ? Double(topK) : expectedGroups(ranks)
     let staged = isDirect ? 1 : expectedGroups(nodes)

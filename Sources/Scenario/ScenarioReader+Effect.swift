@@ -69,12 +69,17 @@ extension ScenarioReader {
   }
 
   private func checkChunks(_ deployment: Deployment) {
-    guard deployment.exchange.options.chunks != nil, deployment.exchange.algorithm == .flat,
-      deployment.portsSuffice
-    else { return }
+    guard deployment.exchange.options.chunks != nil else { return }
+    let reason: String
+    if deployment.streamsHops {
+      reason = "this exchange: its library forwards tokens one by one"
+    } else if deployment.exchange.algorithm == .flat && deployment.portsSuffice {
+      reason = "this flat exchange: it takes the time of its busiest port, whole or in parts"
+    } else {
+      return
+    }
     problems.add(
-      "'chunks' has no effect on this flat exchange: it takes the time of its busiest port, whole "
-        + "or in parts", at: place("policies", "communication", "chunks"))
+      "'chunks' has no effect on \(reason)", at: place("policies", "communication", "chunks"))
   }
 
   /// They slow down what runs beside an exchange, and of one library's exchanges they handle the

@@ -290,6 +290,10 @@ public struct Deployment: Sendable {
     exchange.algorithm == .twoHop || exchange.algorithm == .biLevel
   }
 
+  /// Whether tokens pass one by one over both hops, as a library forwards them, so that neither hop
+  /// waits for all of the other.
+  public var streamsHops: Bool { exchange.algorithm == .twoHop && protocols.tokenwise != nil }
+
   /// The expert group of a device.
   public func expertGroup(of device: Int) -> Int { device / parallelism.experts.tensor }
   /// The attention group of a device.

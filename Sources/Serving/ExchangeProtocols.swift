@@ -18,6 +18,8 @@ public struct ExchangeProtocols: Sendable {
   public var tokenwise: (expertsPerRank: Double, multiprocessors: Int)?
   /// Nil where no library's costs are asked for.
   public private(set) var library: CollectiveLibrary?
+  /// Whether a device gets a copy of a token for each of the token's experts on it; else one for all.
+  var copiesForEachExpert: Bool { library?.copiesForEachExpert ?? false }
   /// What results must say of it.
   public var remarks: [String] = []
 

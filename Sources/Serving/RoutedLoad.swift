@@ -37,7 +37,9 @@ struct RoutedLoad {
     // there yet (Swift 6.3.1).
     let needsMatrix = traffic.needsMatrix
     self.traffic = traffic
-    counts = RoutingCounts(slots: slots, keepsMatrix: keepsMatrix || needsMatrix)
+    counts = RoutingCounts(
+      slots: slots, keepsMatrix: keepsMatrix || needsMatrix,
+      copiesForEachExpert: deployment.protocols.copiesForEachExpert)
     nodeCounts = nodeSlots.map { RoutingCounts(slots: $0) }
     moves =
       deployment.exchange.residence == .transition
@@ -118,6 +120,23 @@ struct RoutedLoad {
           "layer \(layer) brings \(served) of \(batch.tokens.count) tokens to shared experts")
       }
     }
+  }
+
+  /// What the multiprocessors of the busiest rank handle in a layer's dispatch, and in its way back,
+  /// by a library that sends token by token: copies for each device that gets one (for each expert,
+  /// where these get their own), and copies that they take in, one for each node that a token goes
+  /// to where the library sends one to a node, else the token itself. What stays is among them.
+  func handled(layer: Int) -> (copied: Int, staged: Int) {
+    func most(_ counts: RoutingCounts) -> Int {
+      (0..<counts.slots.ranks).reduce(0) { most, rank in
+        let cell = rank * counts.slots.layers + layer
+        return max(most, Int(counts.sent[cell]) + Int(counts.stayed[cell]))
+      }
+    }
+    let tokens = (0..<batch.ranks).reduce(0) {
+      max($0, batch.rankStarts[$1 + 1] - batch.rankStarts[$1])
+    }
+    return (most(counts), nodeCounts.map(most) ?? tokens)
   }
 
   /// Tokens that one of the groups with nothing but shared experts serves in a layer.

@@ -41,7 +41,8 @@ public struct RoutingSample: Sendable {
       })
     var traffic = LayerTraffic(deployment)
     var counts = RoutingCounts(
-      slots: try Simulation.slots(deployment), keepsMatrix: traffic.needsMatrix)
+      slots: try Simulation.slots(deployment), keepsMatrix: traffic.needsMatrix,
+      copiesForEachExpert: deployment.protocols.copiesForEachExpert)
     var nodeCounts = try Simulation.nodeSlots(deployment).map { RoutingCounts(slots: $0) }
     do {
       try counts.replay(batch, of: trace)

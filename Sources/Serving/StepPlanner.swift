@@ -248,7 +248,8 @@ struct StepPlanner {
       load.traffic.fill(
         &traffic, layer: step.position, perCopy: copy, isReturn: false, load.counts)
     }
-    let task = try appendRouted(.dispatch, step, of: chain, matrix, to: &graph)
+    let handled = load.handled(layer: step.position)
+    let task = try appendRouted(.dispatch, step, of: chain, matrix, handled, to: &graph)
     chains[chain].dispatch = (task, matrix)
   }
 
@@ -267,7 +268,8 @@ struct StepPlanner {
       load.traffic.fill(
         &traffic, layer: step.position, perCopy: copy, isReturn: true, load.counts)
     }
-    let task = try appendRouted(.combine, step, of: chain, matrix, to: &graph)
+    let handled = load.handled(layer: step.position)
+    let task = try appendRouted(.combine, step, of: chain, matrix, handled, to: &graph)
     chains[chain].frontier.close(task)
   }
 
@@ -308,9 +310,11 @@ struct StepPlanner {
   /// `traffic`. Between the phases of an algorithm everybody waits for everybody.
   private mutating func appendRouted(
     _ stage: Stage, _ step: PlanStep, of chain: Int, _ matrix: TrafficMatrix?,
-    to graph: inout TaskGraph
+    _ handled: (copied: Int, staged: Int), to graph: inout TaskGraph
   ) throws(ServingError) -> TaskID? {
-    guard let matrix else { return appendExchange(stage, step, of: chain, to: &graph) }
+    guard let matrix else {
+      return appendExchange(stage, step, of: chain, handling: handled, to: &graph)
+    }
     let exchange = deployment.exchange
     let copyBytes = stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
     traffic.messageBytes = deployment.protocols.tokenwise == nil ? nil : copyBytes
@@ -320,7 +324,7 @@ struct StepPlanner {
       for source in devices {
         for target in devices { traffic.add(matrix[source, target], from: source, to: target) }
       }
-      return appendExchange(stage, step, of: chain, to: &graph)
+      return appendExchange(stage, step, of: chain, handling: handled, to: &graph)
     }
     let schedule: MessageSchedule
     do throws(CollectiveError) {
@@ -328,7 +332,14 @@ struct StepPlanner {
         operation: .allToAll, algorithm: exchange.algorithm, matrix: matrix, layout: rankLayout,
         options: exchange.options)
     } catch { throw .collective(error) }
-    return try appendPhases(schedule, stage, step, of: chain, to: &graph)
+    guard deployment.streamsHops else {
+      return try appendPhases(schedule, stage, step, of: chain, to: &graph)
+    }
+    traffic.removeAll()
+    do throws(FabricError) { for message in schedule.steps { try traffic.add(message) } } catch {
+      throw .fabric(error)
+    }
+    return appendExchange(stage, step, of: chain, handling: handled, to: &graph)
   }
 
   private mutating func appendPhases(
@@ -377,10 +388,14 @@ struct StepPlanner {
   /// Appends the exchange in `traffic`, which begins when every device is ready; nil where nothing
   /// leaves any device.
   ///
-  /// - Parameter given: The start-up; what the library's cost says of the traffic where nil.
+  /// - Parameters:
+  ///   - given: The start-up; what the library's cost says of the traffic where nil.
+  ///   - handled: Copies that the busiest rank's multiprocessors handle (``RoutedLoad/handled(layer:)``);
+  ///     what the busiest sends, and what it sends to other nodes, where nil.
   mutating func appendExchange(
     _ stage: Stage, _ step: PlanStep, of chain: Int, after phase: TaskID? = nil,
-    startUp given: SimTime? = nil, to graph: inout TaskGraph
+    startUp given: SimTime? = nil, handling handled: (copied: Int, staged: Int)? = nil,
+    to graph: inout TaskGraph
   ) -> TaskID? {
     guard !traffic.isEmpty else { return nil }
     let collective = collective(of: stage)
@@ -391,11 +406,14 @@ struct StepPlanner {
       ranks: peers + 1, nodes: group.nodes)
     let isRouted = stage == .dispatch || stage == .combine
     if isRouted, let tokenwise = deployment.protocols.tokenwise {
-      load.networkBytes = traffic.mostSentOutside
-      load.messageBytes =
-        stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
-      load.copiedBytes = traffic.mostSent
-      load.stagedBytes = traffic.mostSentOutside
+      let copy = stage == .dispatch ? deployment.dispatchedCopy : deployment.combinedCopy
+      if deployment.cluster.node.scaleUp.kind != .planes {
+        load.wireBytes = traffic.mostSentInside
+        load.networkBytes = traffic.mostSentOutside
+      }
+      load.messageBytes = copy
+      load.copiedBytes = handled.map { copy * Double($0.copied) } ?? traffic.mostSent
+      load.stagedBytes = handled.map { copy * Double($0.staged) } ?? traffic.mostSentOutside
       load.expertsPerRank = tokenwise.expertsPerRank
       load.multiprocessors = tokenwise.multiprocessors
     }

@@ -21,9 +21,12 @@ final class ReplayTables: @unchecked Sendable {
   /// `[class][layer]`: whether no device holds two experts, so that a token's devices are distinct
   /// because its experts are.
   private(set) var isOneExpertEach: [Bool] = []
+  /// Whether a device gets a copy of a token for each of the token's experts on it, and not one for all.
+  let copiesForEachExpert: Bool
 
-  init(_ slots: ExpertSlots) {
+  init(_ slots: ExpertSlots, copiesForEachExpert: Bool = false) {
     self.slots = slots
+    self.copiesForEachExpert = copiesForEachExpert
     stride = powerOfTwo(notBelow: slots.experts)
     let rows = slots.replicaClasses * slots.layers
     device = .allocate(capacity: rows * stride)
@@ -52,6 +55,7 @@ struct ReplayResults {
   /// `[rank][layer]`
   let sent: UnsafeMutablePointer<UInt32>
   let sentWithinNode: UnsafeMutablePointer<UInt32>
+  let stayed: UnsafeMutablePointer<UInt32>
   /// `[rank][layer][device]`, where it is kept.
   let copies: UnsafeMutablePointer<UInt32>?
 }
@@ -67,7 +71,7 @@ final class ReplayWorkspace: @unchecked Sendable {
   let deviceTokens: UnsafeMutablePointer<UInt32>
   let nodeTokens: UnsafeMutablePointer<UInt32>
   let homeTokens: UnsafeMutablePointer<UInt32>
-  /// `[device]`: the stamp of the last token that went there in the upper half, and how many tokens
+  /// `[device]`: the stamp of the last token that went there in the upper half, and how many copies
   /// of the block did in the lower.
   private let cells: UnsafeMutablePointer<UInt32>
   private let deviceRows: Int
@@ -146,6 +150,10 @@ final class ReplayWorkspace: @unchecked Sendable {
           device: tables.device + row, mask: tables.stride &- 1)
         takeExperts(
           tables.slots.experts, device: tables.device + row, expertTokens: expertTokens + row)
+      } else if tables.copiesForEachExpert {
+        countDevicesAndExperts(
+          block.count, ids + layer &* topK, tokenStride: layers &* topK, topK,
+          device: tables.device + row, expertTokens: expertTokens + row, mask: tables.stride &- 1)
       } else {
         count(
           block.count, ids + layer &* topK, tokenStride: layers &* topK, topK,
@@ -153,6 +161,7 @@ final class ReplayWorkspace: @unchecked Sendable {
       }
       let place = rank &* layers &+ layer
       results.sentWithinNode[place] &+= drainNode(home: home, neighbours, layer: layer)
+      results.stayed[place] &+= cells[home] & 0xFFFF
       results.sent[place] &+= drain(
         home: home, deviceTokens: deviceTokens + layer &* devices,
         copies: results.copies.map { $0 + place &* devices })
@@ -238,6 +247,22 @@ final class ReplayWorkspace: @unchecked Sendable {
     case 6: count(6)
     case 8: count(8)
     default: count(topK)
+    }
+  }
+
+  /// One layer of a block: counts experts, and a copy for each of them.
+  private func countDevicesAndExperts<ID: FixedWidthInteger & UnsignedInteger>(
+    _ tokens: Int, _ ids: UnsafePointer<ID>, tokenStride: Int, _ topK: Int,
+    device: UnsafePointer<UInt16>, expertTokens: UnsafeMutablePointer<UInt32>, mask: Int
+  ) {
+    var row = ids
+    for _ in 0..<tokens {
+      for choice in 0..<topK {
+        let expert = Int(truncatingIfNeeded: row[choice]) & mask
+        expertTokens[expert] &+= 1
+        cells[Int(device[expert])] &+= 1
+      }
+      row += tokenStride
     }
   }
 

@@ -42,6 +42,8 @@ public struct RoutingCounts: Sendable {
   public let slots: ExpertSlots
   /// Whether ``copies`` is kept; the sums are, either way.
   public let keepsMatrix: Bool
+  /// Whether a device gets a copy of a token for each of the token's experts on it; else one for all.
+  public var copiesForEachExpert: Bool { tables.copiesForEachExpert }
 
   /// Tokens that chose an expert, `[layer][expert]`.
   public private(set) var expertTokens: [UInt32] = []
@@ -52,19 +54,22 @@ public struct RoutingCounts: Sendable {
   public internal(set) var copies: [UInt32] = []
   /// Copies that leave a rank's own device, `[rank][layer]`.
   public private(set) var sent: [UInt32] = []
+  /// Copies for experts on a rank's own device, `[rank][layer]`.
+  public private(set) var stayed: [UInt32] = []
   /// Copies that a device gets from ranks that live on others, `[layer][device]`.
   public private(set) var received: [UInt32] = []
   /// The part of ``sent`` that goes to devices of the rank's own node, `[rank][layer]`.
   public private(set) var sentWithinNode: [UInt32] = []
   /// The part of ``received`` that comes from ranks of the device's own node, `[layer][device]`.
   public private(set) var receivedWithinNode: [UInt32] = []
-  /// Distinct tokens with work on a device, wherever they come from, `[layer][device]`.
+  /// Copies on a device, wherever they come from, `[layer][device]`: tokens with work there, where a
+  /// token has one copy on it.
   public private(set) var deviceTokens: [UInt32] = []
 
-  public init(slots: ExpertSlots, keepsMatrix: Bool = true) {
+  public init(slots: ExpertSlots, keepsMatrix: Bool = true, copiesForEachExpert: Bool = false) {
     self.slots = slots
     self.keepsMatrix = keepsMatrix
-    tables = ReplayTables(slots)
+    tables = ReplayTables(slots, copiesForEachExpert: copiesForEachExpert)
   }
 
   let tables: ReplayTables
@@ -88,6 +93,7 @@ public struct RoutingCounts: Sendable {
       batch.tokens.allSatisfy { (0..<trace.tokens).contains($0) }, "tokens are in the trace")
     zero(&sent, count: slots.ranks * slots.layers)
     zero(&sentWithinNode, count: slots.ranks * slots.layers)
+    zero(&stayed, count: slots.ranks * slots.layers)
     zero(&copies, count: keepsMatrix ? slots.ranks * slots.layers * slots.devices : 0)
     let shares = shareOut(batch, among: max(1, min(threads, slots.ranks)))
     while workspaces.count < shares.count { workspaces.append(ReplayWorkspace(tables)) }
@@ -114,7 +120,10 @@ public struct RoutingCounts: Sendable {
         if keepsMatrix {
           copies[(rank * slots.layers + layer) * slots.devices + target] += tokens
         }
-        guard home != target else { continue }
+        guard home != target else {
+          stayed[rank * slots.layers + layer] += tokens
+          continue
+        }
         sent[rank * slots.layers + layer] += tokens
         received[place] += tokens
         guard isNeighbour else { continue }
@@ -143,18 +152,23 @@ public struct RoutingCounts: Sendable {
     let (tables, workspaces, keepsMatrix) = (tables, workspaces, keepsMatrix)
     sent.withUnsafeMutableBufferPointer { sent in
       sentWithinNode.withUnsafeMutableBufferPointer { within in
-        copies.withUnsafeMutableBufferPointer { copies in
-          guard let sent = sent.baseAddress, let within = within.baseAddress else { return }
-          // Threads write to disjoint ranks of these, and to workspaces of their own.
-          nonisolated(unsafe) let results = ReplayResults(
-            sent: sent, sentWithinNode: within, copies: keepsMatrix ? copies.baseAddress : nil)
-          let work: @Sendable (Int) -> Void = { index in
-            workspaces[index].replay(ranks: shares[index], of: batch, trace, tables, results)
-          }
-          if shares.count == 1 {
-            work(0)
-          } else {
-            DispatchQueue.concurrentPerform(iterations: shares.count, execute: work)
+        stayed.withUnsafeMutableBufferPointer { stayed in
+          copies.withUnsafeMutableBufferPointer { copies in
+            guard let sent = sent.baseAddress, let within = within.baseAddress,
+              let stayed = stayed.baseAddress
+            else { return }
+            // Threads write to disjoint ranks of these, and to workspaces of their own.
+            nonisolated(unsafe) let results = ReplayResults(
+              sent: sent, sentWithinNode: within, stayed: stayed,
+              copies: keepsMatrix ? copies.baseAddress : nil)
+            let work: @Sendable (Int) -> Void = { index in
+              workspaces[index].replay(ranks: shares[index], of: batch, trace, tables, results)
+            }
+            if shares.count == 1 {
+              work(0)
+            } else {
+              DispatchQueue.concurrentPerform(iterations: shares.count, execute: work)
+            }
           }
         }
       }

@@ -75,6 +75,10 @@ struct EffectlessOptionTests {
         + "busiest port, whole or in parts")
     try expect("communication: {kind: leader, chunks: 1}")
     try expect("communication: {kind: leader, chunks: 4}")
+    try expect(
+      "communication: {kind: two-hop, library: deepep-normal, chunks: 4}", on: Self.twoNodes,
+      "scenario.yaml:12:66: 'chunks' has no effect on this exchange: its library forwards tokens one "
+        + "by one")
     // Sent over routes, one part behind the other.
     #expect(
       try folder.problems(

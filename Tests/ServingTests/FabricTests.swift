@@ -140,6 +140,53 @@ private let spine = Topology.fatTree(
   #expect(try dispatch(2) > 1.5 * dispatch(20))
 }
 
+/// What was fitted to exchanges is what runs take for them: the law and the simulator count the same
+/// copies, those that stay included, and forward them over both hops at once.
+@Test(
+  arguments: [
+    (CollectiveLibrary.deepEPLowLatency, CollectiveAlgorithm.flat, 128),
+    (.deepEPNormal, .twoHop, 4096),
+  ], [1, 2])
+func exchangesTakeWhatWasFittedToThem(
+  kind: (library: CollectiveLibrary, algorithm: CollectiveAlgorithm, tokens: Int), nodes: Int
+) throws {
+  let cluster = try dgxH100(nodes)
+  var model = smallModel(experts: 64)
+  model.hidden = 4096
+  model.experts.topK = 6
+  let catalogue = try HardwareCatalogue.load()
+  let ranks = cluster.deviceCount
+  let deployment = try Deployment(
+    model: model, cluster: cluster, precisions: Precisions(.bf16),
+    parallelism: Parallelism(attention: (ranks, 1), experts: (ranks, 1)),
+    placement: .contiguous(layers: 3, experts: 64, groups: ranks),
+    exchange: .init(
+      dispatch: .fp8, combine: .bf16, algorithm: nodes == 1 ? .flat : kind.algorithm),
+    protocols: ExchangeProtocols(
+      kind.library, multiprocessors: nil, cluster, model, in: catalogue))
+  let trace = try RoutingTrace(
+    drawing: .uniform, for: model, phase: .decode, sequences: 64, tokensEach: 64,
+    measurement: Measurement(warmup: 0, iterations: 1), seed: 5)
+  let log = try run(
+    deployment, trace: trace, batch: kind.tokens, routing: .asRecorded, iterations: 1)
+  let exchange = ExpertExchange(
+    tokens: Double(kind.tokens), hidden: 4096, topK: 6, experts: 64, ranks: ranks, nodes: nodes)
+  let ports = CollectiveCost.Ports(
+    scaleUp: cluster.node.scaleUp.port.bandwidth,
+    scaleOut: nodes > 1 ? cluster.node.network?.port.bandwidth : nil)
+  for (stage, operation) in [(Stage.dispatch, CollectiveOperation.dispatch), (.combine, .combine)] {
+    let cost = try #require(
+      catalogue.collectiveCost(
+        for: operation, kind.library, scaleUp: cluster.node.scaleUp.port.link,
+        scaleOut: nodes > 1 ? cluster.node.network?.port.link : nil, ranks: ranks, nodes: nodes)
+    ).cost
+    let law = cost.time(of: exchange.load(operation, kind.library), on: ports).value
+    // Each of three layers, as long as its busiest rank of some random tokens takes.
+    let share = log.time(of: stage) / 3 / law
+    #expect(share > 0.98 && share < 1.15, "\(stage), \(nodes) nodes: \(share)")
+  }
+}
+
 @Test func aSlowedLinkSlowsTheRunFromItsMomentOn() throws {
   let cluster = try dgxH100()
   let whole = try run(deployment(cluster, FabricPlan()), batch: 4096)

@@ -10,24 +10,28 @@ struct NaiveCounts {
   var slotTokens: [[Int]: Int] = [:]
   var copies: [[Int]: Int] = [:]
 
-  /// - Parameter choose: The copy that a rank takes, by its hosts.
+  /// - Parameters:
+  ///   - forEachExpert: Whether a device gets a copy for each expert.
+  ///   - choose: The copy that a rank takes, by its hosts.
   init(
-    _ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]],
+    _ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]], forEachExpert: Bool = false,
     choose: (_ rank: Int, _ hosts: [Int]) -> Int = { $0 % $1.count }
   ) {
     for (rank, tokens) in batch.enumerated() {
       for token in tokens {
         for layer in 0..<trace.shape.layers {
-          var devices: Set<Int> = []
+          var devices: [Int] = []
           for expert in trace.selections(token: token, layer: layer) {
             let replicas = hosts[layer][expert]
             let replica = choose(rank, replicas)
             let slot = hosts[layer][..<expert].reduce(0) { $0 + $1.count } + replica
             expertTokens[[layer, expert], default: 0] += 1
             slotTokens[[layer, slot], default: 0] += 1
-            devices.insert(replicas[replica])
+            devices.append(replicas[replica])
           }
-          for device in devices { copies[[rank, layer, device], default: 0] += 1 }
+          for device in forEachExpert ? devices : Array(Set(devices)) {
+            copies[[rank, layer, device], default: 0] += 1
+          }
         }
       }
     }
@@ -86,19 +90,21 @@ func whatStaysInANodeIsTheMatrixWithinItsBlocks(
   }
 }
 
-@Test(arguments: [
-  (8, 2, 3, 1, 8), (64, 6, 8, 1, 4), (300, 8, 5, 3, 4), (256, 8, 70, 2, 16), (5, 1, 1, 1, 1),
-])
+@Test(
+  arguments: [
+    (8, 2, 3, 1, 8), (64, 6, 8, 1, 4), (300, 8, 5, 3, 4), (256, 8, 70, 2, 16), (5, 1, 1, 1, 1),
+  ], [false, true])
 func everyCountIsWhatItsDefinitionSays(
-  experts: Int, topK: Int, devices: Int, replicas: Int, ranks: Int
+  shape: (experts: Int, topK: Int, devices: Int, replicas: Int, ranks: Int), forEachExpert: Bool
 ) throws {
+  let (experts, topK, devices, replicas, ranks) = shape
   let trace = try randomTrace(layers: 3, experts: experts, topK: topK)
   let (batch, hosts, home) = randomCase(
     ranks: ranks, devices: devices, replicas: replicas, trace: trace, tokensPerRank: 70, seed: 2)
   let slots = try ExpertSlots(devices: devices, homeDevice: home, hosts: hosts)
-  var counts = RoutingCounts(slots: slots)
+  var counts = RoutingCounts(slots: slots, copiesForEachExpert: forEachExpert)
   try counts.replay(ReplayBatch(ranks: batch), of: trace)
-  let naive = NaiveCounts(batch, of: trace, hosts: hosts)
+  let naive = NaiveCounts(batch, of: trace, hosts: hosts, forEachExpert: forEachExpert)
   for layer in 0..<3 {
     for expert in 0..<experts {
       let expected = naive.expertTokens[[layer, expert]] ?? 0
@@ -121,6 +127,8 @@ func everyCountIsWhatItsDefinitionSays(
       let away = (0..<devices).filter { $0 != home[rank] }
         .reduce(0) { $0 + (naive.copies[[rank, layer, $1]] ?? 0) }
       #expect(Int(counts.sent[rank * 3 + layer]) == away)
+      let here = naive.copies[[rank, layer, home[rank]]] ?? 0
+      #expect(Int(counts.stayed[rank * 3 + layer]) == here)
     }
   }
 }
