@@ -20,7 +20,13 @@ public struct ExchangeTraffic: Sendable {
   /// Bytes that a device copies within its memory, by device.
   private var copies: [Double]
   /// What the library's protocol leaves of links; to be set before traffic is added.
-  public var protocolShares: ProtocolShares
+  public var protocolShares: ProtocolShares {
+    didSet { if protocolShares != oldValue { findWireFactors() } }
+  }
+  /// Bytes on each link for each byte of data.
+  private var wireFactors: [Double] = []
+  /// By vertex of the network.
+  private let nodes: [Int?]
   /// Of one message, where a library sends token by token; nil where a pair's bytes are one message.
   /// To be set before traffic is added.
   public var messageBytes: Bytes?
@@ -68,6 +74,12 @@ public struct ExchangeTraffic: Sendable {
     self.protocolShares = protocolShares
     if resources.messages.contains(where: { $0 != nil }) { messages = loads }
     portLatency = PortLatencies(resources.network)
+    nodes = resources.network.vertices.map(\.node)
+    findWireFactors()
+  }
+
+  private mutating func findWireFactors() {
+    wireFactors = network.links.map { protocolShares.wireFactor(of: $0.kind) }
   }
 
   private var network: Network { resources.network }
@@ -92,24 +104,42 @@ public struct ExchangeTraffic: Sendable {
   public mutating func add(
     _ bytes: Bytes, from source: Int, to target: Int, messages given: Double = 1
   ) {
+    add(bytes, from: source, to: target, messages: given, over: routes, resources.network)
+  }
+
+  /// Adds what every device sends every other. O(devices x devices x hops).
+  public mutating func add(_ matrix: TrafficMatrix) {
+    // Each pair by itself would count references to the network and its ways anew. The ways are stored
+    // target by target.
+    let (routes, network) = (routes, resources.network)
+    for target in 0..<matrix.ranks {
+      for source in 0..<matrix.ranks {
+        add(
+          matrix[source, target], from: source, to: target, messages: 1, over: routes, network)
+      }
+    }
+  }
+
+  private mutating func add(
+    _ bytes: Bytes, from source: Int, to target: Int, messages given: Double,
+    over routes: RouteTable?, _ network: Network
+  ) {
     guard source != target, bytes.value > 0 else { return }
     let count = messageBytes.map { bytes / $0 } ?? given
     bytesSent = bytesSent + bytes
     bytesReceived = bytesReceived + bytes
     sent[source] += bytes.value
-    if network.vertices[source].node != network.vertices[target].node {
-      sentOutside[source] += bytes.value
-    }
+    let isInner = nodes[source] == nodes[target]
+    if !isInner { sentOutside[source] += bytes.value }
     if let routes {
       flows?.addFlow(bytes)
+      let isFlow = flows != nil
       routes.forEachHop(from: source, to: target) { link, share in
         put(bytes.value * share, count * share, on: link)
-        let amount = share * wireFactor(of: link)
-        flows?.cross(link, amount: amount)
+        if isFlow { flows?.cross(link, amount: share * wireFactors[link]) }
       }
       wayLatency = max(wayLatency, routes.latency(from: source, to: target))
     } else if let ports = network.ports {
-      let isInner = network.vertices[source].node == network.vertices[target].node
       let out = ports[source]
       let incoming = ports[target]
       for link in isInner ? out.innerOut : out.outerOut { put(bytes.value, count, on: link) }
@@ -120,12 +150,8 @@ public struct ExchangeTraffic: Sendable {
     }
   }
 
-  private func wireFactor(of link: Int) -> Double {
-    protocolShares.wireFactor(of: network.links[link].kind)
-  }
-
   private mutating func put(_ bytes: Double, _ count: Double, on link: Int) {
-    loads[link] += bytes * wireFactor(of: link)
+    loads[link] += bytes * wireFactors[link]
     if !messages.isEmpty { messages[link] += count }
   }
 
@@ -158,8 +184,7 @@ public struct ExchangeTraffic: Sendable {
     let link = try network.switchLink(direction, of: device)
     put(bytes.value, 1, on: link)
     flows?.addFlow(bytes)
-    let amount = wireFactor(of: link)
-    flows?.cross(link, amount: amount)
+    flows?.cross(link, amount: wireFactors[link])
     wayLatency = max(wayLatency, network.links[link].latency)
     switched = true
   }

@@ -321,9 +321,7 @@ struct StepPlanner {
     traffic.protocolShares = collective(of: stage).shares
     if exchange.algorithm == .flat && exchange.options.chunks == nil {
       traffic.removeAll()
-      for source in devices {
-        for target in devices { traffic.add(matrix[source, target], from: source, to: target) }
-      }
+      traffic.add(matrix)
       return appendExchange(stage, step, of: chain, handling: handled, to: &graph)
     }
     let schedule: MessageSchedule
