@@ -84,6 +84,28 @@ struct RequestPredictionTests {
     #expect(isNear(up.work.bytes(of: .memory).value, 32 * (weights + rows), within: 0.01))
   }
 
+  @Test("read one copy of experts whose other copies no rank with a token asks for")
+  func fewTokens() throws {
+    // Two tokens and 8 devices: without copies and with one more of each, two tokens of 8 experts choose
+    // 8 (1 - 0.75^2) = 3.5 of them.
+    func copies(_ placement: String, batch: Int) throws -> Double {
+      try Changed(
+        streamed,
+        [
+          "workload={routing: {drawn: uniform, phase: decode}, batch: \(batch), context: 512 tokens}",
+          "policies={batching: static, execution: resident, placement: \(placement)}",
+          "cluster={nodes: 1 x dgx-h100}",
+          "parallelism={attention: {data: 1, tensor: 8}, experts: {expert: 8}}",
+        ]
+      ).prediction.expectedActiveCopies
+    }
+    let redundant = "{kind: round-robin, redundant: 8}"
+    #expect(isNear(try copies("round-robin", batch: 2), 3.5, within: 0.002))
+    #expect(isNear(try copies(redundant, batch: 2), 3.5, within: 0.002))
+    // A token on every device: 16 (1 - 0.875^8).
+    #expect(isNear(try copies(redundant, batch: 8), 10.502, within: 0.002))
+  }
+
   @Test("take one thing at a time as long as prompts and decoded tokens predicted apart")
   func apart() throws {
     // Prompts are bound by arithmetic, decoding is by memory; neither hides the other.

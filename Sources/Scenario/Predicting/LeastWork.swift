@@ -131,10 +131,12 @@ extension LeastWork {
     _ probabilities: [Double], tokens: Double, at position: Int
   ) -> Double {
     guard deployment.placement.hasReplicas, deployment.replicaChoice == .nearest else {
+      // Ranks without a token ask for no copy: one of each is the least.
+      let asksEach =
+        deployment.placement.hasReplicas && tokens >= Double(deployment.cluster.deviceCount)
       return DistinctExperts.expected(
         probabilities: probabilities, tokens: tokens,
-        copies: deployment.placement.hasReplicas
-          ? deployment.placement.hosts[position].map(\.count) : nil)
+        copies: asksEach ? deployment.placement.hosts[position].map(\.count) : nil)
     }
     // Which copy is near depends on where tokens are then: one of each is the least.
     guard returnsHome else {
