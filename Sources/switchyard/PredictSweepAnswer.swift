@@ -16,6 +16,8 @@ struct PredictSweepAnswer: Encodable {
     /// By resource: its time over the bound's.
     var sharesOfBound: [String: Double]
     var expectedActiveCopies: Double
+    /// Where weights come from host memory.
+    var streamed: PredictStreamed?
 
     func encode(to encoder: any Encoder) throws {
       try amounts.encode(to: encoder)
@@ -27,11 +29,12 @@ struct PredictSweepAnswer: Encodable {
       try container.encode(boundBy, forKey: .boundBy)
       try container.encode(sharesOfBound, forKey: .sharesOfBound)
       try container.encode(expectedActiveCopies, forKey: .expectedActiveCopies)
+      try container.encodeIfPresent(streamed, forKey: .streamed)
     }
 
     private enum CodingKeys: CodingKey {
       case value, tokensPerIteration, boundTokensPerSecond, inTurnTokensPerSecond, boundBy
-      case sharesOfBound, expectedActiveCopies
+      case sharesOfBound, expectedActiveCopies, streamed
     }
   }
 
@@ -98,16 +101,23 @@ struct PredictSweepAnswer: Encodable {
   func json() throws -> String { try jsonText(self) }
 
   var text: String {
-    var table = TextTable([
-      .right(path), .right("bound"), .right("one thing at a time"), .left("bound by"),
-      .right("FLOP/B"), .right("experts read"),
-    ])
+    let isStreamed = points.contains { $0.streamed != nil }
+    var table = TextTable(
+      [
+        .right(path), .right("bound"), .right("one thing at a time"), .left("bound by"),
+        .right("FLOP/B"), .right("experts read"),
+      ] + (isStreamed ? [.right("stage 1, generated"), .right("stage 2, generated")] : []))
     for point in points {
+      let stages = [
+        point.streamed?.firstStageGeneratedPerSecond, point.streamed?.secondStageGeneratedPerSecond,
+      ].map { $0.map { "\(TokenRate($0))" } ?? "" }
       table.add(
-        sweep.words(point.value), "\(TokenRate(point.boundTokensPerSecond))",
-        "\(TokenRate(point.inTurnTokensPerSecond))", point.boundBy,
-        point.amounts.deviceFlopsPerByte.map { fourDigits($0) } ?? "",
-        fixed(point.expectedActiveCopies, decimals: 1))
+        [
+          sweep.words(point.value), "\(TokenRate(point.boundTokensPerSecond))",
+          "\(TokenRate(point.inTurnTokensPerSecond))", point.boundBy,
+          point.amounts.deviceFlopsPerByte.map { fourDigits($0) } ?? "",
+          fixed(point.expectedActiveCopies, decimals: 1),
+        ] + (isStreamed ? stages : []))
     }
     return name + "\n\n" + table.description + leftOutText
   }
@@ -126,12 +136,19 @@ struct PredictSweepAnswer: Encodable {
   var csv: String {
     var text =
       "value,unit,tokens_per_iteration,bound_tokens_per_s,in_turn_tokens_per_s,bound_by,"
-      + "\(PredictAmounts.csvColumns),expected_active_copies\n"
+      + "\(PredictAmounts.csvColumns),expected_active_copies,gpu_tokens_per_s,stage1_tokens_per_s,"
+      + "stage1_generated_per_s,stage2_generated_per_s\n"
     for point in points {
       text +=
         "\(point.value),\(sweep.unit),\(point.tokensPerIteration),\(point.boundTokensPerSecond),"
         + "\(point.inTurnTokensPerSecond),\(point.boundBy),\(point.amounts.csv),"
-        + "\(point.expectedActiveCopies)\n"
+        + "\(point.expectedActiveCopies)"
+      let streamed = point.streamed
+      for value in [
+        streamed?.gpuTokensPerSecond, streamed?.firstStageTokensPerSecond,
+        streamed?.firstStageGeneratedPerSecond, streamed?.secondStageGeneratedPerSecond,
+      ] { text += "," + (value.map { "\($0)" } ?? "") }
+      text += "\n"
     }
     return text
   }
@@ -164,5 +181,6 @@ extension PredictSweepAnswer.Point {
     sharesOfBound = Dictionary(
       uniqueKeysWithValues: iteration.times.shares.map { ($0.resource.name, $0.share) })
     expectedActiveCopies = prediction.expectedActiveCopies
+    streamed = prediction.streamed.map(PredictStreamed.init)
   }
 }

@@ -27,6 +27,8 @@ private struct Answer: Decodable {
     var modelBytes: Double
     var hostLinkBytesPerSecond: Double
     var firstStageTokensPerSecond: Double
+    var firstStageGeneratedPerSecond: Double
+    var secondStageGeneratedPerSecond: Double
     var gpuTokensPerSecond: Double
   }
 
@@ -170,6 +172,27 @@ struct PredictCommandTests {
       bench.output(
         of: "predict", Workbench.quickstart, "--set", "workload.batch=512", "--json"))
     #expect(bounds.last == alone.boundTokensPerSecond)
+  }
+
+  @Test("says in a sweep what MoE-Lens' stages expect of each value, where weights are streamed")
+  func sweepsOfStreamedWeights() throws {
+    let file = Workbench.repository + "/scenarios/papers/moe-lens/mixtral-8x7b-a40.yaml"
+    let sweep = ["--sweep", "workload.output=32..128 tokens:x2", "--csv", "stages.csv"]
+    let text = try bench.output(of: ["predict", file] + sweep)
+    #expect(text.contains("stage 1, generated") && text.contains("stage 2, generated"))
+    let rows = try bench.text(bench.file("stages.csv")).split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    let alone = try Answer(
+      bench.output(of: "predict", file, "--set", "workload.output=128 tokens", "--json"))
+    #expect(rows[0].suffix(2) == ["stage1_generated_per_s", "stage2_generated_per_s"])
+    #expect(rows.count == 4 && rows.allSatisfy { $0.count == rows[0].count })
+    let last = rows[3].suffix(2).compactMap { Double($0) }
+    #expect(
+      last == [
+        try #require(alone.streamed).firstStageGeneratedPerSecond,
+        try #require(alone.streamed).secondStageGeneratedPerSecond,
+      ])
   }
 
   @Test("says that changes of the machine are not predicted")
