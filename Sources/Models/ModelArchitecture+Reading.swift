@@ -187,6 +187,7 @@ extension ModelArchitecture.Experts {
     defer { reader.finish() }
     let count = reader.integer("count", in: 1...65_535)
     let topK = reader.integer("top-k", in: 1...max(1, count ?? 65_535))
+    let routerGroups = reader.optionalInteger("router-groups", in: 1...max(1, count ?? 65_535))
     let intermediate = reader.integer("intermediate", in: 1...1 << 20)
     let residual = reader.optionalInteger("residual-intermediate", in: 1...1 << 20)
     let set = LayerSet.reading(reader, "layers", layers: layers, default: .all(of: layers))
@@ -194,8 +195,14 @@ extension ModelArchitecture.Experts {
     let sharedCount = shared?.integer("count", in: 1...1024)
     let sharedIntermediate = shared?.integer("intermediate", in: 1...1 << 20)
     shared?.finish()
+    if let count, let routerGroups, count % routerGroups != 0 {
+      reader.reader.problems.add(
+        "'router-groups' is \(routerGroups), which does not divide \(count) experts evenly",
+        at: reader.reader.location(of: "router-groups"))
+    }
     guard let count, let topK, let intermediate, let set else { return nil }
     self.init(count: count, topK: topK, intermediate: intermediate, layers: set)
+    self.routerGroups = routerGroups ?? 1
     self.shared = sharedCount ?? 0
     self.sharedIntermediate = sharedIntermediate ?? 0
     residualIntermediate = residual ?? 0

@@ -60,6 +60,9 @@ public struct ModelArchitecture: Hashable, Sendable {
     public var count: Int
     /// Experts each token goes to.
     public var topK: Int
+    /// Equal runs of experts of which the router first chooses some for a token, whose experts are then
+    /// all that it chooses from; 1 where it does not.
+    public var routerGroups = 1
     /// Intermediate width of one expert.
     public var intermediate: Int
     /// The layers that have experts.

@@ -104,6 +104,7 @@ extension CatalogueEntryView {
       "encoder-layers": model.encoderLayers, "feed-forward.matrices": model.feedForward.matrices,
       "feed-forward.intermediate": model.feedForward.intermediate,
       "experts.count": model.experts.count, "experts.top-k": model.experts.topK,
+      "experts.router-groups": model.experts.routerGroups,
       "experts.intermediate": model.experts.intermediate,
       "experts.shared.count": model.experts.shared,
       "experts.shared.intermediate": model.experts.sharedIntermediate,

@@ -91,6 +91,10 @@ import Testing
           .replacing(", intermediate: 256", with: "")
       } == ["m.yaml:11:32: 'top-k' is 9; it must be from 1 to 8"])
     #expect(
+      try only("top-k: 2", "top-k: 2, router-groups: 3")
+        == "m.yaml:11:35: 'router-groups' is 3, which does not divide 8 experts evenly")
+    #expect(try entry { $0.replacing("top-k: 2", with: "top-k: 2, router-groups: 4") } == [])
+    #expect(
       try only("key-value-heads: 2", "key-value-heads: 3")?.contains(
         "8 heads cannot share 3 key-value heads evenly") == true)
     #expect(
