@@ -116,6 +116,7 @@ extension ScenarioReader {
     case .duplicates: place("policies", "execution", "duplicates")
     case .expertSlices: place("parallelism", "experts", "tensor")
     case .exchangeAlgorithm: place("policies", "communication", "kind")
+    case .library: place("policies", "communication", "library")
     }
   }
 

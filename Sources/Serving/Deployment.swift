@@ -151,6 +151,7 @@ public struct Deployment: Sendable {
     try checkSharedGroups()
     try checkReplicaChoice()
     try checkResidence()
+    try checkLibrary()
     do throws(CollectiveError) {
       _ = try MessageSchedule.sizeBound(
         operation: .allToAll, algorithm: exchange.algorithm, bytes: Bytes(1), layout: rankLayout,
@@ -258,6 +259,31 @@ public struct Deployment: Sendable {
     }
   }
 
+  /// A library that sends token by token has one way of its own to do it, which its costs are of.
+  private func checkLibrary() throws(ServingError) {
+    guard let library = protocols.library, protocols.tokenwise != nil else { return }
+    func refuse(_ reason: String) -> ServingError {
+      .option(.library, "'\(library.rawValue)' \(reason)")
+    }
+    guard exchange.residence == .home else {
+      throw refuse(
+        "brings tokens back to where they came from; with 'model: transition' use 'nccl'")
+    }
+    guard blocks == nil else {
+      throw refuse("sends tokens to where their experts live; with experts in blocks use 'nccl'")
+    }
+    let hasPlanes = cluster.node.scaleUp.kind == .planes
+    let passesCards = cluster.nodeCount > 1 && cluster.devicesPerNode > 1 && !hasPlanes
+    let forwards = !library.copiesForEachExpert && passesCards
+    let own: CollectiveAlgorithm = forwards ? .twoHop : .flat
+    guard exchange.algorithm == own || !library.copiesForEachExpert && hasPlanes else {
+      throw refuse(
+        forwards
+          ? "sends a token once to a node, which hands it on: use kind 'two-hop'"
+          : "sends tokens straight to their devices: use kind 'flat'")
+    }
+  }
+
   /// One copy of a token on its way to an expert, with what the library sends beside it.
   public var dispatchedCopy: Bytes {
     let element = exchange.dispatch.bytes
@@ -292,7 +318,9 @@ public struct Deployment: Sendable {
 
   /// Whether tokens pass one by one over both hops, as a library forwards them, so that neither hop
   /// waits for all of the other.
-  public var streamsHops: Bool { exchange.algorithm == .twoHop && protocols.tokenwise != nil }
+  public var streamsHops: Bool {
+    exchange.algorithm == .twoHop && protocols.library == .deepEPNormal
+  }
 
   /// The expert group of a device.
   public func expertGroup(of device: Int) -> Int { device / parallelism.experts.tensor }

@@ -58,7 +58,9 @@ public struct ExchangeProtocols: Sendable {
     func find(
       _ operation: CollectiveOperation, _ library: CollectiveLibrary, ranks: Int, nodes: Int
     ) -> CollectiveProtocol? {
+      // Planes are links inside one large node.
       let crosses = nodes > 1 && node.scaleUp.kind != .planes
+      let nodes = crosses ? nodes : 1
       let scaleUp = node.scaleUp.port.link
       let scaleOut = crosses ? node.network?.port.link : nil
       guard

@@ -122,11 +122,12 @@ struct RoutedLoad {
     }
   }
 
-  /// What the multiprocessors of the busiest rank handle in a layer's dispatch, and in its way back,
-  /// by a library that sends token by token: copies for each device that gets one (for each expert,
-  /// where these get their own), and copies that they take in, one for each node that a token goes
-  /// to where the library sends one to a node, else the token itself. What stays is among them.
-  func handled(layer: Int) -> (copied: Int, staged: Int) {
+  /// What the multiprocessors of the busiest device handle in a layer's dispatch, or in its way back, by
+  /// a library that sends token by token: copies that they make, for each device that gets one (for each
+  /// expert, where these get their own), or that experts have made; and those that they take in or add
+  /// up, one for each node that a token goes to where the library sends one to a node, else the token
+  /// itself. What stays is among them.
+  func handled(layer: Int, isReturn: Bool) -> (copied: Int, staged: Int) {
     func most(_ counts: RoutingCounts) -> Int {
       (0..<counts.slots.ranks).reduce(0) { most, rank in
         let cell = rank * counts.slots.layers + layer
@@ -136,7 +137,13 @@ struct RoutedLoad {
     let tokens = (0..<batch.ranks).reduce(0) {
       max($0, batch.rankStarts[$1 + 1] - batch.rankStarts[$1])
     }
-    return (most(counts), nodeCounts.map(most) ?? tokens)
+    let staged = nodeCounts.map(most) ?? tokens
+    guard isReturn else {
+      return (most(counts) * deployment.parallelism.experts.tensor, staged)
+    }
+    let devices = counts.slots.devices
+    let made = counts.deviceTokens[layer * devices..<(layer + 1) * devices].max()
+    return (Int(made ?? 0), staged)
   }
 
   /// Tokens that one of the groups with nothing but shared experts serves in a layer.

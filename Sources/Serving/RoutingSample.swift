@@ -99,6 +99,7 @@ public struct RoutingSample: Sendable {
     private var model: ModelArchitecture
     private var devices: [Int]
     private var exchange: Deployment.Exchange
+    private var copiesForEachExpert: Bool
 
     public init(_ deployment: Deployment, _ workload: Workload) {
       trace = workload.trace.file
@@ -114,6 +115,7 @@ public struct RoutingSample: Sendable {
         deployment.parallelism.attention.tensor,
       ]
       exchange = deployment.exchange
+      copiesForEachExpert = deployment.protocols.copiesForEachExpert
     }
   }
 

@@ -45,6 +45,7 @@ public enum ServingError: Error, Sendable {
     case cacheRoom, budget, copies
     case expertSlices
     case exchangeAlgorithm
+    case library
     case tokenResidence
     case replicaChoice
   }

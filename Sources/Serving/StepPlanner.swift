@@ -248,7 +248,7 @@ struct StepPlanner {
       load.traffic.fill(
         &traffic, layer: step.position, perCopy: copy, isReturn: false, load.counts)
     }
-    let handled = load.handled(layer: step.position)
+    let handled = load.handled(layer: step.position, isReturn: false)
     let task = try appendRouted(.dispatch, step, of: chain, matrix, handled, to: &graph)
     chains[chain].dispatch = (task, matrix)
   }
@@ -268,7 +268,7 @@ struct StepPlanner {
       load.traffic.fill(
         &traffic, layer: step.position, perCopy: copy, isReturn: true, load.counts)
     }
-    let handled = load.handled(layer: step.position)
+    let handled = load.handled(layer: step.position, isReturn: true)
     let task = try appendRouted(.combine, step, of: chain, matrix, handled, to: &graph)
     chains[chain].frontier.close(task)
   }
@@ -307,7 +307,8 @@ struct StepPlanner {
   }
 
   /// Appends a dispatch or a combine, by the deployment's algorithm; without a matrix, what is in
-  /// `traffic`. Between the phases of an algorithm everybody waits for everybody.
+  /// `traffic`. Between the phases of an algorithm everybody waits for everybody, unless tokens pass on
+  /// one by one.
   private mutating func appendRouted(
     _ stage: Stage, _ step: PlanStep, of chain: Int, _ matrix: TrafficMatrix?,
     _ handled: (copied: Int, staged: Int), to graph: inout TaskGraph
@@ -388,7 +389,7 @@ struct StepPlanner {
   ///
   /// - Parameters:
   ///   - given: The start-up; what the library's cost says of the traffic where nil.
-  ///   - handled: Copies that the busiest rank's multiprocessors handle (``RoutedLoad/handled(layer:)``);
+  ///   - handled: Copies that the busiest device's multiprocessors handle (``RoutedLoad/handled(layer:isReturn:)``);
   ///     what the busiest sends, and what it sends to other nodes, where nil.
   mutating func appendExchange(
     _ stage: Stage, _ step: PlanStep, of chain: Int, after phase: TaskID? = nil,

@@ -151,6 +151,31 @@ struct FabricSectionTests {
     #expect(sentences.last?.hasSuffix("'bandwidth' is '0 GB/s'; it must be more than zero") == true)
   }
 
+  @Test("a library that sends token by token does it in its own way")
+  func ways() throws {
+    let twoNodes = ["nodes: 1 x dgx-h100": "nodes: 2 x dgx-h100, devices-per-node: 4"]
+    func problems(_ text: String, on nodes: [String: String] = twoNodes) throws -> [String] {
+      try folder.problems(
+        replacing: nodes.merging(["placement: contiguous": "communication: {\(text)}"]) { $1 })
+    }
+    #expect(try problems("kind: two-hop, library: deepep-normal") == [])
+    #expect(try problems("kind: flat, library: deepep-low-latency") == [])
+    #expect(
+      try problems("kind: flat, library: deepep-normal") == [
+        "scenario.yaml:12:40: 'deepep-normal' sends a token once to a node, which hands it on: use kind "
+          + "'two-hop'"
+      ])
+    #expect(
+      try problems("kind: two-hop, library: deepep-low-latency") == [
+        "scenario.yaml:12:43: 'deepep-low-latency' sends tokens straight to their devices: use kind 'flat'"
+      ])
+    #expect(
+      try problems("kind: flat, model: transition, library: deepep-normal", on: [:]) == [
+        "scenario.yaml:12:59: 'deepep-normal' brings tokens back to where they came from; with 'model: "
+          + "transition' use 'nccl'"
+      ])
+  }
+
   @Test("a library takes multiprocessors where the device has so many")
   func multiprocessors() throws {
     func communication(_ text: String) throws -> [String] {

@@ -138,6 +138,21 @@ private let spine = Topology.fatTree(
     return try run(deployment, batch: 8192).time(of: .dispatch)
   }
   #expect(try dispatch(2) > 1.5 * dispatch(20))
+  // So do more copies: an expert in eight slices needs each token eight times, and a popular expert's
+  // device has more to send back.
+  func log(_ slices: Int, routing: RoutingPolicy = .asRecorded) throws -> RunLog {
+    let deployment = try Deployment(
+      model: model, cluster: cluster, precisions: Precisions(.bf16),
+      parallelism: Parallelism(attention: (8, 1), experts: (8 / slices, slices)),
+      placement: .contiguous(layers: 3, experts: 16, groups: 8 / slices),
+      exchange: .init(dispatch: .bf16, combine: .bf16),
+      protocols: protocols(.deepEPNormal, 2))
+    return try run(
+      deployment, trace: skewedTrace(experts: 16), batch: 8192, routing: routing, iterations: 1)
+  }
+  let (whole, sliced, even) = (try log(1), try log(8), try log(1, routing: .uniform))
+  #expect(sliced.time(of: .dispatch) > 2 * whole.time(of: .dispatch))
+  #expect(whole.time(of: .combine) > 1.2 * even.time(of: .combine))
 }
 
 /// What was fitted to exchanges is what runs take for them: the law and the simulator count the same

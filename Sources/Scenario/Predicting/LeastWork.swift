@@ -130,13 +130,16 @@ extension LeastWork {
   private func activeCopies(
     _ probabilities: [Double], tokens: Double, at position: Int
   ) -> Double {
-    guard deployment.placement.hasReplicas, deployment.replicaChoice == .nearest else {
-      // Ranks without a token ask for no copy: one of each is the least.
-      let asksEach =
-        deployment.placement.hasReplicas && tokens >= Double(deployment.cluster.deviceCount)
+    // Ranks without a token ask for no copy: one of each is the least. Here groups of ranks are taken to
+    // have tokens alike; those of requests may not.
+    let asksEach = tokens >= Double(deployment.cluster.deviceCount)
+    guard deployment.placement.hasReplicas, asksEach else {
+      return DistinctExperts.expected(probabilities: probabilities, tokens: tokens)
+    }
+    guard deployment.replicaChoice == .nearest else {
       return DistinctExperts.expected(
         probabilities: probabilities, tokens: tokens,
-        copies: asksEach ? deployment.placement.hosts[position].map(\.count) : nil)
+        copies: deployment.placement.hosts[position].map(\.count))
     }
     // Which copy is near depends on where tokens are then: one of each is the least.
     guard returnsHome else {
