@@ -34,8 +34,10 @@ struct PlacementReport {
     /// Where experts live by the scenario; absent where that is none of the problem's placements.
     var current: Judgement?
     var found: Judgement
-    /// EPLB's answer on the same profile, to compare with.
+    /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB.
     var eplb: Judgement?
+    /// What was found over EPLB's; absent where that is.
+    var overEPLB: Excess?
     var memoryBytesPerDevice: Double
     var busiestDeviceBytesInNode: Double
     var busiestNodeBytesAcrossNodes: Double
@@ -67,6 +69,24 @@ struct PlacementReport {
     var profiled: Measures
     /// By requests that were not profiled; absent where all were.
     var unseen: Measures?
+  }
+
+  /// How much more one placement has than another, as parts of the other's: 0 where they are alike.
+  struct Excess: Encodable {
+    /// Whether by requests that were not profiled; else there are no others.
+    var isOfUnseen: Bool
+    var cost: Double
+    var meanImbalance: Double
+
+    init(of found: Judgement, over other: Judgement) {
+      isOfUnseen = found.unseen != nil
+      let (mine, theirs) = (found.unseen ?? found.profiled, other.unseen ?? other.profiled)
+      func excess(_ mine: Double, _ theirs: Double) -> Double {
+        theirs > 0 ? mine / theirs - 1 : 0
+      }
+      cost = excess(mine.costSeconds, theirs.costSeconds)
+      meanImbalance = excess(mine.meanImbalance, theirs.meanImbalance)
+    }
   }
 
   struct Measures: Encodable {
@@ -144,12 +164,14 @@ struct PlacementReport {
       }, movedCopies: migration?.copies,
       movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
       notes: answer.notes)
+    content.overEPLB = content.eplb.map { Excess(of: content.found, over: $0) }
     addWarnings()
   }
 
   /// What nobody may miss: how tokens take copies, and a placement that is no better than the one it
   /// started from.
   private mutating func addWarnings() {
+    addWarningOfEPLB()
     switch task.profiled.replicaChoice {
     case .even: break
     case .nearest:
@@ -168,6 +190,24 @@ struct PlacementReport {
       content.notes.append("this is worse than where experts live now")
     }
   }
+
+  /// Of a placement that a method much quicker than most would have beaten: by any cost, as that is what is
+  /// minimised, and by a balance worse by more than what may be traded for traffic.
+  private mutating func addWarningOfEPLB() {
+    guard let excess = content.overEPLB else { return }
+    var worse: [String] = []
+    if excess.cost > 0 { worse.append("its cost is \(percent(excess.cost)) above") }
+    if excess.meanImbalance > Self.toleratedImbalance {
+      worse.append("work, most / mean, is \(percent(excess.meanImbalance)) above")
+    }
+    guard !worse.isEmpty else { return }
+    content.notes.append(
+      (excess.isOfUnseen ? "on requests that were not profiled " : "")
+        + "this is worse than EPLB's placement by the same profile: "
+        + worse.joined(separator: ", "))
+  }
+
+  private static let toleratedImbalance = 0.02
 
   private func unseenCosts(_ current: Judgement) -> (now: Double, found: Double)? {
     guard let now = current.unseen, let found = content.found.unseen else { return nil }

@@ -20,7 +20,13 @@ private struct Placed: Decodable {
   }
   var current: Judgement
   var found: Judgement
+  struct Excess: Decodable {
+    var isOfUnseen: Bool
+    var cost: Double
+    var meanImbalance: Double
+  }
   var eplb: Judgement?
+  var overEPLB: Excess?
   var bound: Bound?
   var trials: Int
   var movedCopies: Int
@@ -70,6 +76,33 @@ struct PlacementCommandTests {
     #expect(abs(shares.localShare + shares.nodeShare + shares.crossShare - 1) < 1e-12)
     #expect(placed.movedCopies > 0)
     #expect(placed.found.unseen != nil)
+  }
+
+  @Test("A placement that EPLB would have beaten on requests that neither saw is said to be")
+  func worseThanEPLB() throws {
+    let drawn = try place("--method", "random", "--no-bound")
+    let (excess, eplb) = try (#require(drawn.overEPLB), #require(drawn.eplb?.unseen))
+    let found = try #require(drawn.found.unseen)
+    #expect(excess.isOfUnseen)
+    #expect(excess.cost == found.costSeconds / eplb.costSeconds - 1)
+    #expect(excess.meanImbalance == found.meanImbalance / eplb.meanImbalance - 1)
+    #expect(excess.cost > 0 && excess.meanImbalance > 0.02)
+    let note = try #require(drawn.notes.first { $0.contains("EPLB") })
+    #expect(
+      note.hasPrefix(
+        "on requests that were not profiled this is worse than EPLB's placement by the same profile: "
+          + "its cost is "))
+    #expect(note.contains(", work, most / mean, is "))
+    // By the same copies; where all is profiled there are no others.
+    let copies = try place(
+      "--method", "round-robin", "--replicas", "32", "--profile-split", "1", "--no-bound")
+    #expect(copies.overEPLB?.isOfUnseen == false)
+    #expect(copies.notes.contains { $0.hasPrefix("this is worse than EPLB's placement") })
+    // One that is better is not complained of, and EPLB not compared with itself.
+    let searched = try place("--trials", "2000", "--no-bound")
+    #expect(try #require(searched.overEPLB).cost < 0)
+    #expect(!searched.notes.contains { $0.contains("EPLB's") && $0.contains("its cost is") })
+    #expect(try place("--method", "eplb", "--no-bound").overEPLB == nil)
   }
 
   @Test("The same number of trials is the same placement, whatever the threads")
