@@ -88,7 +88,7 @@ struct CompareCommand: ParsableCommand {
       var results: [RunResult] = []
       for candidate in candidates {
         // What copies cost is part of the question: those of a file count where nothing else is asked for.
-        var asked = question.asked()
+        var asked = try question.asked()
         asked.redundant = asked.redundant ?? candidate.redundant
         let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
         tasks[asked.redundant] = task

@@ -98,7 +98,7 @@ struct PlaceCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let task = try PlacementTask(try scenario.load(), question.asked())
+      let task = try PlacementTask(try scenario.load(), try question.asked())
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
       let exported = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
       // What cannot be is told before the search, and nothing is written before a placement whose groups
@@ -187,9 +187,10 @@ struct PlacementOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The share of the tokens whose requests are profiled; the others judge the result. 1 for all.",
+      "The share of the tokens whose requests are profiled, like 0.5 or 50%; the others judge the result. "
+        + "1 for all, half of them where left out.",
       valueName: "share"))
-  var profileSplit = 0.5
+  var profileSplit: String?
 
   @Option(
     help: ArgumentHelp(
@@ -241,14 +242,11 @@ struct PlacementOptions: ParsableArguments {
       throw ValidationError(
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
     }
-    guard profileSplit > 0, profileSplit <= 1 else {
-      throw ValidationError("--profile-split is \(profileSplit); it must be above 0, up to 1")
-    }
     if objective == .bottleneck, let traffic, traffic != .transition {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }
-    _ = try seconds()
+    _ = try (seconds(), split())
   }
 
   /// The first option that only a search has a use for.
@@ -271,9 +269,22 @@ struct PlacementOptions: ParsableArguments {
     throw ValidationError("--time is '\(time)'; write it like 10s, 500ms or 2min, up to a day")
   }
 
-  func asked() -> PlacementTask.Question {
+  /// As a share or in per cent; nil where it is not said.
+  private func split() throws -> Double? {
+    guard let profileSplit else { return nil }
+    let isPercent = profileSplit.hasSuffix("%")
+    let digits = (isPercent ? String(profileSplit.dropLast()) : profileSplit)
+      .trimmingCharacters(in: .whitespaces)
+    guard let number = Double(digits), number > 0, number <= (isPercent ? 100 : 1) else {
+      throw ValidationError(
+        "--profile-split is '\(profileSplit)'; write a share above 0, up to 1, like 0.5 or 50%")
+    }
+    return isPercent ? number / 100 : number
+  }
+
+  func asked() throws -> PlacementTask.Question {
     var asked = PlacementTask.Question()
-    asked.split = profileSplit
+    if let split = try split() { asked.split = split }
     asked.windows = windows
     asked.redundant = replicas
     asked.traffic = traffic

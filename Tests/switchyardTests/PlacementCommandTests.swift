@@ -28,6 +28,7 @@ private struct Placed: Decodable {
   var eplb: Judgement?
   var overEPLB: Excess?
   var bound: Bound?
+  var profiledRequests: Int
   var trials: Int
   var movedCopies: Int
   var notes: [String]
@@ -122,6 +123,21 @@ struct PlacementCommandTests {
       of: "place", "scenario.yaml", "--trials", "0", "--no-bound", "--profile-split", "1", "--set",
       "policies.placement=file:1.yaml")
     #expect(again.contains("no trials: this is the best of the quick starts"))
+  }
+
+  @Test("A share is a number or in per cent")
+  func profileSplit() throws {
+    let quarter = try place("--method", "eplb", "--no-bound", "--profile-split", "0.25")
+    for written in ["25%", "25 %", "25.0%"] {
+      let placed = try place("--method", "eplb", "--no-bound", "--profile-split", written)
+      #expect(placed.profiledRequests == quarter.profiledRequests)
+      #expect(placed.found.profiled.costSeconds == quarter.found.profiled.costSeconds)
+    }
+    for wrong in ["0", "0%", "1.5", "101%", "half", "%", "-50%", "nan"] {
+      #expect(
+        try bench.usageError("place", "scenario.yaml", "--profile-split=\(wrong)").contains(
+          "--profile-split is '\(wrong)'; write a share above 0, up to 1, like 0.5 or 50%"))
+    }
   }
 
   @Test("Only experts of the layers that may move do")
