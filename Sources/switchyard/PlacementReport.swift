@@ -31,8 +31,10 @@ struct PlacementReport {
     var seconds: Double
     /// Absent where it was not asked for.
     var bound: Bound?
-    /// Where experts live by the scenario; absent where that is none of the problem's placements.
-    var current: Judgement?
+    /// Where experts live by the scenario, with its own copies.
+    var current: Judgement
+    /// Of a layer then, the most of any.
+    var currentCopies: Int
     var found: Judgement
     /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB.
     var eplb: Judgement?
@@ -43,9 +45,9 @@ struct PlacementReport {
     var busiestNodeBytesAcrossNodes: Double
     /// Of each device and all layers, in an iteration.
     var devicePorts: [PortBytes]
-    var movedCopies: Int?
-    var movedBytes: Double?
-    var migrationSeconds: Double?
+    var movedCopies: Int
+    var movedBytes: Double
+    var migrationSeconds: Double
     var notes: [String]
   }
 
@@ -142,7 +144,9 @@ struct PlacementReport {
       ports[first..<min(first + problem.groupsPerNode, problem.groups)]
         .reduce(0) { $0 + $1.sentAcrossNodes }
     }
-    let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
+    // Comparable whatever its copies are: it costs what the same tokens would.
+    let current = task.study.current
+    let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
@@ -152,7 +156,8 @@ struct PlacementReport {
       windows: problem.windows,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials,
-      seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
+      seconds: seconds, current: judge(current),
+      currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
       eplb: method == .eplb ? nil : judge(.eplb(problem)),
       memoryBytesPerDevice: memory.total.value,
       busiestDeviceBytesInNode: ports.map(\.sentInNode).max() ?? 0,
@@ -161,8 +166,8 @@ struct PlacementReport {
         PortBytes(
           sentInNode: $0.sentInNode, receivedInNode: $0.receivedInNode,
           sentAcrossNodes: $0.sentAcrossNodes, receivedAcrossNodes: $0.receivedAcrossNodes)
-      }, movedCopies: migration?.copies,
-      movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
+      }, movedCopies: migration.copies, movedBytes: migration.bytes.value,
+      migrationSeconds: migration.time.value,
       notes: answer.notes)
     content.overEPLB = content.eplb.map { Excess(of: content.found, over: $0) }
     addWarnings()
@@ -181,8 +186,10 @@ struct PlacementReport {
       content.notes.append(
         "copies by load are an estimate: a run takes copies evenly or the nearest")
     }
-    guard let current = content.current else { return }
-    if let (now, found) = unseenCosts(current), found > now {
+    let current = content.current
+    if let now = current.unseen?.costSeconds, let found = content.found.unseen?.costSeconds,
+      found > now
+    {
       content.notes.append(
         "on requests that were not profiled this is worse than where experts live now, by "
           + percent(found / now - 1))
@@ -208,11 +215,6 @@ struct PlacementReport {
   }
 
   private static let toleratedImbalance = 0.02
-
-  private func unseenCosts(_ current: Judgement) -> (now: Double, found: Double)? {
-    guard let now = current.unseen, let found = content.found.unseen else { return nil }
-    return (now.costSeconds, found.costSeconds)
-  }
 
   /// Proves what no placement can be below.
   mutating func addBound(threads: Int) throws(PlacementProblemError) {
@@ -328,15 +330,18 @@ struct PlacementReport {
       "the busiest device sends \(Bytes(content.busiestDeviceBytesInNode)) within its node an iteration"
         + (content.groupsPerNode < content.groups
           ? ", the busiest node \(Bytes(content.busiestNodeBytesAcrossNodes)) to others" : ""))
-    if let copies = content.movedCopies, let bytes = content.movedBytes,
-      let seconds = content.migrationSeconds
-    {
+    if content.currentCopies != content.copies {
       lines.append(
-        copies == 0
-          ? "nothing moves: experts live so now"
-          : "\(copies) experts move from where they live now: \(Bytes(bytes)), \(time(seconds)) with the "
-            + "network to themselves")
+        content.currentCopies == content.experts
+          ? "now there is one copy of each expert"
+          : "now a layer has \(content.currentCopies) copies")
     }
+    let (copies, bytes) = (content.movedCopies, Bytes(content.movedBytes))
+    lines.append(
+      copies == 0
+        ? "nothing moves: experts live so now"
+        : "\(copies) \(content.copies > content.experts ? "copies" : "experts") move from where they live "
+          + "now: \(bytes), \(time(content.migrationSeconds)) with the network to themselves")
     return lines.joined(separator: "\n")
   }
 
@@ -360,7 +365,7 @@ struct PlacementReport {
     ])
     for layer in 0..<content.layers {
       table.add(
-        "\(layer)", content.current.map { ratio($0.profiled.layerImbalance[layer]) } ?? "-",
+        "\(layer)", ratio(content.current.profiled.layerImbalance[layer]),
         ratio(content.found.profiled.layerImbalance[layer]),
         content.found.unseen.map { ratio($0.layerImbalance[layer]) } ?? "-")
     }

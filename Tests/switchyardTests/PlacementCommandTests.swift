@@ -28,6 +28,8 @@ private struct Placed: Decodable {
   var eplb: Judgement?
   var overEPLB: Excess?
   var bound: Bound?
+  var copies: Int
+  var currentCopies: Int
   var profiledRequests: Int
   var trials: Int
   var movedCopies: Int
@@ -123,6 +125,23 @@ struct PlacementCommandTests {
       of: "place", "scenario.yaml", "--trials", "0", "--no-bound", "--profile-split", "1", "--set",
       "policies.placement=file:1.yaml")
     #expect(again.contains("no trials: this is the best of the quick starts"))
+  }
+
+  @Test("Where experts live now stays there to compare with where copies are asked for")
+  func currentWithoutCopies() throws {
+    let plain = try place("--method", "eplb", "--no-bound")
+    let copied = try place("--method", "eplb", "--no-bound", "--replicas", "32")
+    #expect(copied.currentCopies == 64 && copied.copies == 96)
+    let (now, then) = (plain.current.profiled, copied.current.profiled)
+    // The same to rounding: what one copy costs is one sum there, two here.
+    #expect(abs(then.costSeconds / now.costSeconds - 1) < 1e-12)
+    #expect(abs(then.meanImbalance / now.meanImbalance - 1) < 1e-12)
+    #expect(copied.current.unseen != nil)
+    // Each of 8 layers gets 32 copies that are nowhere now.
+    #expect(copied.movedCopies >= 8 * 32)
+    let text = try bench.output(
+      of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--replicas", "32")
+    #expect(text.contains("  unseen: now  ") && text.contains("now there is one copy of each expert"))
   }
 
   @Test("A share is a number or in per cent")
