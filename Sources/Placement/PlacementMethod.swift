@@ -46,8 +46,10 @@ public struct PlacementAnswer: Sendable {
   public var cost: PlacementCost
   /// Whether no placement of the problem costs less, by a proof.
   public var isOptimal = false
-  /// Of annealing.
+  /// Of annealing, in all searches.
   public var trials = 0
+  /// Searches that did them, of which this is the best.
+  public var searches = 0
   /// What must be known of it, in sentences.
   public var notes: [String] = []
 
@@ -58,10 +60,18 @@ public struct PlacementAnswer: Sendable {
 
   /// What a search has found.
   public init(_ found: PlacementSearch.Outcome) {
-    placement = found.placement
-    cost = found.cost
-    trials = found.trials
-    if trials == 0 {
+    self.init(found, of: [found])
+  }
+
+  /// What the best of some searches of one problem has found (``PlacementSearch/best(of:)``).
+  ///
+  /// - Parameter searches: All that were made, itself among them.
+  public init(_ best: PlacementSearch.Outcome, of searches: [PlacementSearch.Outcome]) {
+    placement = best.placement
+    cost = best.cost
+    trials = searches.reduce(0) { $0 + $1.trials }
+    self.searches = searches.count { $0.trials > 0 }
+    if best.trials == 0 {
       notes.append("no trials: this is the best of the quick starts, after descent")
     }
   }

@@ -346,7 +346,7 @@ struct PlacementOptions: ParsableArguments {
     }
     // Another number of trials is another schedule of temperatures, and may end worse.
     let best = PlacementSearch.best(of: outcomes)
-    var answer = PlacementAnswer(outcomes[best])
+    var answer = PlacementAnswer(outcomes[best], of: outcomes)
     if outcomes[best].trials > 0 { answer.notes.append(notes[best]) }
     return answer
   }

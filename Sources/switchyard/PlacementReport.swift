@@ -27,7 +27,9 @@ struct PlacementReport {
     /// Whether a token costs another time within a node than across nodes.
     var tellsWaysApart: Bool
     var isOptimal: Bool
+    /// Of all searches together.
     var trials: Int
+    var searches: Int
     var seconds: Double
     /// Absent where it was not asked for.
     var bound: Bound?
@@ -155,7 +157,7 @@ struct PlacementReport {
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
       windows: problem.windows,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
-      isOptimal: answer.isOptimal, trials: answer.trials,
+      isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
       seconds: seconds, current: judge(current),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
       eplb: method == .eplb ? nil : judge(.eplb(problem)),
@@ -308,7 +310,8 @@ struct PlacementReport {
 
   private var facts: String {
     var lines: [String] = []
-    let effort = content.trials > 0 ? ", \(content.trials) trials" : ""
+    let searches = content.searches > 1 ? " in \(content.searches) searches, the best of them" : ""
+    let effort = content.trials > 0 ? ", \(content.trials) trials\(searches)" : ""
     lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
