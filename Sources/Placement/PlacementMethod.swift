@@ -21,6 +21,8 @@ public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
     public var threads = 1
     /// Of search: the layers whose experts may move; all where nil.
     public var movableLayers: [Int]?
+    /// Of exact: problems that would take more are refused.
+    public var exact = ExactPlacement.Limits()
     /// The most that MoETuner's solver may take, where one is needed.
     public var solverSeconds = 60.0
 
@@ -46,6 +48,8 @@ public struct PlacementAnswer: Sendable {
   public var cost: PlacementCost
   /// Whether no placement of the problem costs less, by a proof.
   public var isOptimal = false
+  /// Seconds that the method itself has proven no placement to cost less than; nil where it proves none.
+  public var bound: Double?
   /// Of annealing, in all searches.
   public var trials = 0
   /// Searches that did them, of which this is the best.
@@ -56,6 +60,16 @@ public struct PlacementAnswer: Sendable {
   init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
     self.placement = placement
     cost = PlacementCost(of: placement, in: problem)
+  }
+
+  /// What the exact method has proven, or how far it came.
+  init(_ exact: ExactPlacement) {
+    (placement, cost) = (exact.placement, exact.cost)
+    (isOptimal, bound) = (exact.isOptimal, exact.bound)
+    guard !isOptimal else { return }
+    notes.append(
+      "the time was over after \(exact.layersDone) of \(placement.layers) layers: this is the best found, "
+        + "not proven to be the best, and another run may end elsewhere")
   }
 
   /// What a search has found.
@@ -78,14 +92,18 @@ public struct PlacementAnswer: Sendable {
 }
 
 extension PlacementMethod {
-  /// - Parameter current: Search returns nothing that costs more.
+  /// - Parameters:
+  ///   - current: Search returns nothing that costs more.
+  ///   - shouldContinue: Asked by exact, now and then, with how much of how much is done; `false` ends it
+  ///     with the best that it has.
   /// - Throws: ``PlacementProblemError`` where a table or a place is wrong, the method cannot solve the
   ///   problem, or knows nothing of places that it must keep.
   public func place(
-    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort
+    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort,
+    shouldContinue: (_ done: Int, _ all: Int) -> Bool = { _, _ in true }
   ) throws(PlacementProblemError) -> PlacementAnswer {
     try problem.check()
-    let answer = try answer(to: problem, from: current, effort)
+    let answer = try answer(to: problem, from: current, effort, shouldContinue)
     if let objection = problem.objection(to: answer.placement) {
       throw .misfit(
         "\(rawValue) does not place experts as they must be: \(objection); use search")
@@ -94,16 +112,16 @@ extension PlacementMethod {
   }
 
   private func answer(
-    to problem: PlacementProblem, from current: ExpertPlacement?, _ effort: Effort
+    to problem: PlacementProblem, from current: ExpertPlacement?, _ effort: Effort,
+    _ shouldContinue: (Int, Int) -> Bool
   ) throws(PlacementProblemError) -> PlacementAnswer {
     switch self {
     case .search:
       return PlacementAnswer(try effort.search.run(problem, from: current))
     case .exact:
       do throws(ExactPlacementError) {
-        var answer = PlacementAnswer(try ExactPlacement(of: problem).placement, in: problem)
-        answer.isOptimal = true
-        return answer
+        return PlacementAnswer(
+          try ExactPlacement(of: problem, limits: effort.exact, shouldContinue: shouldContinue))
       } catch { throw .misfit(error.sentence) }
     case .moetuner: return try moetuner(problem, effort)
     case .eplb: return PlacementAnswer(.eplb(problem), in: problem)

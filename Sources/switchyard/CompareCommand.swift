@@ -140,10 +140,13 @@ struct CompareCommand: ParsableCommand {
     where found[..<position].contains(where: { $0.name == candidate.name }) {
       throw CommandFailure("--placements has '\(candidate.name)' twice")
     }
-    func has(_ method: PlacementMethod) -> Bool { found.contains { $0.name == method.rawValue } }
-    if let option = question.searchOption, !has(.search),
-      !(has(.moetuner) && option == "--time")
-    {
+    let hasUse = { (option: String) in
+      found.contains {
+        guard case .method(let method) = $0 else { return false }
+        return option == "--time" ? method.takesTime : method == .search
+      }
+    }
+    if let option = question.searchOption, !hasUse(option) {
       throw CommandFailure("\(option) has no effect: no placement is by search")
     }
     return found

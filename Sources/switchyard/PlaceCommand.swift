@@ -90,7 +90,7 @@ struct PlaceCommand: ParsableCommand {
     }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
-      if let option = question.searchOption, !(method == .moetuner && option == "--time") {
+      if let option = question.searchOption, !(option == "--time" && method.takesTime) {
         throw ValidationError("\(option) has no effect on method \(method.rawValue)")
       }
     }
@@ -160,7 +160,8 @@ extension PlacementMethod: ExpressibleByArgument {}
 struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "How long a search may take, like 10s; 0s returns the best start. Without this or --trials: 10s.",
+      "How long a search may take, like 10s; 0s returns the best start. Without this or --trials: 10s. "
+        + "Of exact: ends it with the best found and what is proven by then; it takes what it takes without.",
       valueName: "time"))
   var time: String?
 
@@ -298,6 +299,7 @@ struct PlacementOptions: ParsableArguments {
     effort.chains = chains
     effort.threads = threads
     effort.solverSeconds = (try? seconds()) ?? Self.defaultSeconds
+    if time != nil { effort.exact.steps = .infinity }
     return effort
   }
 
@@ -307,6 +309,7 @@ struct PlacementOptions: ParsableArguments {
     _ method: PlacementMethod, _ task: PlacementTask, _ given: PlacementMethod.Effort
   ) throws -> PlacementAnswer {
     try task.checkMemory()
+    if method == .exact { return try placeExactly(task, given) }
     var effort = given
     guard method == .search, trials == nil else {
       return try method.place(task.profiled, from: task.current, effort)
@@ -350,6 +353,30 @@ struct PlacementOptions: ParsableArguments {
     if outcomes[best].trials > 0 { answer.notes.append(notes[best]) }
     return answer
   }
+}
+
+extension PlacementOptions {
+  /// Until it is done, or the given time is over.
+  private func placeExactly(
+    _ task: PlacementTask, _ effort: PlacementMethod.Effort
+  ) throws -> PlacementAnswer {
+    let start = Date()
+    let limit = time == nil ? .infinity : try seconds()
+    var progress: Progress?
+    let answer = try PlacementMethod.exact.place(task.profiled, effort) { done, all in
+      var shown = progress ?? Progress("ways to place a layer", of: all)
+      shown.advance(to: done)
+      progress = shown
+      return Date().timeIntervalSince(start) < limit
+    }
+    progress?.finish()
+    return answer
+  }
+}
+
+extension PlacementMethod {
+  /// Whether `--time` is of any use to it: as long as a search takes, or a limit.
+  var takesTime: Bool { self == .search || self == .moetuner || self == .exact }
 }
 
 extension PlacementProblem.Traffic: ExpressibleByArgument {}

@@ -230,8 +230,10 @@ struct PlacementReport {
     let problem = task.profiled
     let copies = problem.hasReplicas ? answer.placement.hosts.map { $0.map(\.count) } : nil
     let bound = try PlacementBound(of: problem, copies: copies, threads: threads)
+    // Both hold, so that the higher one does.
+    let least = max(bound.total, answer.bound ?? 0)
     content.bound = Bound(
-      seconds: bound.total, gap: bound.total > 0 ? answer.cost.total / bound.total - 1 : nil,
+      seconds: least, gap: least > 0 ? answer.cost.total / least - 1 : nil,
       isOfChosenCopies: bound.isOfChosenCopies, covers: bound.covers.rawValue)
   }
 

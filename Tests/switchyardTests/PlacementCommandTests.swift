@@ -28,6 +28,7 @@ private struct Placed: Decodable {
   var eplb: Judgement?
   var overEPLB: Excess?
   var bound: Bound?
+  var isOptimal: Bool
   var copies: Int
   var currentCopies: Int
   var profiledRequests: Int
@@ -157,6 +158,37 @@ struct PlacementCommandTests {
         try bench.usageError("place", "scenario.yaml", "--profile-split=\(wrong)").contains(
           "--profile-split is '\(wrong)'; write a share above 0, up to 1, like 0.5 or 50%"))
     }
+  }
+
+  @Test("Exact placement ends with the time, and says so; without one it is proven")
+  func exactInTime() throws {
+    try bench.write(
+      """
+      switchyard: 1
+      name: Mixtral-8x7B on four
+      model: mixtral-8x7b
+      cluster: {nodes: 1 x dgx-h100, devices-per-node: 4}
+      precision: bf16
+      workload: {routing: {drawn: uniform, phase: decode}, batch: 16, context: 512 tokens}
+      measure: {warmup: 1 iterations, iterations: 2}
+      """, to: "small.yaml")
+    func placed(_ time: String...) throws -> Placed {
+      try Placed(
+        bench.output(of: ["place", "small.yaml", "--method", "exact", "--json"] + time))
+    }
+    let proven = try placed()
+    #expect(proven.isOptimal && proven.bound?.gap == 0)
+    #expect(try placed("--time", "1000s").found.profiled.costSeconds == proven.found.profiled.costSeconds)
+    let stopped = try placed("--time", "0s")
+    #expect(!stopped.isOptimal)
+    let bound = try #require(stopped.bound)
+    let least = proven.found.profiled.costSeconds
+    #expect(bound.seconds <= least * (1 + 1e-12) && stopped.found.profiled.costSeconds >= least)
+    let note = "the time was over after 0 of 32 layers: this is the best found, not proven to be the best"
+    #expect(stopped.notes.contains { $0.hasPrefix(note) })
+    #expect(
+      try bench.usageError("place", "small.yaml", "--method", "exact", "--trials", "5")
+        .contains("--trials has no effect on method exact"))
   }
 
   @Test("Only experts of the layers that may move do")
