@@ -57,7 +57,8 @@ public struct PlacementAnswer: Sendable {
   /// What must be known of it, in sentences.
   public var notes: [String] = []
 
-  init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
+  /// A placement as it is.
+  public init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
     self.placement = placement
     cost = PlacementCost(of: placement, in: problem)
   }

@@ -98,13 +98,14 @@ struct PlaceCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let task = try PlacementTask(try scenario.load(), try question.asked())
+      let loaded = try scenario.load()
+      let task = try PlacementTask(loaded, try question.asked(of: loaded))
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
       let exported = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
       // What cannot be is told before the search, and nothing is written before a placement whose groups
       // need not hold equally many has its memory checked.
       let program = try exported.map { _ in try exportedProgram(task.profiled) }
-      var effort = question.effort(seed: task.scenario.seed)
+      var effort = question.effort(for: task.scenario)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
       let answer = try question.place(method, task, effort)
@@ -168,7 +169,8 @@ struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Proposals of the search for each chain, in place of a time: the same number gives the same "
-        + "placement on every machine.", valueName: "number"))
+        + "placement on every machine. The scenario's where this and --time are left out.",
+      valueName: "number"))
   var trials: Int?
 
   @Option(
@@ -189,15 +191,16 @@ struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The share of the tokens whose requests are profiled, like 0.5 or 50%; the others judge the result. "
-        + "1 for all, half of them where left out.",
+        + "1 for all. The scenario's 'profile' where left out, else half of them.",
       valueName: "share"))
   var profileSplit: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      Windows of profiled requests, each balanced for itself, against fitting one day's traffic. Up to \
-      \(PlacementTask.Question.mostWindows) where left out, each with an iteration's requests or more.
+      Windows of profiled requests, each balanced for itself, against fitting one day's traffic. The \
+      scenario's where left out, else up to \(PlacementTask.Question.mostWindows), each with an \
+      iteration's requests or more.
       """,
       valueName: "number"))
   var windows: Int?
@@ -283,10 +286,12 @@ struct PlacementOptions: ParsableArguments {
     return isPercent ? number / 100 : number
   }
 
-  func asked() throws -> PlacementTask.Question {
+  /// What is asked here, else what the scenario's placement asks for.
+  func asked(of scenario: Scenario) throws -> PlacementTask.Question {
+    let own = scenario.placementChoice
     var asked = PlacementTask.Question()
-    if let split = try split() { asked.split = split }
-    asked.windows = windows
+    if let split = try split() ?? own?.profile { asked.split = split }
+    asked.windows = windows ?? own?.windows
     asked.redundant = replicas
     asked.traffic = traffic
     asked.objective = objective
@@ -294,8 +299,14 @@ struct PlacementOptions: ParsableArguments {
     return asked
   }
 
-  func effort(seed: UInt64) -> PlacementMethod.Effort {
-    var effort = PlacementMethod.Effort(seed: seed, trials: trials ?? 0)
+  /// Trials of a search; nil where it takes a time.
+  private func trials(for scenario: Scenario) -> Int? {
+    trials ?? (time == nil ? scenario.placementChoice?.trials : nil)
+  }
+
+  func effort(for scenario: Scenario) -> PlacementMethod.Effort {
+    var effort = PlacementMethod.Effort(
+      seed: scenario.seed, trials: trials(for: scenario) ?? 0)
     effort.chains = chains
     effort.threads = threads
     effort.solverSeconds = (try? seconds()) ?? Self.defaultSeconds
@@ -311,7 +322,7 @@ struct PlacementOptions: ParsableArguments {
     try task.checkMemory()
     if method == .exact { return try placeExactly(task, given) }
     var effort = given
-    guard method == .search, trials == nil else {
+    guard method == .search, trials(for: task.scenario) == nil else {
       return try method.place(task.profiled, from: task.current, effort)
     }
     let limit = try seconds()

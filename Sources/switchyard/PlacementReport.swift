@@ -32,7 +32,7 @@ struct PlacementReport {
     var searches: Int
     var seconds: Double
     /// Absent where it was not asked for.
-    var bound: Bound?
+    var bound: ProvenBound?
     /// Where experts live by the scenario, with its own copies.
     var current: Judgement
     /// Of a layer then, the most of any.
@@ -58,15 +58,6 @@ struct PlacementReport {
     var receivedInNode: Double
     var sentAcrossNodes: Double
     var receivedAcrossNodes: Double
-  }
-
-  struct Bound: Encodable {
-    var seconds: Double
-    /// Of the cost above the bound, over the bound; absent where the bound is nothing.
-    var gap: Double?
-    var isOfChosenCopies: Bool
-    /// `mean-work` where nothing else is known of how tokens choose among copies.
-    var covers: PlacementBound.Coverage.RawValue
   }
 
   struct Judgement: Encodable {
@@ -220,21 +211,7 @@ struct PlacementReport {
 
   /// Proves what no placement can be below.
   mutating func addBound(threads: Int) throws(PlacementProblemError) {
-    guard !answer.isOptimal else {
-      let least = answer.cost.total
-      content.bound = Bound(
-        seconds: least, gap: least > 0 ? 0 : nil, isOfChosenCopies: false,
-        covers: PlacementBound.Coverage.everything.rawValue)
-      return
-    }
-    let problem = task.profiled
-    let copies = problem.hasReplicas ? answer.placement.hosts.map { $0.map(\.count) } : nil
-    let bound = try PlacementBound(of: problem, copies: copies, threads: threads)
-    // Both hold, so that the higher one does.
-    let least = max(bound.total, answer.bound ?? 0)
-    content.bound = Bound(
-      seconds: least, gap: least > 0 ? answer.cost.total / least - 1 : nil,
-      isOfChosenCopies: bound.isOfChosenCopies, covers: bound.covers.rawValue)
+    content.bound = try ProvenBound(of: answer, task.profiled, threads)
   }
 
   func text(allLayers: Bool, allPorts: Bool) -> String {

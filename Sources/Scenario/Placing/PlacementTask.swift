@@ -52,7 +52,7 @@ public struct PlacementTask: Sendable {
     }
     self.scenario = scenario
     study = try PlacementStudy(scenario.deployment, scenario.workload)
-    let trace = scenario.workload.trace
+    let trace = scenario.trace
     let phase: TokenPhase? =
       scenario.workload.requests != nil
       ? nil : scenario.workload.phase == .decode ? .decode : .prefill
@@ -127,16 +127,19 @@ public struct PlacementTask: Sendable {
 
   /// The scenario with experts placed so, over the requests that were not profiled.
   ///
-  /// - Parameter name: What results call the placement.
+  /// - Parameters:
+  ///   - name: What results call the placement.
+  ///   - remarks: What a reader of results must know of it.
   /// - Throws: ``ServingError`` where the placement fits no device's memory.
   public func scenario(
-    with placement: ExpertPlacement, named name: String
+    with placement: ExpertPlacement, named name: String, remarks: [String] = []
   ) throws(ServingError) -> Scenario {
-    let placed = try self.scenario(with: placement).named(placement: name)
-    guard unseenRequests > 0 else { return placed }
-    return placed.remarking([
-      "the run replays \(unseenRequests) requests only: \(profiledRequests) others were profiled"
-    ])
+    var said = remarks
+    if unseenRequests > 0 {
+      said.append(
+        "the run replays \(unseenRequests) requests only: \(profiledRequests) others were profiled")
+    }
+    return try scenario(with: placement, remarks: said).named(placement: name)
   }
 
   /// What the fullest device holds with experts placed so.
@@ -144,7 +147,7 @@ public struct PlacementTask: Sendable {
   /// - Throws: ``ServingError`` where they do not fit it.
   public func memory(of placement: ExpertPlacement) throws(ServingError) -> MemoryBudget {
     // However tokens choose among copies, which no run may be able to.
-    try scenario.placing(study.placement(of: placement), scenario.workload, choice: .even).memory
+    try scenario.placing(study.placement(of: placement), choice: .even, replaying: nil).memory
   }
 
   /// Refuses, before anything is searched for, copies that fit no device's memory wherever they are: some
@@ -172,12 +175,11 @@ public struct PlacementTask: Sendable {
   }
 
   /// The same where the scenario's own policy chose the placement.
-  func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
-    var workload = scenario.workload
-    // Each stays as it was chosen.
-    workload.onlinePlacement = nil
-    if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
-    return try scenario.placing(
-      study.placement(of: placement), workload, choice: profiled.replicaChoice)
+  func scenario(
+    with placement: ExpertPlacement, remarks: [String]
+  ) throws(ServingError) -> Scenario {
+    try scenario.placing(
+      study.placement(of: placement), choice: profiled.replicaChoice, replaying: unseenSequences,
+      remarks: remarks)
   }
 }
