@@ -198,7 +198,11 @@ struct CompareCommand: ParsableCommand {
         throw CommandFailure(
           "\(path): the placement has \(shared) groups of shared experts, the scenario \(wanted)")
       }
-      return PlacementAnswer(task.study.routed(file.placement), in: task.profiled)
+      let placement = task.study.routed(file.placement)
+      if let expert = task.profiled.misplaced(in: placement) {
+        throw CommandFailure("\(path): \(expert)")
+      }
+      return PlacementAnswer(placement, in: task.profiled)
     }
   }
 

@@ -38,7 +38,8 @@ struct PlacementReport {
     /// Of a layer then, the most of any.
     var currentCopies: Int
     var found: Judgement
-    /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB.
+    /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB, and where that would
+    /// not have kept pinned or forbidden places.
     var eplb: Judgement?
     /// What was found over EPLB's; absent where that is.
     var overEPLB: Excess?
@@ -139,6 +140,7 @@ struct PlacementReport {
     }
     // Comparable whatever its copies are: it costs what the same tokens would.
     let current = task.study.current
+    let eplb = ExpertPlacement.eplb(problem)
     let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
@@ -151,7 +153,7 @@ struct PlacementReport {
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
       seconds: seconds, current: judge(current),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
-      eplb: method == .eplb ? nil : judge(.eplb(problem)),
+      eplb: method == .eplb || problem.misplaced(in: eplb) != nil ? nil : judge(eplb),
       memoryBytesPerDevice: memory.total.value,
       busiestDeviceBytesInNode: ports.map(\.sentInNode).max() ?? 0,
       busiestNodeBytesAcrossNodes: nodes.max() ?? 0,

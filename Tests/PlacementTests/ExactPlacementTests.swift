@@ -135,7 +135,9 @@ func anExactPlacementThatIsStoppedKnowsHowFarItCame(
   let exact = try ExactPlacement(of: problem)
   var chain = try StateChain(of: problem, limits: .init())
   let byStates = PlacementCost(
-    of: ExpertPlacement(groups: 5, experts: 5, groupOfExpert: chain.solve { _, _ in true }.groupOfExpert), in: problem)
+    of: ExpertPlacement(
+      groups: 5, experts: 5, groupOfExpert: chain.solve { _, _ in true }.groupOfExpert), in: problem
+  )
   #expect(exact.states == 0)
   #expect(abs(exact.cost.total - byStates.total) < 1e-12)
 }

@@ -145,7 +145,8 @@ struct PlacementCommandTests {
     #expect(copied.movedCopies >= 8 * 32)
     let text = try bench.output(
       of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--replicas", "32")
-    #expect(text.contains("  unseen: now  ") && text.contains("now there is one copy of each expert"))
+    #expect(
+      text.contains("  unseen: now  ") && text.contains("now there is one copy of each expert"))
   }
 
   @Test("A share is a number or in per cent")
@@ -181,13 +182,15 @@ struct PlacementCommandTests {
     }
     let proven = try placed()
     #expect(proven.isOptimal && proven.bound?.gap == 0)
-    #expect(try placed("--time", "1000s").found.profiled.costSeconds == proven.found.profiled.costSeconds)
+    #expect(
+      try placed("--time", "1000s").found.profiled.costSeconds == proven.found.profiled.costSeconds)
     let stopped = try placed("--time", "0s")
     #expect(!stopped.isOptimal)
     let bound = try #require(stopped.bound)
     let least = proven.found.profiled.costSeconds
     #expect(bound.seconds <= least * (1 + 1e-12) && stopped.found.profiled.costSeconds >= least)
-    let note = "the time was over after 0 of 32 layers: this is the best found, not proven to be the best"
+    let note =
+      "the time was over after 0 of 32 layers: this is the best found, not proven to be the best"
     #expect(stopped.notes.contains { $0.hasPrefix(note) })
     #expect(
       try bench.usageError("place", "small.yaml", "--method", "exact", "--trials", "5")
@@ -333,11 +336,53 @@ struct PlacementCommandTests {
     #expect(try bench.contents == ["both.sqlite", "scenario.yaml"])
   }
 
+  @Test("What the scenario pins is kept by who searches, and who would not keep it is refused")
+  func pinnedExperts() throws {
+    try bench.output(
+      of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--out", "eplb.yaml")
+    let pinned =
+      "policies.placement={kind: search, trials: 300, pinned: [{layer: 2, expert: 5, device: 7}], "
+      + "forbidden: [{layer: 3, expert: 0, device: 0}]}"
+    func hosts(_ layer: Int, _ expert: Int, _ file: String) throws -> String {
+      // `  - [0, [2, 5], 3]`
+      let groups = try rows(file)[layer].dropFirst("  - [".count)
+      return String(groups.matches(of: /\[[^\]]*\]|[0-9]+/)[expert].output)
+    }
+    try bench.output(
+      of: "place", "scenario.yaml", "--set", pinned, "--no-bound", "--out", "pinned.yaml")
+    #expect(try hosts(2, 5, "pinned.yaml") == "7" && hosts(3, 0, "pinned.yaml") != "0")
+    let copied = try place(
+      "--set", pinned, "--replicas", "8", "--no-bound", "--out", "copied.yaml")
+    #expect(
+      try hosts(2, 5, "copied.yaml").contains("7") && !hosts(3, 0, "copied.yaml").contains("0"))
+    // EPLB knows nothing of it, so that there is nothing to compare with.
+    let group = try hosts(2, 5, "eplb.yaml")
+    try #require(group != "7")
+    #expect(copied.eplb == nil && copied.overEPLB == nil)
+    let misplaced = "expert 5 of layer 2 is not on group 7, where it is pinned"
+    for method in ["eplb", "contiguous"] {
+      #expect(
+        try bench.refusal("place", "scenario.yaml", "--set", pinned, "--method", method)
+          == "\(method) does not place experts as they must be: \(misplaced); use search")
+    }
+    func compared(_ placements: String) throws -> String {
+      try bench.refusal(
+        "compare", "scenario.yaml", "--set", pinned, "--placements", placements)
+    }
+    #expect(try compared("eplb").hasPrefix("placement 'eplb': eplb does not place experts as"))
+    #expect(try compared("file:eplb.yaml") == "eplb.yaml: \(misplaced)")
+    try bench.output(
+      of: "compare", "scenario.yaml", "--set", pinned, "--placements", "search,file:pinned.yaml")
+    let run = try bench.output(of: "run", "scenario.yaml", "--set", pinned)
+    #expect(run.contains("300 trials, 1 expert pinned, 1 expert kept from a device"))
+  }
+
   @Test("What was believed of each placement is stored with its run")
   func beliefs() throws {
     let placed = try place("--trials", "300")
     try bench.output(
-      of: "compare", "scenario.yaml", "--placements", "contiguous,search", "--trials", "300", "--out",
+      of: "compare", "scenario.yaml", "--placements", "contiguous,search", "--trials", "300",
+      "--out",
       "both.sqlite")
     var rows = try beliefRows()
     #expect(rows.map { $0["run"] } == [1, 2] && rows.map { $0["copies"] } == [64, 64])

@@ -16,5 +16,10 @@ public struct PlacementChoice: Sendable {
   /// Where the scenario says that.
   public var placeOfEvery: Location?
 
+  var written = WrittenPlaces()
+  /// Expert groups where copies must be, and must not be.
+  var pinned: [PlacementProblem.Place] = []
+  var forbidden: [PlacementProblem.Place] = []
+
   static let defaultTrials = 2_000_000
 }

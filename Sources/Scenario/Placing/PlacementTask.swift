@@ -103,9 +103,12 @@ public struct PlacementTask: Sendable {
       try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: windows)
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
-      try study.problem(
+      var problem = try study.problem(
         of: profile, redundant: redundant, traffic: traffic, objective: question.objective,
         choice: choice)
+      problem.pinned = scenario.placementChoice?.pinned ?? []
+      problem.forbidden = scenario.placementChoice?.forbidden ?? []
+      return problem
     }
     profiled = try problem(profile, study)
     unseen = try unseenProfile.map { [study] in try problem($0, study) }

@@ -18,7 +18,7 @@ import Units
 ///
 /// With `profile` a part of the trace's requests is profiled, and the run replays the others. With
 /// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
-/// what the last iterations asked.
+/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``).
 enum PlacementPolicy {
   case contiguous(Copies = Copies())
   case roundRobin(Copies = Copies())
@@ -53,7 +53,7 @@ enum PlacementPolicy {
       case .contiguous, .roundRobin, .random: Self.copies
       case .file: ["path", "replica-choice"]
       case .eplb: Self.copies + ["profile", "every"]
-      case .search: Self.copies + ["profile", "windows", "trials", "every"]
+      case .search: Self.copies + ["profile", "windows", "trials", "every", "pinned", "forbidden"]
       }
     }
 
@@ -69,14 +69,16 @@ enum PlacementPolicy {
     case .roundRobin(let copies): return "round-robin" + copies.words
     case .file(_, let written, _, let choice): return "file \(written)" + (choice?.words ?? "")
     case .chosen(let choice):
-      let trials = choice.method == .search ? " of \(choice.trials ?? PlacementChoice.defaultTrials) trials" : ""
+      let trials =
+        choice.method == .search
+        ? " of \(choice.trials ?? PlacementChoice.defaultTrials) trials" : ""
       let profile =
         choice.profile.map {
           ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
         } ?? ""
       let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
-      return choice.method.rawValue + trials + profile + every
-        + choice.copies.words
+      return choice.method.rawValue + trials + profile + every + choice.copies.words
+        + choice.written.words
     }
   }
 
@@ -176,6 +178,8 @@ extension ScenarioReader {
       }
       choice.trials = trials
     }
+    choice.written = WrittenPlaces(
+      pinned: mapping.optional("pinned"), forbidden: mapping.optional("forbidden"))
     guard mapping.has("every") else { return true }
     choice.every = count("every", of: mapping, in: 1...1_000_000)
     choice.placeOfEvery = mapping.location(of: "every")
@@ -185,12 +189,24 @@ extension ScenarioReader {
         at: mapping.location(of: key))
       return false
     }
+    for key in ["pinned", "forbidden"] where mapping.has(key) {
+      problems.add(
+        "'\(key)' cannot be kept with 'every': experts begin in a row, wherever that is",
+        at: mapping.location(of: key))
+      return false
+    }
     return choice.every != nil
   }
 
   /// The scenario with the placement that its policy chooses, where it does; what it was otherwise.
   func placed(_ given: Scenario, by policy: PlacementPolicy) -> Scenario? {
-    guard case .chosen(let choice) = policy else { return given }
+    guard case .chosen(var choice) = policy else { return given }
+    guard
+      let places = places(
+        choice.written, given.deployment.model, given.deployment.parallelism,
+        sharedGroups: given.deployment.placement.sharedGroups)
+    else { return nil }
+    (choice.pinned, choice.forbidden) = places
     let scenario = given.chosen(choice)
     let trials = choice.trials ?? PlacementChoice.defaultTrials
     if let every = choice.every {
@@ -257,10 +273,11 @@ extension ScenarioReader {
     return value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
   }
 
-  /// The placement itself, for a model on a number of expert groups.
+  /// The placement itself, for a model on expert groups.
   func placement(
-    _ policy: PlacementPolicy, _ model: ModelArchitecture, groups: Int
+    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
   ) -> ExpertPlacement? {
+    let groups = parallelism.experts.expert
     let layers = model.expertLayers.count
     let experts = model.experts.count
     do {
@@ -290,7 +307,9 @@ extension ScenarioReader {
       case .chosen(let choice):
         let shared = choice.copies.sharedRanks
         // Until the trace and what experts cost are known.
-        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
+        guard leavesRoutedRanks(shared, groups: groups),
+          places(choice.written, model, parallelism, sharedGroups: shared) != nil
+        else { return nil }
         if choice.every != nil, choice.copies.redundant > 0 {
           return try .roundRobin(
             layers: layers, experts: experts, groups: groups - shared,
