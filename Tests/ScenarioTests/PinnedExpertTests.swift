@@ -50,7 +50,7 @@ struct PinnedExpertTests {
     #expect(try folder.load(replacing: changes(4)).deployment.placement.hosts[0][7] == [4])
     #expect(
       try folder.problems(replacing: changes(3)) == [
-        "scenario.yaml:12:94: 'device' is 3; it must be from 4 to 7"
+        "scenario.yaml:12:98: 'device' is 3; it must be from 4 to 7"
       ])
   }
 
