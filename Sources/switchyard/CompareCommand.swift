@@ -223,6 +223,12 @@ struct CompareCommand: ParsableCommand {
       throughputGain: first.map { summary.tokensPerSecond / $0.tokensPerSecond - 1 } ?? 0)
   }
 
+  /// What must be known of the placements, below their table.
+  private func noted(_ rows: [Row]) -> [String] {
+    let lines = rows.flatMap { row in row.notes.map { "- \(row.placement): \($0)" } }
+    return lines.isEmpty ? [] : [""] + lines
+  }
+
   private func text(
     _ rows: [Row], _ scenario: String, _ requests: (profiled: Int, unseen: Int)
   ) -> String {
@@ -253,12 +259,8 @@ struct CompareCommand: ParsableCommand {
       \(scenario)
       \(unseen); left of 'simulated' is what the optimiser believes of experts and exchanges in an iteration
 
-      """ + (table.lines + rows.flatMap(\.notedLines)).joined(separator: "\n")
+      """ + (table.lines + noted(rows)).joined(separator: "\n")
   }
-}
-
-extension CompareCommand.Row {
-  fileprivate var notedLines: [String] { notes.map { "- \(placement): \($0)" } }
 }
 
 extension PlacementBelief {

@@ -198,15 +198,15 @@ struct PlacementReport {
   private mutating func addWarningOfEPLB() {
     guard let excess = content.overEPLB else { return }
     var worse: [String] = []
-    if excess.cost > 0 { worse.append("its cost is \(percent(excess.cost)) above") }
+    if excess.cost > 0 { worse.append("by \(percent(excess.cost)) in cost") }
     if excess.meanImbalance > Self.toleratedImbalance {
-      worse.append("work, most / mean, is \(percent(excess.meanImbalance)) above")
+      worse.append("by \(percent(excess.meanImbalance)) in load balance (work, most / mean)")
     }
     guard !worse.isEmpty else { return }
     content.notes.append(
       (excess.isOfUnseen ? "on requests that were not profiled " : "")
-        + "this is worse than EPLB's placement by the same profile: "
-        + worse.joined(separator: ", "))
+        + "this is worse than EPLB's placement by the same profile, "
+        + worse.joined(separator: " and "))
   }
 
   private static let toleratedImbalance = 0.02
@@ -291,8 +291,8 @@ struct PlacementReport {
 
   private var facts: String {
     var lines: [String] = []
-    let searches = content.searches > 1 ? " in \(content.searches) searches, the best of them" : ""
-    let effort = content.trials > 0 ? ", \(content.trials) trials\(searches)" : ""
+    let trials = content.trials > 0 ? ", \(content.trials) trials" : ""
+    let effort = content.searches > 1 ? trials + " in \(content.searches) searches" : trials
     lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""

@@ -111,9 +111,10 @@ struct PlacementCommandTests {
     let note = try #require(drawn.notes.first { $0.contains("EPLB") })
     #expect(
       note.hasPrefix(
-        "on requests that were not profiled this is worse than EPLB's placement by the same profile: "
-          + "its cost is "))
-    #expect(note.contains(", work, most / mean, is "))
+        "on requests that were not profiled this is worse than EPLB's placement by the same profile, "
+          + "by "))
+    #expect(
+      note.hasSuffix(" % in load balance (work, most / mean)") && note.contains("in cost and by"))
     // By the same copies; where all is profiled there are no others.
     let copies = try place(
       "--method", "round-robin", "--replicas", "32", "--profile-split", "1", "--no-bound")
@@ -122,7 +123,7 @@ struct PlacementCommandTests {
     // One that is better is not complained of, and EPLB not compared with itself.
     let searched = try place("--trials", "2000", "--no-bound")
     #expect(try #require(searched.overEPLB).cost < 0)
-    #expect(!searched.notes.contains { $0.contains("EPLB's") && $0.contains("its cost is") })
+    #expect(!searched.notes.contains { $0.contains("EPLB's") && $0.contains("in cost") })
     #expect(try place("--method", "eplb", "--no-bound").overEPLB == nil)
   }
 
