@@ -111,7 +111,7 @@ struct PlaceCommand: ParsableCommand {
       let answer = try question.place(method, task, effort)
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
-      var report = PlacementReport(task, method, answer, memory, seconds: seconds)
+      var report = try PlacementReport(task, method, answer, memory, seconds: seconds)
       if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(

@@ -121,7 +121,7 @@ struct PlacementReport {
   init(
     _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
     _ memory: MemoryBudget, seconds: Double
-  ) {
+  ) throws(PlacementProblemError) {
     self.task = task
     self.answer = answer
     let problem = task.profiled
@@ -138,8 +138,8 @@ struct PlacementReport {
       ports[first..<min(first + problem.groupsPerNode, problem.groups)]
         .reduce(0) { $0 + $1.sentAcrossNodes }
     }
-    // Comparable whatever its copies are: it costs what the same tokens would.
     let current = task.study.current
+    let currentCosts = try task.currentCosts()
     let eplb = ExpertPlacement.eplb(problem)
     let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
@@ -151,7 +151,9 @@ struct PlacementReport {
       windows: problem.windows,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
-      seconds: seconds, current: judge(current),
+      seconds: seconds,
+      current: Judgement(
+        profiled: Measures(currentCosts.profiled), unseen: currentCosts.unseen.map { Measures($0) }),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
       eplb: method == .eplb || problem.misplaced(in: eplb) != nil ? nil : judge(eplb),
       memoryBytesPerDevice: memory.total.value,

@@ -59,7 +59,9 @@ struct PlacementCommandTests {
     try bench.scenario()
   }
 
-  private func place(_ arguments: String...) throws -> Placed {
+  private func place(_ arguments: String...) throws -> Placed { try place(arguments) }
+
+  private func place(_ arguments: [String]) throws -> Placed {
     try Placed(
       bench.output(of: ["place", "scenario.yaml", "--json"] + arguments))
   }
@@ -152,12 +154,19 @@ struct PlacementCommandTests {
     let copied = try place("--method", "eplb", "--no-bound", "--replicas", "32")
     #expect(copied.currentCopies == 64 && copied.copies == 96)
     let (now, then) = (plain.current.profiled, copied.current.profiled)
-    // The same to rounding: what one copy costs is one sum there, two here.
-    #expect(abs(then.costSeconds / now.costSeconds - 1) < 1e-12)
-    #expect(abs(then.meanImbalance / now.meanImbalance - 1) < 1e-12)
+    #expect(then.costSeconds == now.costSeconds && then.meanImbalance == now.meanImbalance)
     #expect(copied.current.unseen != nil)
     // Each of 8 layers gets 32 copies that are nowhere now.
     #expect(copied.movedCopies >= 8 * 32)
+    // And the other way: copies that are there now cost their weights where none are asked for.
+    let own =
+      ["--method", "eplb", "--no-bound", "--set"] + [
+        "policies.placement={kind: round-robin, redundant: 64}"
+      ]
+    let (kept, dropped) = try (place(own), place(own + ["--replicas", "0"]))
+    #expect(dropped.copies == 64 && dropped.currentCopies == 128)
+    #expect(dropped.current.profiled.costSeconds == kept.current.profiled.costSeconds)
+    #expect(dropped.current.unseen?.costSeconds == kept.current.unseen?.costSeconds)
     let text = try bench.output(
       of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--replicas", "32")
     #expect(

@@ -123,6 +123,31 @@ public struct PlacementTask: Sendable {
     return profiled.admits(current) ? current : nil
   }
 
+  /// What it costs where experts live by the scenario, by profiled requests and by the others, with its own
+  /// copies whatever the problem's are: each of them costs its weights.
+  ///
+  /// - Throws: ``PlacementProblemError``, where the problem's own making would.
+  public func currentCosts() throws(PlacementProblemError) -> (
+    profiled: PlacementCost, unseen: PlacementCost?
+  ) {
+    let current = study.current
+    let redundant = current.mostRedundant
+    func cost(
+      _ problem: PlacementProblem, _ profile: RoutingProfile
+    ) throws(PlacementProblemError) -> PlacementCost {
+      guard problem.copies != current.experts + redundant else {
+        return PlacementCost(of: current, in: problem)
+      }
+      let own = try study.problem(
+        of: profile, redundant: redundant, traffic: problem.traffic, objective: problem.objective,
+        choice: problem.hasReplicas ? problem.replicaChoice : nil)
+      return PlacementCost(of: current, in: own)
+    }
+    let onProfile = try cost(profiled, profile)
+    guard let unseen, let unseenProfile else { return (onProfile, nil) }
+    return (onProfile, try cost(unseen, unseenProfile))
+  }
+
   /// What a placement costs by requests that were not profiled; by all where none are left.
   public func unseenCost(of placement: ExpertPlacement) -> PlacementCost {
     PlacementCost(of: placement, in: unseen ?? profiled)
