@@ -134,6 +134,7 @@ struct StateChain {
 
   /// The answer where only the layers before one are known.
   private func stopped(after layers: Int, _ earlier: Earlier?) -> Answer {
+    // Pinned places may leave a search without a start, but no layer without a state.
     let quick = try? PlacementSearch(trials: 0).run(problem).placement
     let rest = (layers..<problem.layers).map { layer in
       quick?.hosts[layer].map { UInt8($0[0]) } ?? Array(states[kept[layer][0]])
