@@ -21,6 +21,8 @@ public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
     public var threads = 1
     /// Of search: the layers whose experts may move; all where nil.
     public var movableLayers: [Int]?
+    /// Of exact: problems that would take more are refused.
+    public var exact = ExactPlacement.Limits()
     /// The most that MoETuner's solver may take, where one is needed.
     public var solverSeconds = 60.0
 
@@ -46,36 +48,63 @@ public struct PlacementAnswer: Sendable {
   public var cost: PlacementCost
   /// Whether no placement of the problem costs less, by a proof.
   public var isOptimal = false
-  /// Of annealing.
+  /// Seconds that the method itself has proven no placement to cost less than; nil where it proves none.
+  public var bound: Double?
+  /// Of annealing, in all searches.
   public var trials = 0
+  /// Searches that did them, of which this is the best.
+  public var searches = 0
   /// What must be known of it, in sentences.
   public var notes: [String] = []
 
-  init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
+  /// A placement as it is.
+  public init(_ placement: ExpertPlacement, in problem: PlacementProblem) {
     self.placement = placement
     cost = PlacementCost(of: placement, in: problem)
   }
 
+  /// What the exact method has proven, or how far it came.
+  init(_ exact: ExactPlacement) {
+    (placement, cost) = (exact.placement, exact.cost)
+    (isOptimal, bound) = (exact.isOptimal, exact.bound)
+    guard !isOptimal else { return }
+    notes.append(
+      "the time was over after \(exact.layersDone) of \(placement.layers) layers: this is the best found, "
+        + "not proven to be the best, and another run may end elsewhere")
+  }
+
   /// What a search has found.
   public init(_ found: PlacementSearch.Outcome) {
-    placement = found.placement
-    cost = found.cost
-    trials = found.trials
-    if trials == 0 {
+    self.init(found, of: [found])
+  }
+
+  /// What the best of some searches of one problem has found (``PlacementSearch/best(of:)``).
+  ///
+  /// - Parameter searches: All that were made, itself among them.
+  public init(_ best: PlacementSearch.Outcome, of searches: [PlacementSearch.Outcome]) {
+    placement = best.placement
+    cost = best.cost
+    trials = searches.reduce(0) { $0 + $1.trials }
+    self.searches = searches.count { $0.trials > 0 }
+    if best.trials == 0 {
       notes.append("no trials: this is the best of the quick starts, after descent")
     }
   }
 }
 
 extension PlacementMethod {
-  /// - Parameter current: Search returns nothing that costs more.
+  /// - Parameters:
+  ///   - current: Search returns nothing that costs more.
+  ///   - shouldContinue: Asked by exact, now and then, with how much of how much is done; `false` ends it
+  ///     with the best that it has.
   /// - Throws: ``PlacementProblemError`` where a table or a place is wrong, the method cannot solve the
   ///   problem, or knows nothing of places that it must keep.
   public func place(
-    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort
+    _ problem: PlacementProblem, from current: ExpertPlacement? = nil, _ effort: Effort,
+    shouldContinue: (_ done: Int, _ all: Int) -> Bool = { _, _ in true }
   ) throws(PlacementProblemError) -> PlacementAnswer {
     try problem.check()
-    let answer = try answer(to: problem, from: current, effort)
+    let answer = try answer(to: problem, from: current, effort, shouldContinue)
     if let objection = problem.objection(to: answer.placement) {
       throw .misfit(
         "\(rawValue) does not place experts as they must be: \(objection); use search")
@@ -84,16 +113,16 @@ extension PlacementMethod {
   }
 
   private func answer(
-    to problem: PlacementProblem, from current: ExpertPlacement?, _ effort: Effort
+    to problem: PlacementProblem, from current: ExpertPlacement?, _ effort: Effort,
+    _ shouldContinue: (Int, Int) -> Bool
   ) throws(PlacementProblemError) -> PlacementAnswer {
     switch self {
     case .search:
       return PlacementAnswer(try effort.search.run(problem, from: current))
     case .exact:
       do throws(ExactPlacementError) {
-        var answer = PlacementAnswer(try ExactPlacement(of: problem).placement, in: problem)
-        answer.isOptimal = true
-        return answer
+        return PlacementAnswer(
+          try ExactPlacement(of: problem, limits: effort.exact, shouldContinue: shouldContinue))
       } catch { throw .misfit(error.sentence) }
     case .moetuner: return try moetuner(problem, effort)
     case .eplb: return PlacementAnswer(.eplb(problem), in: problem)

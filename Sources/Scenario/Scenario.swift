@@ -20,6 +20,10 @@ public struct Scenario: Sendable {
   public let path: String
   public private(set) var deployment: Deployment
   public private(set) var workload: Workload
+  /// The whole of the workload's trace; nil where that is whole.
+  private var wholeTrace: RoutingTrace?
+  /// How its policy chooses the placement; nil where no method does.
+  public private(set) var placementChoice: PlacementChoice?
   public let measurement: Measurement
   public let seed: UInt64
   /// What was chosen for each policy slot, in the order of the slots.
@@ -28,7 +32,10 @@ public struct Scenario: Sendable {
   public private(set) var memory: MemoryBudget
   /// What a reader of results must know: uncalibrated and unverified constants, a synthetic trace,
   /// sequences drawn with replacement, what was chosen where the file is silent.
-  public private(set) var remarks: [String]
+  public var remarks: [String] { remarksOfPlacement + otherRemarks }
+  /// Of how experts were placed, which others take the place of where they are placed in another way.
+  private var remarksOfPlacement: [String] = []
+  private var otherRemarks: [String]
   /// See ``ScenarioDocument/text``.
   public private(set) var text: String
 
@@ -64,26 +71,41 @@ public struct Scenario: Sendable {
     self.seed = seed
     self.policies = policies
     memory = MemoryBudget(deployment, workload)
-    self.remarks = remarks
+    otherRemarks = remarks
     text = document.text
   }
 }
 
 extension Scenario {
-  /// The same with experts elsewhere.
+  /// The whole trace, of which its run may replay a part.
+  var trace: RoutingTrace { wholeTrace ?? workload.trace }
+
+  /// The same with experts elsewhere, who stay there.
   ///
   /// - Parameters:
-  ///   - workload: In place of the scenario's.
   ///   - choice: Among copies.
+  ///   - sequences: Of the whole trace, those that are replayed; all where nil.
+  ///   - remarks: What a reader must know of how they were placed.
   /// - Throws: ``ServingError`` where the placement does not fit the model or a device's memory.
   func placing(
-    _ placement: ExpertPlacement, _ workload: Workload, choice: ReplicaChoice
+    _ placement: ExpertPlacement, choice: ReplicaChoice, replaying sequences: [Int]?,
+    remarks: [String] = []
   ) throws(ServingError) -> Scenario {
     var changed = self
     changed.deployment = try deployment.placing(placement, choice: choice)
-    changed.workload = workload
-    changed.memory = MemoryBudget(changed.deployment, workload)
+    changed.workload.onlinePlacement = nil
+    changed.workload.trace = sequences.map { trace.keeping(sequences: $0) } ?? trace
+    changed.wholeTrace = sequences.map { _ in trace }
+    changed.remarksOfPlacement = remarks
+    changed.memory = MemoryBudget(changed.deployment, changed.workload)
     guard changed.memory.fits else { throw .doesNotFit(changed.memory) }
+    return changed
+  }
+
+  /// The same where its policy has a method place experts.
+  func chosen(_ choice: PlacementChoice) -> Scenario {
+    var changed = self
+    changed.placementChoice = choice
     return changed
   }
 
@@ -108,7 +130,7 @@ extension Scenario {
   /// The same with more that a reader of results must know.
   func remarking(_ more: [String]) -> Scenario {
     var changed = self
-    changed.remarks += more
+    changed.otherRemarks += more
     return changed
   }
 }

@@ -15,7 +15,7 @@ extension ScenarioReader {
     _ catalogue: HardwareCatalogue?
   ) -> Deployment? {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
-    let placement = placement(policy, model, groups: parallelism.experts.expert)
+    let placement = placement(policy, model, parallelism)
     guard let cluster, let precisions, let placement, let fabric,
       let communication = policies?.communication?.value,
       let execution = policies?.execution?.value

@@ -13,7 +13,9 @@ struct CompareCommand: ParsableCommand {
     abstract: "Simulates a scenario with its experts placed in several ways, side by side.",
     discussion: """
       Every placement is chosen by the profiled part of the trace's requests, and simulated with the \
-      other part: what the optimiser believed stands beside what the run took.
+      other part: what the optimiser believed stands beside what the run took. Where the scenario's own \
+      placement says which part that is (profile, windows) and how long to search (trials), that holds \
+      here, unless an option says otherwise.
 
         switchyard compare scenarios/quickstart.yaml --placements contiguous,eplb,search
         switchyard compare scenarios/quickstart.yaml --placements eplb,file:mine.yaml --out results.sqlite
@@ -33,6 +35,12 @@ struct CompareCommand: ParsableCommand {
     help: ArgumentHelp(
       "Append all runs to this SQLite file; it is made if there is none.", valueName: "file"))
   var out: String?
+
+  @Flag(
+    help: """
+      Store no bound on what placements cost with --out: it takes a minute or more for the largest models.
+      """)
+  var noBound = false
 
   @Flag(help: "Print JSON.")
   var json = false
@@ -58,6 +66,8 @@ struct CompareCommand: ParsableCommand {
 
   struct Row: Encodable {
     var placement: String
+    /// What must be known of it, in sentences.
+    var notes: [String]
     var believedSeconds: Double
     var believedUnseenSeconds: Double
     var meanImbalance: Double
@@ -75,35 +85,60 @@ struct CompareCommand: ParsableCommand {
       throw ValidationError(
         "--replica-choice least-loaded is not simulated: runs take copies evenly or the nearest")
     }
+    if noBound, out == nil {
+      throw ValidationError("--no-bound has no effect without --out, with which bounds are stored")
+    }
   }
 
   func run() throws {
     try reportingFailures {
       let loaded = try scenario.load()
+      try refuseEvery(loaded)
       let candidates = try candidates(loaded)
       var tasks: [Int?: PlacementTask] = [:]
       var requests = (profiled: 0, unseen: 0)
       let database = try out.map { try ResultsDatabase($0) }
+      let bounds = TrafficBoundCache()
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
         // What copies cost is part of the question: those of a file count where nothing else is asked for.
-        var asked = question.asked()
+        var asked = try question.asked(of: loaded)
         asked.redundant = asked.redundant ?? candidate.redundant
         let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
         tasks[asked.redundant] = task
         requests = (task.profiledRequests, task.unseenRequests)
-        let placement = try naming(candidate) { try self.placement(candidate, task) }
+        let answer = try naming(candidate) { try self.answer(candidate, task) }
         let placed = try naming(candidate) {
-          try task.scenario(with: placement, named: candidate.name)
+          try task.scenario(
+            with: answer.placement, named: candidate.name, remarks: answer.notes)
         }
-        let result = try RecordedRun.result(of: placed, threads: question.threads)
-        rows.append(row(candidate.name, placement, task, result, rows.first))
+        var result = try RecordedRun.result(of: placed, threads: question.threads)
+        rows.append(row(candidate.name, answer, task, result, rows.first))
+        if database != nil {
+          result.placement = PlacementBelief(
+            candidate.name, answer, task,
+            bound: noBound
+              ? nil : try ProvenBound(of: answer, task.profiled, question.threads, bounds))
+        }
         results.append(result)
       }
       if let database { for result in results { try database.append(result) } }
       try printResult(json ? jsonText(rows) : text(rows, loaded.name, requests))
     }
+  }
+
+  /// Placements that are compared stay as they were chosen.
+  private func refuseEvery(_ scenario: Scenario) throws {
+    guard let choice = scenario.placementChoice, let every = choice.every,
+      let place = choice.placeOfEvery
+    else { return }
+    throw Problems([
+      Problem(
+        "'every' has no effect in a comparison: each placement is chosen once, and would not be chosen anew "
+          + "every \(every) iterations; leave it out, as with --set policies.placement="
+          + choice.method.rawValue, at: place)
+    ])
   }
 
   /// Says of a mistake whose it is.
@@ -140,19 +175,22 @@ struct CompareCommand: ParsableCommand {
     where found[..<position].contains(where: { $0.name == candidate.name }) {
       throw CommandFailure("--placements has '\(candidate.name)' twice")
     }
-    func has(_ method: PlacementMethod) -> Bool { found.contains { $0.name == method.rawValue } }
-    if let option = question.searchOption, !has(.search),
-      !(has(.moetuner) && option == "--time")
-    {
+    let hasUse = { (option: String) in
+      found.contains {
+        guard case .method(let method) = $0 else { return false }
+        return option == "--time" ? method.takesTime : method == .search
+      }
+    }
+    if let option = question.searchOption, !hasUse(option) {
       throw CommandFailure("\(option) has no effect: no placement is by search")
     }
     return found
   }
 
-  private func placement(_ candidate: Candidate, _ task: PlacementTask) throws -> ExpertPlacement {
+  private func answer(_ candidate: Candidate, _ task: PlacementTask) throws -> PlacementAnswer {
     switch candidate {
     case .method(let method):
-      return try question.place(method, task, question.effort(seed: task.scenario.seed)).placement
+      return try question.place(method, task, question.effort(for: task.scenario))
     case .file(let path, let file):
       let deployment = task.scenario.deployment
       let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)
@@ -160,25 +198,35 @@ struct CompareCommand: ParsableCommand {
         throw CommandFailure(
           "\(path): the placement has \(shared) groups of shared experts, the scenario \(wanted)")
       }
-      return task.study.routed(file.placement)
+      let placement = task.study.routed(file.placement)
+      if let expert = task.profiled.misplaced(in: placement) {
+        throw CommandFailure("\(path): \(expert)")
+      }
+      return PlacementAnswer(placement, in: task.profiled)
     }
   }
 
   private func row(
-    _ name: String, _ placement: ExpertPlacement, _ task: PlacementTask, _ result: RunResult,
+    _ name: String, _ answer: PlacementAnswer, _ task: PlacementTask, _ result: RunResult,
     _ first: Row?
   ) -> Row {
     let summary = RunSummary(result)
-    let profiled = PlacementCost(of: placement, in: task.profiled)
-    let unseen = task.unseenCost(of: placement)
+    let unseen = task.unseenCost(of: answer.placement)
     return Row(
-      placement: name, believedSeconds: profiled.total, believedUnseenSeconds: unseen.total,
+      placement: name, notes: answer.notes, believedSeconds: answer.cost.total,
+      believedUnseenSeconds: unseen.total,
       meanImbalance: unseen.meanImbalance, tokensPerSecond: summary.tokensPerSecond,
       meanIterationSeconds: summary.iteration.meanSeconds,
       percentile99IterationSeconds: summary.iteration.percentile99Seconds,
       simulatedImbalance: summary.meanImbalance,
       energyJoulesPerToken: summary.energyJoulesPerToken,
       throughputGain: first.map { summary.tokensPerSecond / $0.tokensPerSecond - 1 } ?? 0)
+  }
+
+  /// What must be known of the placements, below their table.
+  private func noted(_ rows: [Row]) -> [String] {
+    let lines = rows.flatMap { row in row.notes.map { "- \(row.placement): \($0)" } }
+    return lines.isEmpty ? [] : [""] + lines
   }
 
   private func text(
@@ -211,6 +259,31 @@ struct CompareCommand: ParsableCommand {
       \(scenario)
       \(unseen); left of 'simulated' is what the optimiser believes of experts and exchanges in an iteration
 
-      """ + table.lines.joined(separator: "\n")
+      """ + (table.lines + noted(rows)).joined(separator: "\n")
+  }
+}
+
+extension PlacementBelief {
+  fileprivate init(
+    _ name: String, _ answer: PlacementAnswer, _ task: PlacementTask, bound: ProvenBound?
+  ) {
+    let problem = task.profiled
+    self.init(
+      placement: name, traffic: problem.traffic.rawValue, objective: problem.objective.rawValue,
+      copies: problem.copies, profiledRequests: task.profiledRequests,
+      unseenRequests: task.unseenRequests, profiled: Cost(answer.cost),
+      unseen: task.unseen.map { Cost(PlacementCost(of: answer.placement, in: $0)) },
+      bound: bound.map {
+        Bound(
+          least: Seconds($0.seconds), covers: $0.covers, gap: $0.gap, isOptimal: answer.isOptimal)
+      })
+  }
+}
+
+extension PlacementBelief.Cost {
+  fileprivate init(_ cost: PlacementCost) {
+    self.init(
+      total: Seconds(cost.total), work: Seconds(cost.work), inNode: Seconds(cost.inNodeSeconds),
+      acrossNodes: Seconds(cost.acrossNodesSeconds), imbalance: cost.meanImbalance)
   }
 }

@@ -90,7 +90,7 @@ struct PlaceCommand: ParsableCommand {
     }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
-      if let option = question.searchOption, !(method == .moetuner && option == "--time") {
+      if let option = question.searchOption, !(option == "--time" && method.takesTime) {
         throw ValidationError("\(option) has no effect on method \(method.rawValue)")
       }
     }
@@ -98,19 +98,20 @@ struct PlaceCommand: ParsableCommand {
 
   func run() throws {
     try reportingFailures {
-      let task = try PlacementTask(try scenario.load(), question.asked())
+      let loaded = try scenario.load()
+      let task = try PlacementTask(loaded, try question.asked(of: loaded))
       let file = try out.map { try TextOutput($0, startingWith: "placement:") }
       let exported = try export.map { try TextOutput($0, startingWith: "* one unit of cost") }
       // What cannot be is told before the search, and nothing is written before a placement whose groups
       // need not hold equally many has its memory checked.
       let program = try exported.map { _ in try exportedProgram(task.profiled) }
-      var effort = question.effort(seed: task.scenario.seed)
+      var effort = question.effort(for: task.scenario)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
       let answer = try question.place(method, task, effort)
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
-      var report = PlacementReport(task, method, answer, memory, seconds: seconds)
+      var report = try PlacementReport(task, method, answer, memory, seconds: seconds)
       if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
@@ -160,14 +161,16 @@ extension PlacementMethod: ExpressibleByArgument {}
 struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "How long a search may take, like 10s; 0s returns the best start. Without this or --trials: 10s.",
+      "How long a search may take, like 10s; 0s returns the best start. Without this or --trials: 10s. "
+        + "Of exact: ends it with the best found and what is proven by then; it takes what it takes without.",
       valueName: "time"))
   var time: String?
 
   @Option(
     help: ArgumentHelp(
       "Proposals of the search for each chain, in place of a time: the same number gives the same "
-        + "placement on every machine.", valueName: "number"))
+        + "placement on every machine. The scenario's where this and --time are left out.",
+      valueName: "number"))
   var trials: Int?
 
   @Option(
@@ -187,15 +190,17 @@ struct PlacementOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The share of the tokens whose requests are profiled; the others judge the result. 1 for all.",
+      "The share of the tokens whose requests are profiled, like 0.5 or 50%; the others judge the result. "
+        + "1 for all. The scenario's 'profile' where left out, else half of them.",
       valueName: "share"))
-  var profileSplit = 0.5
+  var profileSplit: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      Windows of profiled requests, each balanced for itself, against fitting one day's traffic. Up to \
-      \(PlacementTask.Question.mostWindows) where left out, each with an iteration's requests or more.
+      Windows of profiled requests, each balanced for itself, against fitting one day's traffic. The \
+      scenario's where left out, else up to \(PlacementTask.Question.mostWindows), each with an \
+      iteration's requests or more.
       """,
       valueName: "number"))
   var windows: Int?
@@ -241,14 +246,11 @@ struct PlacementOptions: ParsableArguments {
       throw ValidationError(
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
     }
-    guard profileSplit > 0, profileSplit <= 1 else {
-      throw ValidationError("--profile-split is \(profileSplit); it must be above 0, up to 1")
-    }
     if objective == .bottleneck, let traffic, traffic != .transition {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }
-    _ = try seconds()
+    _ = try (seconds(), split())
   }
 
   /// The first option that only a search has a use for.
@@ -271,10 +273,25 @@ struct PlacementOptions: ParsableArguments {
     throw ValidationError("--time is '\(time)'; write it like 10s, 500ms or 2min, up to a day")
   }
 
-  func asked() -> PlacementTask.Question {
+  /// As a share or in per cent; nil where it is not said.
+  private func split() throws -> Double? {
+    guard let profileSplit else { return nil }
+    let isPercent = profileSplit.hasSuffix("%")
+    let digits = (isPercent ? String(profileSplit.dropLast()) : profileSplit)
+      .trimmingCharacters(in: .whitespaces)
+    guard let number = Double(digits), number > 0, number <= (isPercent ? 100 : 1) else {
+      throw ValidationError(
+        "--profile-split is '\(profileSplit)'; write a share above 0, up to 1, like 0.5 or 50%")
+    }
+    return isPercent ? number / 100 : number
+  }
+
+  /// What is asked here, else what the scenario's placement asks for.
+  func asked(of scenario: Scenario) throws -> PlacementTask.Question {
+    let own = scenario.placementChoice
     var asked = PlacementTask.Question()
-    asked.split = profileSplit
-    asked.windows = windows
+    if let split = try split() ?? own?.profile { asked.split = split }
+    asked.windows = windows ?? own?.windows
     asked.redundant = replicas
     asked.traffic = traffic
     asked.objective = objective
@@ -282,11 +299,18 @@ struct PlacementOptions: ParsableArguments {
     return asked
   }
 
-  func effort(seed: UInt64) -> PlacementMethod.Effort {
-    var effort = PlacementMethod.Effort(seed: seed, trials: trials ?? 0)
+  /// Trials of a search; nil where it takes a time.
+  private func trials(for scenario: Scenario) -> Int? {
+    trials ?? (time == nil ? scenario.placementChoice?.trials : nil)
+  }
+
+  func effort(for scenario: Scenario) -> PlacementMethod.Effort {
+    var effort = PlacementMethod.Effort(
+      seed: scenario.seed, trials: trials(for: scenario) ?? 0)
     effort.chains = chains
     effort.threads = threads
     effort.solverSeconds = (try? seconds()) ?? Self.defaultSeconds
+    if time != nil { effort.exact.steps = .infinity }
     return effort
   }
 
@@ -296,8 +320,9 @@ struct PlacementOptions: ParsableArguments {
     _ method: PlacementMethod, _ task: PlacementTask, _ given: PlacementMethod.Effort
   ) throws -> PlacementAnswer {
     try task.checkMemory()
+    if method == .exact { return try placeExactly(task, given) }
     var effort = given
-    guard method == .search, trials == nil else {
+    guard method == .search, trials(for: task.scenario) == nil else {
       return try method.place(task.profiled, from: task.current, effort)
     }
     let limit = try seconds()
@@ -335,10 +360,34 @@ struct PlacementOptions: ParsableArguments {
     }
     // Another number of trials is another schedule of temperatures, and may end worse.
     let best = PlacementSearch.best(of: outcomes)
-    var answer = PlacementAnswer(outcomes[best])
+    var answer = PlacementAnswer(outcomes[best], of: outcomes)
     if outcomes[best].trials > 0 { answer.notes.append(notes[best]) }
     return answer
   }
+}
+
+extension PlacementOptions {
+  /// Until it is done, or the given time is over.
+  private func placeExactly(
+    _ task: PlacementTask, _ effort: PlacementMethod.Effort
+  ) throws -> PlacementAnswer {
+    let start = Date()
+    let limit = time == nil ? .infinity : try seconds()
+    var progress: Progress?
+    let answer = try PlacementMethod.exact.place(task.profiled, effort) { done, all in
+      var shown = progress ?? Progress("ways to place a layer", of: all)
+      shown.advance(to: done)
+      progress = shown
+      return Date().timeIntervalSince(start) < limit
+    }
+    progress?.finish()
+    return answer
+  }
+}
+
+extension PlacementMethod {
+  /// Whether `--time` is of any use to it: as long as a search takes, or a limit.
+  var takesTime: Bool { self == .search || self == .moetuner || self == .exact }
 }
 
 extension PlacementProblem.Traffic: ExpressibleByArgument {}

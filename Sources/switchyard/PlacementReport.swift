@@ -27,23 +27,30 @@ struct PlacementReport {
     /// Whether a token costs another time within a node than across nodes.
     var tellsWaysApart: Bool
     var isOptimal: Bool
+    /// Of all searches together.
     var trials: Int
+    var searches: Int
     var seconds: Double
     /// Absent where it was not asked for.
-    var bound: Bound?
-    /// Where experts live by the scenario; absent where that is none of the problem's placements.
-    var current: Judgement?
+    var bound: ProvenBound?
+    /// Where experts live by the scenario, with its own copies.
+    var current: Judgement
+    /// Of a layer then, the most of any.
+    var currentCopies: Int
     var found: Judgement
-    /// EPLB's answer on the same profile, to compare with.
+    /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB, and where that would
+    /// not have kept pinned or forbidden places.
     var eplb: Judgement?
+    /// What was found over EPLB's; absent where that is.
+    var overEPLB: Excess?
     var memoryBytesPerDevice: Double
     var busiestDeviceBytesInNode: Double
     var busiestNodeBytesAcrossNodes: Double
     /// Of each device and all layers, in an iteration.
     var devicePorts: [PortBytes]
-    var movedCopies: Int?
-    var movedBytes: Double?
-    var migrationSeconds: Double?
+    var movedCopies: Int
+    var movedBytes: Double
+    var migrationSeconds: Double
     var notes: [String]
   }
 
@@ -54,19 +61,28 @@ struct PlacementReport {
     var receivedAcrossNodes: Double
   }
 
-  struct Bound: Encodable {
-    var seconds: Double
-    /// Of the cost above the bound, over the bound; absent where the bound is nothing.
-    var gap: Double?
-    var isOfChosenCopies: Bool
-    /// `mean-work` where nothing else is known of how tokens choose among copies.
-    var covers: PlacementBound.Coverage.RawValue
-  }
-
   struct Judgement: Encodable {
     var profiled: Measures
     /// By requests that were not profiled; absent where all were.
     var unseen: Measures?
+  }
+
+  /// How much more one placement has than another, as parts of the other's: 0 where they are alike.
+  struct Excess: Encodable {
+    /// Whether by requests that were not profiled; else there are no others.
+    var isOfUnseen: Bool
+    var cost: Double
+    var meanImbalance: Double
+
+    init(of found: Judgement, over other: Judgement) {
+      isOfUnseen = found.unseen != nil
+      let (mine, theirs) = (found.unseen ?? found.profiled, other.unseen ?? other.profiled)
+      func excess(_ mine: Double, _ theirs: Double) -> Double {
+        theirs > 0 ? mine / theirs - 1 : 0
+      }
+      cost = excess(mine.costSeconds, theirs.costSeconds)
+      meanImbalance = excess(mine.meanImbalance, theirs.meanImbalance)
+    }
   }
 
   struct Measures: Encodable {
@@ -105,7 +121,7 @@ struct PlacementReport {
   init(
     _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
     _ memory: MemoryBudget, seconds: Double
-  ) {
+  ) throws(PlacementProblemError) {
     self.task = task
     self.answer = answer
     let problem = task.profiled
@@ -122,7 +138,10 @@ struct PlacementReport {
       ports[first..<min(first + problem.groupsPerNode, problem.groups)]
         .reduce(0) { $0 + $1.sentAcrossNodes }
     }
-    let migration = task.current.map { task.study.migration(from: $0, to: answer.placement) }
+    let current = task.study.current
+    let currentCosts = try task.currentCosts()
+    let eplb = ExpertPlacement.eplb(problem)
+    let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
@@ -131,9 +150,12 @@ struct PlacementReport {
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
       windows: problem.windows,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
-      isOptimal: answer.isOptimal, trials: answer.trials,
-      seconds: seconds, current: task.current.map(judge), found: judge(answer.placement),
-      eplb: method == .eplb ? nil : judge(.eplb(problem)),
+      isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
+      seconds: seconds,
+      current: Judgement(
+        profiled: Measures(currentCosts.profiled), unseen: currentCosts.unseen.map { Measures($0) }),
+      currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
+      eplb: method == .eplb || problem.misplaced(in: eplb) != nil ? nil : judge(eplb),
       memoryBytesPerDevice: memory.total.value,
       busiestDeviceBytesInNode: ports.map(\.sentInNode).max() ?? 0,
       busiestNodeBytesAcrossNodes: nodes.max() ?? 0,
@@ -141,15 +163,17 @@ struct PlacementReport {
         PortBytes(
           sentInNode: $0.sentInNode, receivedInNode: $0.receivedInNode,
           sentAcrossNodes: $0.sentAcrossNodes, receivedAcrossNodes: $0.receivedAcrossNodes)
-      }, movedCopies: migration?.copies,
-      movedBytes: migration?.bytes.value, migrationSeconds: migration?.time.value,
+      }, movedCopies: migration.copies, movedBytes: migration.bytes.value,
+      migrationSeconds: migration.time.value,
       notes: answer.notes)
+    content.overEPLB = content.eplb.map { Excess(of: content.found, over: $0) }
     addWarnings()
   }
 
   /// What nobody may miss: how tokens take copies, and a placement that is no better than the one it
   /// started from.
   private mutating func addWarnings() {
+    addWarningOfEPLB()
     switch task.profiled.replicaChoice {
     case .even: break
     case .nearest:
@@ -159,8 +183,10 @@ struct PlacementReport {
       content.notes.append(
         "copies by load are an estimate: a run takes copies evenly or the nearest")
     }
-    guard let current = content.current else { return }
-    if let (now, found) = unseenCosts(current), found > now {
+    let current = content.current
+    if let now = current.unseen?.costSeconds, let found = content.found.unseen?.costSeconds,
+      found > now
+    {
       content.notes.append(
         "on requests that were not profiled this is worse than where experts live now, by "
           + percent(found / now - 1))
@@ -169,26 +195,27 @@ struct PlacementReport {
     }
   }
 
-  private func unseenCosts(_ current: Judgement) -> (now: Double, found: Double)? {
-    guard let now = current.unseen, let found = content.found.unseen else { return nil }
-    return (now.costSeconds, found.costSeconds)
+  /// Of a placement that a method much quicker than most would have beaten: by any cost, as that is what is
+  /// minimised, and by a balance worse by more than what may be traded for traffic.
+  private mutating func addWarningOfEPLB() {
+    guard let excess = content.overEPLB else { return }
+    var worse: [String] = []
+    if excess.cost > 0 { worse.append("by \(percent(excess.cost)) in cost") }
+    if excess.meanImbalance > Self.toleratedImbalance {
+      worse.append("by \(percent(excess.meanImbalance)) in load balance (work, most / mean)")
+    }
+    guard !worse.isEmpty else { return }
+    content.notes.append(
+      (excess.isOfUnseen ? "on requests that were not profiled " : "")
+        + "this is worse than EPLB's placement by the same profile, "
+        + worse.joined(separator: " and "))
   }
+
+  private static let toleratedImbalance = 0.02
 
   /// Proves what no placement can be below.
   mutating func addBound(threads: Int) throws(PlacementProblemError) {
-    guard !answer.isOptimal else {
-      let least = answer.cost.total
-      content.bound = Bound(
-        seconds: least, gap: least > 0 ? 0 : nil, isOfChosenCopies: false,
-        covers: PlacementBound.Coverage.everything.rawValue)
-      return
-    }
-    let problem = task.profiled
-    let copies = problem.hasReplicas ? answer.placement.hosts.map { $0.map(\.count) } : nil
-    let bound = try PlacementBound(of: problem, copies: copies, threads: threads)
-    content.bound = Bound(
-      seconds: bound.total, gap: bound.total > 0 ? answer.cost.total / bound.total - 1 : nil,
-      isOfChosenCopies: bound.isOfChosenCopies, covers: bound.covers.rawValue)
+    content.bound = try ProvenBound(of: answer, task.profiled, threads)
   }
 
   func text(allLayers: Bool, allPorts: Bool) -> String {
@@ -266,7 +293,8 @@ struct PlacementReport {
 
   private var facts: String {
     var lines: [String] = []
-    let effort = content.trials > 0 ? ", \(content.trials) trials" : ""
+    let trials = content.trials > 0 ? ", \(content.trials) trials" : ""
+    let effort = content.searches > 1 ? trials + " in \(content.searches) searches" : trials
     lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
@@ -288,15 +316,18 @@ struct PlacementReport {
       "the busiest device sends \(Bytes(content.busiestDeviceBytesInNode)) within its node an iteration"
         + (content.groupsPerNode < content.groups
           ? ", the busiest node \(Bytes(content.busiestNodeBytesAcrossNodes)) to others" : ""))
-    if let copies = content.movedCopies, let bytes = content.movedBytes,
-      let seconds = content.migrationSeconds
-    {
+    if content.currentCopies != content.copies {
       lines.append(
-        copies == 0
-          ? "nothing moves: experts live so now"
-          : "\(copies) experts move from where they live now: \(Bytes(bytes)), \(time(seconds)) with the "
-            + "network to themselves")
+        content.currentCopies == content.experts
+          ? "now there is one copy of each expert"
+          : "now a layer has \(content.currentCopies) copies")
     }
+    let (copies, bytes) = (content.movedCopies, Bytes(content.movedBytes))
+    lines.append(
+      copies == 0
+        ? "nothing moves: experts live so now"
+        : "\(copies) \(content.copies > content.experts ? "copies" : "experts") move from where they live "
+          + "now: \(bytes), \(time(content.migrationSeconds)) with the network to themselves")
     return lines.joined(separator: "\n")
   }
 
@@ -320,7 +351,7 @@ struct PlacementReport {
     ])
     for layer in 0..<content.layers {
       table.add(
-        "\(layer)", content.current.map { ratio($0.profiled.layerImbalance[layer]) } ?? "-",
+        "\(layer)", ratio(content.current.profiled.layerImbalance[layer]),
         ratio(content.found.profiled.layerImbalance[layer]),
         content.found.unseen.map { ratio($0.layerImbalance[layer]) } ?? "-")
     }

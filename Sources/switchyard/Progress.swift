@@ -18,8 +18,10 @@ struct Progress {
     self.total = max(1, total)
   }
 
-  mutating func advance() {
-    done += 1
+  mutating func advance() { advance(to: done + 1) }
+
+  mutating func advance(to done: Int) {
+    self.done = done
     let steps = isTerminal ? 100 : 10
     guard done * steps / total > told, Date().timeIntervalSince(start) > Self.silentSeconds
     else { return }

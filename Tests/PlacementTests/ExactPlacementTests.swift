@@ -61,6 +61,46 @@ func theExactPlacementIsTheBestOfAll(
   #expect(exact.cost.total >= free.cost.total)
 }
 
+@Test(arguments: kinds)
+func anExactPlacementThatIsStoppedKnowsHowFarItCame(
+  traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
+) throws {
+  for pins in [false, true] {
+    // 315 states of a layer but for names, or 90, 30 and 90 with names: it is asked every 64.
+    var problem = try boundProblem(
+      seed: 5, layers: 3, experts: pins ? 6 : 8, groups: pins ? 3 : 4, groupsPerNode: pins ? 1 : 2,
+      windows: windows, traffic: traffic, objective: objective)
+    if pins { problem.pinned = [.init(layer: 1, expert: 3, group: 2)] }
+    let exact = try ExactPlacement(of: problem)
+    #expect(exact.isOptimal && exact.bound == exact.cost.total && exact.layersDone == 3)
+    let quick = try PlacementSearch(trials: 0).run(problem).cost.total
+    var (asked, bounds, layers): (Int, [Double], [Int]) = (0, [], [])
+    _ = try ExactPlacement(of: problem) { done, all in
+      asked += 1
+      return done < all
+    }
+    #expect(asked == (pins ? 4 : 15))
+    for most in Set([0, 1, 2, asked / 2, asked - 1]).sorted() {
+      var left = most
+      let stopped = try ExactPlacement(of: problem) { _, _ in
+        left -= 1
+        return left >= 0
+      }
+      #expect(!stopped.isOptimal && stopped.layersDone < 3)
+      #expect(problem.admits(stopped.placement))
+      // What it has been through is no dearer than where the quick start had it.
+      #expect(stopped.cost.total <= quick * (1 + 1e-12))
+      #expect(stopped.cost.total >= exact.cost.total * (1 - 1e-12))
+      #expect(stopped.bound > 0 && stopped.bound <= exact.cost.total * (1 + 1e-12))
+      bounds.append(stopped.bound)
+      layers.append(stopped.layersDone)
+    }
+    #expect(layers.first == 0 && layers.last == 2)
+    // More time proves more.
+    #expect(zip(bounds, bounds.dropFirst()).allSatisfy { $0 <= $1 * (1 + 1e-12) })
+  }
+}
+
 @Test func tokensShareAGroupWhereEachGroupGetsACopyOfItsOwn() throws {
   // Half a token takes experts 0 and 1, another half 2 and 3; two nodes of two groups.
   var problem = try PlacementProblem(
@@ -95,7 +135,9 @@ func theExactPlacementIsTheBestOfAll(
   let exact = try ExactPlacement(of: problem)
   var chain = try StateChain(of: problem, limits: .init())
   let byStates = PlacementCost(
-    of: ExpertPlacement(groups: 5, experts: 5, groupOfExpert: try chain.solve()), in: problem)
+    of: ExpertPlacement(
+      groups: 5, experts: 5, groupOfExpert: chain.solve { _, _ in true }.groupOfExpert), in: problem
+  )
   #expect(exact.states == 0)
   #expect(abs(exact.cost.total - byStates.total) < 1e-12)
 }

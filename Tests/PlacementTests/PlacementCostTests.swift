@@ -29,6 +29,25 @@ private func isNear(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-12 * max
   #expect(isNear(across.crossShare, 0.75))
 }
 
+@Test func sharesArePartsOfOneSumHoweverItIsRounded() throws {
+  for seed in 0..<100 {
+    var problem = try boundProblem(
+      seed: UInt64(seed), layers: 4, experts: 6, groups: 3, groupsPerNode: 3)
+    let within = PlacementCost(of: .random(problem, seed: 1), in: problem)
+    // Nothing crosses where there is one node, and nothing stays in a node of one group.
+    #expect(within.crossShare == 0)
+    problem = try boundProblem(
+      seed: UInt64(seed), layers: 4, experts: 6, groups: 3, groupsPerNode: 1)
+    let across = PlacementCost(of: .random(problem, seed: 1), in: problem)
+    #expect(across.nodeShare == 0 && across.crossShare == within.nodeShare)
+    for cost in [within, across] {
+      let shares = [cost.localShare, cost.nodeShare, cost.crossShare]
+      #expect(shares.allSatisfy { (0...1).contains($0) })
+      #expect(isNear(shares.reduce(0, +), 1))
+    }
+  }
+}
+
 @Test func theBottleneckIsTheSlowestPairOfGroups() throws {
   var problem = try pair(nodes: 2)
   problem.objective = .bottleneck

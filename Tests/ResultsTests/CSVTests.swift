@@ -50,6 +50,10 @@ struct CSVTests {
         "resource,position,share_of_bound,elasticity_of_bound,elasticity_in_turn,"
           + "critical_path_share\ngpu memory,0,1.0,1.0,1.0,0."))
     #expect(try text("roofs.csv").hasSuffix("links,1,0.25,0.0,0.25,\n"))
+    #expect(
+      try text("placements.csv").hasSuffix(
+        "\neplb,home,sum,4,3,2,0.875,0.5,0.25,0.125,1.5,1.875,1.5,0.25,0.125,1.75,0.7,everything,"
+          + "0.25,0\n"))
     #expect(try text("pair_traffic.csv") == "source,target,bytes\n0,1,256\n1,0,128\n")
     #expect(try text("devices.csv").contains("0,dispatch,401000\n"))  // 2 x 200,500 ps
     // Quotes are doubled, and a text with a line feed or a comma is quoted.
@@ -64,11 +68,13 @@ struct CSVTests {
     result.pairs = nil
     result.duplicates = nil
     result.bound = nil
-    let kept = ["spans", "pair_traffic", "duplicates", "limits", "roofs"].map { $0 + ".csv" }
+    result.placement = nil
+    let kept = ["spans", "pair_traffic", "duplicates", "limits", "roofs", "placements"]
+      .map { $0 + ".csv" }
     #expect(Set(directory.contents).isSuperset(of: kept))
     try result.writeCSV(toDirectory: directory.path)
     #expect(Set(directory.contents).isDisjoint(with: kept))
-    #expect(directory.contents.count == ResultTable.allCases.count - 5)
+    #expect(directory.contents.count == ResultTable.allCases.count - 6)
   }
 
   @Test("A file that is no earlier table is neither replaced nor removed")

@@ -59,7 +59,7 @@ struct DatabaseTests {
     try FileManager.default.setAttributes([.posixPermissions: 0o444], ofItemAtPath: path)
     #expect(try answers(path, "PRAGMA journal_mode") == ["delete"])
     #expect(try answers(path, "PRAGMA application_id") == ["\(0x5357_5944)"])
-    #expect(try answers(path, "PRAGMA user_version") == ["5"])
+    #expect(try answers(path, "PRAGMA user_version") == ["6"])
     #expect(try answers(path, "PRAGMA foreign_key_check") == [])
     #expect(try answers(path, "PRAGMA integrity_check") == ["ok"])
   }
@@ -175,7 +175,7 @@ struct DatabaseTests {
     try queue.close()
     #expect(
       sentence { _ = try ResultsDatabase(path) }
-        == "'\(path)' was written by a newer program (schema 9, this one knows 5); it was left as"
+        == "'\(path)' was written by a newer program (schema 9, this one knows 6); it was left as"
         + " it is, update this program or give another name for the results")
   }
 

@@ -130,6 +130,12 @@ func exampleResult(spans: SpansKept = .all) throws -> RunResult {
         resource: "links", taskBounds: [], shareOfBound: 0.25, elasticityOfBound: 0,
         elasticityInTurn: 0.25),
     ])
+  result.placement = PlacementBelief(
+    placement: "eplb", traffic: "home", objective: "sum", copies: 4, profiledRequests: 3,
+    unseenRequests: 2,
+    profiled: .init(total: 0.875, work: 0.5, inNode: 0.25, acrossNodes: 0.125, imbalance: 1.5),
+    unseen: .init(total: 1.875, work: 1.5, inNode: 0.25, acrossNodes: 0.125, imbalance: 1.75),
+    bound: .init(least: 0.7, covers: "everything", gap: 0.25, isOptimal: false))
   return result
 }
 

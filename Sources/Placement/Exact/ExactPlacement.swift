@@ -2,6 +2,8 @@
 ///
 ///     let exact = try ExactPlacement(of: problem)
 ///     exact.placement                               // no placement costs less than exact.cost.total
+///     let best = try ExactPlacement(of: problem) { done, all in isTimeLeft() }
+///     best.isOptimal                                // or best.bound, which no placement costs less than
 ///
 /// A state is one way to place a layer's experts; communication hangs on the states of neighbouring
 /// layers only, so that the best cost up to a layer is a function of its state. Renaming groups (as
@@ -11,9 +13,18 @@
 ///
 /// One expert on each group of a single node needs no states: given one layer, the best next one is an
 /// assignment problem whose answer depends on nothing before, so layers - 1 of those are enough.
+///
+/// Where it is stopped, the layers that it has been through are placed as well as can be beside the others,
+/// which are where a search's quick start has them.
 public struct ExactPlacement: Sendable {
   public let placement: ExpertPlacement
   public let cost: PlacementCost
+  /// Seconds that no placement costs less than: ``cost``'s total where it is optimal; where it was stopped,
+  /// the cheapest way through the first layers and no less than the others' work.
+  public let bound: Double
+  /// Layers that it has been through: all, unless it was stopped.
+  public let layersDone: Int
+  public var isOptimal: Bool { layersDone == placement.layers }
   /// Ways to place one layer's experts; 0 where assignment problems were enough.
   public let states: Int
   /// Those that differ by more than names of groups.
@@ -31,9 +42,12 @@ public struct ExactPlacement: Sendable {
     }
   }
 
+  /// - Parameter shouldContinue: Asked now and then with how many of how many states are done; `false` ends
+  ///   it with what it has. Not asked where assignment problems are enough.
   /// - Throws: ``ExactPlacementError`` where the problem has replicas or is too large to prove.
   public init(
-    of problem: PlacementProblem, limits: Limits = Limits()
+    of problem: PlacementProblem, limits: Limits = Limits(),
+    shouldContinue: (_ done: Int, _ all: Int) -> Bool = { _, _ in true }
   ) throws(ExactPlacementError) {
     guard !problem.hasReplicas else {
       throw .replicas(copies: problem.copies, experts: problem.experts)
@@ -42,14 +56,19 @@ public struct ExactPlacement: Sendable {
       placement = ExpertPlacement(
         groups: problem.groups, experts: problem.experts, groupOfExpert: groupOfExpert)
       (states, representatives) = (0, 0)
-    } else {
-      var chain = try StateChain(of: problem, limits: limits)
-      placement = ExpertPlacement(
-        groups: problem.groups, experts: problem.experts,
-        groupOfExpert: try chain.solve())
-      (states, representatives) = (chain.states.count, chain.representatives)
+      layersDone = problem.layers
+      cost = PlacementCost(of: placement, in: problem)
+      bound = cost.total
+      return
     }
+    var chain = try StateChain(of: problem, limits: limits)
+    let answer = chain.solve(shouldContinue: shouldContinue)
+    placement = ExpertPlacement(
+      groups: problem.groups, experts: problem.experts, groupOfExpert: answer.groupOfExpert)
+    (states, representatives) = (chain.states.count, chain.representatives)
+    layersDone = answer.layersDone
     cost = PlacementCost(of: placement, in: problem)
+    bound = layersDone == problem.layers ? cost.total : answer.bound
   }
 
   /// The assignment problems' answer, `[layer][expert]`; `nil` where they do not apply.

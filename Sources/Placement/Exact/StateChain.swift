@@ -51,60 +51,139 @@ struct StateChain {
       && !problem.forbidden.contains { $0.layer == layer && isThere($0) }
   }
 
-  /// The group of each expert in the cheapest chain, `[layer][expert]`; of equals the first found.
-  mutating func solve() throws(ExactPlacementError) -> [Int32] {
-    let mean = LayerCost(problem)
-    var costs = kept[0].map { mean.seconds(0, states[$0]) }
-    for layer in 1..<max(1, problem.layers) {
-      // What each state of the layer before costs: that of its representative.
-      let earlier = isNamed ? kept[layer - 1] : Array(0..<states.count)
-      let costsBefore = isNamed ? costs : earlier.map { costs[Int(states.representative[$0])] }
+  struct Answer {
+    /// `[layer][expert]`
+    var groupOfExpert: [Int32]
+    var layersDone: Int
+    /// Seconds that no placement costs less than.
+    var bound: Double
+  }
+
+  /// States that are looked at between two questions whether to continue.
+  private static let statesPerRound = 64
+
+  /// The cheapest chain; of equals the first found.
+  ///
+  /// - Parameter shouldContinue: `false` ends it: the first layers' cheapest chain then leads to where a
+  ///   quick start has the others.
+  mutating func solve(shouldContinue: (_ done: Int, _ all: Int) -> Bool) -> Answer {
+    let ofLayer = LayerCost(problem)
+    let all = kept.reduce(0) { $0 + $1.count }
+    var done = 0
+    // What each kept state of the last layer that is done costs, with the best before it.
+    var costs: [Double] = []
+    for layer in 0..<problem.layers {
+      let earlier = layer > 0 ? Earlier(states: named(layer - 1), costs: spread(costs)) : nil
       var (next, sources): ([Double], [Int32]) = ([], [])
       for state in kept[layer] {
-        let best = cheapest(earlier, costsBefore, to: states[state], pair: layer - 1)
-        next.append(best.cost + mean.seconds(layer, states[state]))
-        sources.append(Int32(earlier[best.place]))
+        if done % Self.statesPerRound == 0, !shouldContinue(done, all) {
+          return stopped(after: layer, earlier)
+        }
+        done += 1
+        var cost = ofLayer.seconds(layer, states[state])
+        if let earlier {
+          let best = cheapest(earlier, to: states[state], pair: layer - 1)
+          cost += best.cost
+          sources.append(Int32(earlier.states[best.place]))
+        }
+        next.append(cost)
       }
-      before.append(sources)
+      if layer > 0 { before.append(sources) }
       costs = next
     }
-    return trace(from: costs.indices.min { (costs[$0], $0) < (costs[$1], $1) } ?? 0)
+    let best = costs.indices.min { (costs[$0], $0) < (costs[$1], $1) } ?? 0
+    return Answer(
+      groupOfExpert: rows(through: problem.layers - 1, endingIn: kept[problem.layers - 1][best]),
+      layersDone: problem.layers, bound: costs[best])
+  }
+
+  /// Every state of a layer, under all names of groups where they have none, with the least that a chain
+  /// to it costs.
+  private struct Earlier {
+    var states: [Int]
+    var costs: [Double]
+    /// The first of the cheapest.
+    var cheapest: Int
+
+    init(states: [Int], costs: [Double]) {
+      (self.states, self.costs) = (states, costs)
+      cheapest = costs.indices.min { (costs[$0], $0) < (costs[$1], $1) } ?? 0
+    }
+  }
+
+  private func named(_ layer: Int) -> [Int] { isNamed ? kept[layer] : Array(0..<states.count) }
+
+  /// A state costs what its representative does.
+  private func spread(_ costs: [Double]) -> [Double] {
+    isNamed ? costs : states.representative.map { costs[Int($0)] }
   }
 
   private func cheapest(
-    _ earlier: [Int], _ costs: [Double], to target: ArraySlice<UInt8>, pair: Int
+    _ earlier: Earlier, to target: ArraySlice<UInt8>, pair: Int
   ) -> (place: Int, cost: Double) {
     guard problem.countsTransitions else {
-      let place = costs.indices.min { (costs[$0], $0) < (costs[$1], $1) } ?? 0
-      return (place, costs[place])
+      return (earlier.cheapest, earlier.costs[earlier.cheapest])
     }
     let step = StateStep(problem, pair: pair, target: target)
     return states.groups.withUnsafeBufferPointer { groups in
       problem.objective == .sum
-        ? step.cheapestSum(earlier, costs, groups) : step.cheapestBottleneck(earlier, costs, groups)
+        ? step.cheapestSum(earlier.states, earlier.costs, groups)
+        : step.cheapestBottleneck(earlier.states, earlier.costs, groups)
     }
   }
 
-  /// Follows the best states back, renaming earlier layers as the kept states were.
-  private func trace(from last: Int) -> [Int32] {
+  /// The answer where only the layers before one are known.
+  private func stopped(after layers: Int, _ earlier: Earlier?) -> Answer {
+    // Pinned places may leave a search without a start, but no layer without a state.
+    let quick = try? PlacementSearch(trials: 0).run(problem).placement
+    let rest = (layers..<problem.layers).map { layer in
+      quick?.hosts[layer].map { UInt8($0[0]) } ?? Array(states[kept[layer][0]])
+    }
+    var first: [Int32] = []
+    if let earlier {
+      let last = cheapest(earlier, to: rest[0][...], pair: layers - 1)
+      first = rows(through: layers - 1, endingIn: earlier.states[last.place])
+    }
+    return Answer(
+      groupOfExpert: first + rest.flatMap { $0.map { Int32($0) } }, layersDone: layers,
+      bound: (layers..<problem.layers).reduce(earlier.map { $0.costs[$0.cheapest] } ?? 0) {
+        $0 + leastWork($1)
+      })
+  }
+
+  /// Seconds that a layer's slowest group works at least.
+  private func leastWork(_ layer: Int) -> Double {
+    let windows = (0..<problem.windows).map { window in
+      let first = (window * problem.layers + layer) * problem.experts
+      return Array(problem.work[first..<first + problem.experts])
+    }
+    return LoadBound(
+      windows: windows, weights: problem.windowWeights, groups: problem.groups,
+      slots: problem.slotsPerGroup
+    ).slowest
+  }
+
+  /// The layers up to one whose state is given, as the best states before it have them: `[layer][expert]`.
+  private func rows(through last: Int, endingIn end: Int) -> [Int32] {
     var layers: [[Int32]] = []
-    var place = last
+    var state = end
     // The name in the answer of each group of the layer at hand.
     var names = (0..<problem.groups).map { Int32($0) }
-    for layer in (0..<problem.layers).reversed() {
-      layers.append(states[kept[layer][place]].map { names[Int($0)] })
+    for layer in (0...last).reversed() {
+      layers.append(states[state].map { names[Int($0)] })
       guard layer > 0 else { break }
-      let source = Int(before[layer - 1][place])
+      var place = 0
       if isNamed {
-        place = kept[layer - 1].firstIndex(of: source) ?? 0
+        place = kept[layer].firstIndex(of: state) ?? 0
       } else {
-        place = Int(states.representative[source])
-        // The representative's group new[g] is the source's group g.
-        let new = LayerStates.names(states[source], problem)
+        // What is known is known of its representative, whose group new[g] is its own group g.
+        place = Int(states.representative[state])
+        let new = LayerStates.names(states[state], problem)
         var renamed = names
         for (group, name) in new.enumerated() { renamed[Int(name)] = names[group] }
         names = renamed
       }
+      state = Int(before[layer - 1][place])
     }
     return layers.reversed().flatMap { $0 }
   }

@@ -73,7 +73,7 @@ public struct PlacementCost: Sendable, Hashable {
   }
 
   private mutating func addTransitions(_ shares: CopyShares, _ problem: PlacementProblem) {
-    var (total, local, near) = (0.0, 0.0, 0.0)
+    var (local, near, far) = (0.0, 0.0, 0.0)
     for pair in 0..<problem.layers - 1 {
       let flows = shares.flows(pair, problem)
       var (pairLocal, pairNear, pairFar) = (0.0, 0.0, 0.0)
@@ -93,9 +93,9 @@ public struct PlacementCost: Sendable, Hashable {
           if seconds > slowest.seconds { slowest = (seconds, isFar) }
         }
       }
-      total += pairLocal + pairNear + pairFar
       local += pairLocal
       near += pairNear
+      far += pairFar
       guard problem.countsTransitions else { continue }
       var inside = pairNear * problem.secondsInNode
       var across = pairFar * problem.secondsAcrossNodes
@@ -106,9 +106,10 @@ public struct PlacementCost: Sendable, Hashable {
       inNodeSeconds += inside
       acrossNodesSeconds += across
     }
+    // Each is one of three parts, none of them negative, of their sum: in [0, 1] however sums are rounded.
+    let total = local + near + far
     guard total > 0 else { return }
-    (localShare, nodeShare) = (local / total, near / total)
-    crossShare = max(0, 1 - localShare - nodeShare)
+    (localShare, nodeShare, crossShare) = (local / total, near / total, far / total)
   }
 
   private mutating func addHome(

@@ -17,6 +17,12 @@ extension PlacementProblem {
     for (layer, hosts) in placement.hosts.enumerated() {
       if let objection = objection(to: hosts, layer) { return objection }
     }
+    return misplaced(in: placement)
+  }
+
+  /// Which expert of a placement of the problem's layers and experts is not where it must be, or is where it
+  /// must not be, to end a sentence with; `nil` where none is.
+  public func misplaced(in placement: ExpertPlacement) -> String? {
     func has(_ place: Place) -> Bool {
       (0..<layers).contains(place.layer) && (0..<experts).contains(place.expert)
         && placement.hosts[place.layer][place.expert].contains(place.group)

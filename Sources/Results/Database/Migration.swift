@@ -10,6 +10,7 @@ struct Migration: Sendable {
     Migration(name: "how often copies of others' experts were of use", sql: duplicateSchema),
     Migration(name: "the closed-form bound", sql: limitSchema),
     Migration(name: "the critical path", sql: criticalPathSchema),
+    Migration(name: "what was believed of placements", sql: placementSchema),
   ]
 }
 

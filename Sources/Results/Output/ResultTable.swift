@@ -24,6 +24,7 @@ enum ResultTable: String, CaseIterable {
   case duplicates
   case limits
   case roofs
+  case placements
 
   /// Without the run's id, which only a database has.
   var columns: [String] {
@@ -66,6 +67,13 @@ enum ResultTable: String, CaseIterable {
         "resource", "position", "share_of_bound", "elasticity_of_bound", "elasticity_in_turn",
         "critical_path_share",
       ]
+    case .placements:
+      [
+        "placement", "traffic", "objective", "copies", "profiled_requests", "unseen_requests",
+        "cost_s", "work_s", "in_node_s", "across_nodes_s", "imbalance", "unseen_cost_s",
+        "unseen_work_s", "unseen_in_node_s", "unseen_across_nodes_s", "unseen_imbalance", "bound_s",
+        "bound_covers", "gap", "is_optimal",
+      ]
     }
   }
 
@@ -88,6 +96,7 @@ enum ResultTable: String, CaseIterable {
     case .duplicates: try result.writeDuplicates(to: &sink)
     case .limits: try result.writeLimit(to: &sink)
     case .roofs: try result.writeRoofs(to: &sink)
+    case .placements: try result.writePlacement(to: &sink)
     }
   }
 
@@ -98,6 +107,7 @@ enum ResultTable: String, CaseIterable {
     case .pairTraffic: result.pairs != nil
     case .duplicates: result.duplicates != nil
     case .limits, .roofs: result.bound != nil
+    case .placements: result.placement != nil
     default: true
     }
   }

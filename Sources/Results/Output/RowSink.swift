@@ -14,4 +14,8 @@ extension RowSink {
   mutating func add(_ number: Int?) {
     if let number { add(number) } else { addNothing() }
   }
+
+  mutating func add(_ number: Double?) {
+    if let number { add(number) } else { addNothing() }
+  }
 }

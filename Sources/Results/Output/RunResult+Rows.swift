@@ -18,7 +18,7 @@ extension RunResult {
     sink.add(description.deviceCount)
     sink.add(description.layerCount)
     sink.add(description.sequences)
-    if let context = description.context { sink.add(context.value) } else { sink.addNothing() }
+    sink.add(description.context?.value)
     sink.add(description.warmupIterations)
     sink.add(iterations.count)
     sink.add(measuredTime.picoseconds)
@@ -49,13 +49,32 @@ extension RunResult {
       sink.add(roof.shareOfBound)
       sink.add(roof.elasticityOfBound)
       sink.add(roof.elasticityInTurn)
-      if let share = criticalShare(of: roof) {
-        sink.add(share)
-      } else {
-        sink.addNothing()
-      }
+      sink.add(criticalShare(of: roof))
       try sink.endRow()
     }
+  }
+
+  func writePlacement(to sink: inout some RowSink) throws {
+    guard let placement else { return }
+    sink.add(placement.placement)
+    sink.add(placement.traffic)
+    sink.add(placement.objective)
+    sink.add(placement.copies)
+    sink.add(placement.profiledRequests)
+    sink.add(placement.unseenRequests)
+    for cost in [placement.profiled, placement.unseen] {
+      sink.add(cost?.total.value)
+      sink.add(cost?.work.value)
+      sink.add(cost?.inNode.value)
+      sink.add(cost?.acrossNodes.value)
+      sink.add(cost?.imbalance)
+    }
+    let bound = placement.bound
+    sink.add(bound?.least.value)
+    if let bound { sink.add(bound.covers) } else { sink.addNothing() }
+    sink.add(bound?.gap)
+    sink.add(bound.map { $0.isOptimal ? 1 : 0 })
+    try sink.endRow()
   }
 
   func writeCriticalPath(to sink: inout some RowSink) throws {

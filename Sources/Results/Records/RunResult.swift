@@ -29,6 +29,8 @@ public struct RunResult: Hashable, Sendable {
   public var duplicates: DuplicateUse?
   /// Nil where nobody worked it out.
   public var bound: RunBound?
+  /// Nil where nothing was believed of the placement, or it was compared with no other.
+  public var placement: PlacementBelief?
   /// Drawn by all devices because they are on, whatever they do.
   public var idleEnergy: Joules
   /// In the order in which tasks ended; empty unless asked for.

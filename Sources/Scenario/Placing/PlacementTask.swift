@@ -52,7 +52,7 @@ public struct PlacementTask: Sendable {
     }
     self.scenario = scenario
     study = try PlacementStudy(scenario.deployment, scenario.workload)
-    let trace = scenario.workload.trace
+    let trace = scenario.trace
     let phase: TokenPhase? =
       scenario.workload.requests != nil
       ? nil : scenario.workload.phase == .decode ? .decode : .prefill
@@ -103,9 +103,12 @@ public struct PlacementTask: Sendable {
       try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: windows)
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
-      try study.problem(
+      var problem = try study.problem(
         of: profile, redundant: redundant, traffic: traffic, objective: question.objective,
         choice: choice)
+      problem.pinned = scenario.placementChoice?.pinned ?? []
+      problem.forbidden = scenario.placementChoice?.forbidden ?? []
+      return problem
     }
     profiled = try problem(profile, study)
     unseen = try unseenProfile.map { [study] in try problem($0, study) }
@@ -120,6 +123,31 @@ public struct PlacementTask: Sendable {
     return profiled.admits(current) ? current : nil
   }
 
+  /// What it costs where experts live by the scenario, by profiled requests and by the others, with its own
+  /// copies whatever the problem's are: each of them costs its weights.
+  ///
+  /// - Throws: ``PlacementProblemError``, where the problem's own making would.
+  public func currentCosts() throws(PlacementProblemError) -> (
+    profiled: PlacementCost, unseen: PlacementCost?
+  ) {
+    let current = study.current
+    let redundant = current.mostRedundant
+    func cost(
+      _ problem: PlacementProblem, _ profile: RoutingProfile
+    ) throws(PlacementProblemError) -> PlacementCost {
+      guard problem.copies != current.experts + redundant else {
+        return PlacementCost(of: current, in: problem)
+      }
+      let own = try study.problem(
+        of: profile, redundant: redundant, traffic: problem.traffic, objective: problem.objective,
+        choice: problem.hasReplicas ? problem.replicaChoice : nil)
+      return PlacementCost(of: current, in: own)
+    }
+    let onProfile = try cost(profiled, profile)
+    guard let unseen, let unseenProfile else { return (onProfile, nil) }
+    return (onProfile, try cost(unseen, unseenProfile))
+  }
+
   /// What a placement costs by requests that were not profiled; by all where none are left.
   public func unseenCost(of placement: ExpertPlacement) -> PlacementCost {
     PlacementCost(of: placement, in: unseen ?? profiled)
@@ -127,16 +155,19 @@ public struct PlacementTask: Sendable {
 
   /// The scenario with experts placed so, over the requests that were not profiled.
   ///
-  /// - Parameter name: What results call the placement.
+  /// - Parameters:
+  ///   - name: What results call the placement.
+  ///   - remarks: What a reader of results must know of it.
   /// - Throws: ``ServingError`` where the placement fits no device's memory.
   public func scenario(
-    with placement: ExpertPlacement, named name: String
+    with placement: ExpertPlacement, named name: String, remarks: [String] = []
   ) throws(ServingError) -> Scenario {
-    let placed = try self.scenario(with: placement).named(placement: name)
-    guard unseenRequests > 0 else { return placed }
-    return placed.remarking([
-      "the run replays \(unseenRequests) requests only: \(profiledRequests) others were profiled"
-    ])
+    var said = remarks
+    if unseenRequests > 0 {
+      said.append(
+        "the run replays \(unseenRequests) requests only: \(profiledRequests) others were profiled")
+    }
+    return try scenario(with: placement, remarks: said).named(placement: name)
   }
 
   /// What the fullest device holds with experts placed so.
@@ -144,7 +175,7 @@ public struct PlacementTask: Sendable {
   /// - Throws: ``ServingError`` where they do not fit it.
   public func memory(of placement: ExpertPlacement) throws(ServingError) -> MemoryBudget {
     // However tokens choose among copies, which no run may be able to.
-    try scenario.placing(study.placement(of: placement), scenario.workload, choice: .even).memory
+    try scenario.placing(study.placement(of: placement), choice: .even, replaying: nil).memory
   }
 
   /// Refuses, before anything is searched for, copies that fit no device's memory wherever they are: some
@@ -172,12 +203,11 @@ public struct PlacementTask: Sendable {
   }
 
   /// The same where the scenario's own policy chose the placement.
-  func scenario(with placement: ExpertPlacement) throws(ServingError) -> Scenario {
-    var workload = scenario.workload
-    // Each stays as it was chosen.
-    workload.onlinePlacement = nil
-    if let unseenSequences { workload.trace = workload.trace.keeping(sequences: unseenSequences) }
-    return try scenario.placing(
-      study.placement(of: placement), workload, choice: profiled.replicaChoice)
+  func scenario(
+    with placement: ExpertPlacement, remarks: [String]
+  ) throws(ServingError) -> Scenario {
+    try scenario.placing(
+      study.placement(of: placement), choice: profiled.replicaChoice, replaying: unseenSequences,
+      remarks: remarks)
   }
 }

@@ -18,16 +18,16 @@ import Units
 ///
 /// With `profile` a part of the trace's requests is profiled, and the run replays the others. With
 /// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
-/// what the last iterations asked.
+/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``).
 enum PlacementPolicy {
   case contiguous(Copies = Copies())
   case roundRobin(Copies = Copies())
   /// A path from where the program stands, and as it was written.
   case file(path: String, written: String, place: Location, replicaChoice: ReplicaChoice? = nil)
-  case chosen(Choice)
+  case chosen(PlacementChoice)
 
   /// What a layer has beside one copy of each expert.
-  struct Copies {
+  struct Copies: Sendable {
     var redundant = 0
     var sharedRanks = 0
     /// Even where nil.
@@ -53,25 +53,11 @@ enum PlacementPolicy {
       case .contiguous, .roundRobin, .random: Self.copies
       case .file: ["path", "replica-choice"]
       case .eplb: Self.copies + ["profile", "every"]
-      case .search: Self.copies + ["profile", "windows", "trials", "every"]
+      case .search: Self.copies + ["profile", "windows", "trials", "every", "pinned", "forbidden"]
       }
     }
 
     private static let copies = ["redundant", "replica-choice", "shared-ranks"]
-  }
-
-  /// A placement that a method chooses by the scenario's own trace.
-  struct Choice {
-    var method: PlacementMethod
-    var copies = Copies()
-    /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
-    var profile: Double?
-    /// Nil for as many as iterations allow.
-    var windows: Int?
-    /// Of search.
-    var trials = 2_000_000
-    /// Iterations after which experts are placed anew; nil where they stay.
-    var every: Int?
   }
 
   /// More copies of a layer than this are refused.
@@ -83,14 +69,16 @@ enum PlacementPolicy {
     case .roundRobin(let copies): return "round-robin" + copies.words
     case .file(_, let written, _, let choice): return "file \(written)" + (choice?.words ?? "")
     case .chosen(let choice):
-      let trials = choice.method == .search ? " of \(choice.trials) trials" : ""
+      let trials =
+        choice.method == .search
+        ? " of \(choice.trials ?? PlacementChoice.defaultTrials) trials" : ""
       let profile =
         choice.profile.map {
           ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
         } ?? ""
       let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
-      return choice.method.rawValue + trials + profile + every
-        + choice.copies.words
+      return choice.method.rawValue + trials + profile + every + choice.copies.words
+        + choice.written.words
     }
   }
 
@@ -162,13 +150,13 @@ extension ScenarioReader {
     case .roundRobin: return .roundRobin(copies)
     default:
       guard let method = PlacementMethod(rawValue: reader.kind.rawValue) else { return nil }
-      var choice = PlacementPolicy.Choice(method: method, copies: copies)
+      var choice = PlacementChoice(method: method, copies: copies)
       let isRead = read(reader.mapping, into: &choice)
       return isRead ? .chosen(choice) : nil
     }
   }
 
-  private func read(_ mapping: MappingReader?, into choice: inout PlacementPolicy.Choice) -> Bool {
+  private func read(_ mapping: MappingReader?, into choice: inout PlacementChoice) -> Bool {
     guard let mapping else { return true }
     if let value = mapping.optional("profile") {
       guard let share = self.share("profile", value) else { return false }
@@ -190,11 +178,20 @@ extension ScenarioReader {
       }
       choice.trials = trials
     }
+    choice.written = WrittenPlaces(
+      pinned: mapping.optional("pinned"), forbidden: mapping.optional("forbidden"))
     guard mapping.has("every") else { return true }
     choice.every = count("every", of: mapping, in: 1...1_000_000)
+    choice.placeOfEvery = mapping.location(of: "every")
     for key in ["profile", "windows"] where mapping.has(key) {
       problems.add(
         "'\(key)' has no effect with 'every': experts follow what the run's own iterations ask",
+        at: mapping.location(of: key))
+      return false
+    }
+    for key in ["pinned", "forbidden"] where mapping.has(key) {
+      problems.add(
+        "'\(key)' cannot be kept with 'every': experts begin in a row, wherever that is",
         at: mapping.location(of: key))
       return false
     }
@@ -202,8 +199,16 @@ extension ScenarioReader {
   }
 
   /// The scenario with the placement that its policy chooses, where it does; what it was otherwise.
-  func placed(_ scenario: Scenario, by policy: PlacementPolicy) -> Scenario? {
-    guard case .chosen(let choice) = policy else { return scenario }
+  func placed(_ given: Scenario, by policy: PlacementPolicy) -> Scenario? {
+    guard case .chosen(var choice) = policy else { return given }
+    guard
+      let places = places(
+        choice.written, given.deployment.model, given.deployment.parallelism,
+        sharedGroups: given.deployment.placement.sharedGroups)
+    else { return nil }
+    (choice.pinned, choice.forbidden) = places
+    let scenario = given.chosen(choice)
+    let trials = choice.trials ?? PlacementChoice.defaultTrials
     if let every = choice.every {
       let all = scenario.measurement.warmup + scenario.measurement.iterations
       guard every < all else {
@@ -223,27 +228,25 @@ extension ScenarioReader {
       }
       return scenario.placing(
         online: OnlinePlacement(
-          every: every, method: choice.method,
-          trials: choice.method == .search ? choice.trials : 0))
+          every: every, method: choice.method, trials: choice.method == .search ? trials : 0))
     }
     var question = PlacementTask.Question()
     question.split = choice.profile ?? 1
     question.windows = choice.windows
     question.redundant = choice.copies.redundant
-    var effort = PlacementMethod.Effort(seed: scenario.seed, trials: choice.trials)
+    var effort = PlacementMethod.Effort(seed: scenario.seed, trials: trials)
     effort.threads = 1
     do {
       let task = try PlacementTask(scenario, question)
       try task.checkMemory()
       let answer = try choice.method.place(task.profiled, effort)
-      let placed = try task.scenario(with: answer.placement)
-      guard choice.method != .random else { return placed }
-      return placed.remarking([
+      let remark =
         choice.profile == nil
-          ? "the placement was chosen by the requests that the run replays"
-          : "the placement was chosen by \(task.profiledRequests) requests, and the run replays "
-            + "\(task.unseenRequests) others"
-      ])
+        ? "the placement was chosen by the requests that the run replays"
+        : "the placement was chosen by \(task.profiledRequests) requests, and the run replays "
+          + "\(task.unseenRequests) others"
+      return try task.scenario(
+        with: answer.placement, remarks: choice.method == .random ? [] : [remark])
     } catch let error as PlacementProblemError {
       problems.add(error.sentence, at: place("policies", "placement"))
     } catch let error as ServingError {
@@ -270,10 +273,11 @@ extension ScenarioReader {
     return value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
   }
 
-  /// The placement itself, for a model on a number of expert groups.
+  /// The placement itself, for a model on expert groups.
   func placement(
-    _ policy: PlacementPolicy, _ model: ModelArchitecture, groups: Int
+    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
   ) -> ExpertPlacement? {
+    let groups = parallelism.experts.expert
     let layers = model.expertLayers.count
     let experts = model.experts.count
     do {
@@ -303,7 +307,9 @@ extension ScenarioReader {
       case .chosen(let choice):
         let shared = choice.copies.sharedRanks
         // Until the trace and what experts cost are known.
-        guard leavesRoutedRanks(shared, groups: groups) else { return nil }
+        guard leavesRoutedRanks(shared, groups: groups),
+          places(choice.written, model, parallelism, sharedGroups: shared) != nil
+        else { return nil }
         if choice.every != nil, choice.copies.redundant > 0 {
           return try .roundRobin(
             layers: layers, experts: experts, groups: groups - shared,

@@ -1,0 +1,25 @@
+import Placement
+import StrictYAML
+
+/// What a scenario asks of the method that chooses its placement, by the scenario's own trace.
+public struct PlacementChoice: Sendable {
+  public var method: PlacementMethod
+  var copies = PlacementPolicy.Copies()
+  /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
+  public var profile: Double?
+  /// Nil for as many as iterations allow.
+  public var windows: Int?
+  /// Of search; nil for ``defaultTrials``.
+  public var trials: Int?
+  /// Iterations after which experts are placed anew; nil where they stay.
+  public var every: Int?
+  /// Where the scenario says that.
+  public var placeOfEvery: Location?
+
+  var written = WrittenPlaces()
+  /// Expert groups where copies must be, and must not be.
+  var pinned: [PlacementProblem.Place] = []
+  var forbidden: [PlacementProblem.Place] = []
+
+  static let defaultTrials = 2_000_000
+}
