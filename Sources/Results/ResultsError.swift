@@ -35,7 +35,8 @@ public enum ResultsError: Error, Hashable, Sendable {
     case .shape(let what):
       "results and their description do not fit together (please report this): \(what)"
     case .nothingMeasured:
-      "no iteration was measured, so there are no results"
+      "no iteration was measured, so there are no results: all requests ended within the warm-up; "
+        + "give more 'requests' or a shorter 'warmup'"
     case .notADatabase(let path):
       "'\(path)' is not an SQLite file; it was left as it is, give another name for the results"
     case .foreignDatabase(let path):

@@ -21,6 +21,8 @@ public struct MoELens: Hashable, Sendable {
   public struct Host: Hashable, Sendable {
     /// From host memory to the GPU: B_IO.
     public var link: Bandwidth
+    /// What host memory can do; nil for whatever is needed.
+    public var memory: Bandwidth?
     /// Room for the KV cache.
     public var cache: Bytes
     /// What the GPU would do of prompts' and generated tokens with all weights in its own memory and
@@ -29,8 +31,12 @@ public struct MoELens: Hashable, Sendable {
     /// The GPU's arithmetic: C_GPU.
     public var arithmetic: ComputeRate
 
-    public init(link: Bandwidth, cache: Bytes, gpu: TokenRate, arithmetic: ComputeRate) {
+    public init(
+      link: Bandwidth, memory: Bandwidth? = nil, cache: Bytes, gpu: TokenRate,
+      arithmetic: ComputeRate
+    ) {
       self.link = link
+      self.memory = memory
       self.cache = cache
       self.gpu = gpu
       self.arithmetic = arithmetic
@@ -160,8 +166,16 @@ extension MoELens {
     2 * (prompt + output) / ((2 * prompt + output) * output)
   }
 
-  /// One pass over the weights: model over link.
+  /// One pass over the weights: model over link, delta.
   public var pass: Seconds { model / host.link }
+
+  /// The same where host memory gives the weights and, to the processor, some cache: longer where that is
+  /// more than it can. Not the paper's, whose host memory has what it needs: its (5) turned around,
+  ///
+  ///     delta' = max(M_weights / B_IO, (M_weights + M_KV) / B_Mem)
+  public func pass(reading cache: Bytes) -> Seconds {
+    max(pass, host.memory.map { (model + cache) / $0 } ?? .zero)
+  }
 
   /// Token-slots of the cache: M.
   public var slots: Tokens { Tokens(host.cache / cacheBytesPerToken) }
@@ -173,19 +187,24 @@ extension MoELens {
     public var generated: TokenRate
     /// PME M / delta: what the cache allows.
     public var byCache: TokenRate
-    /// Whether the GPU binds and not the cache with the link.
+    /// Whether the GPU binds and not the cache with the link or with host memory.
     public var isBoundByGPU: Bool
+    /// Whether a pass takes as long as host memory takes, where the cache binds.
+    public var waitsForHostMemory: Bool
   }
 
   /// The paper's equation 4:
   ///
   ///     T = min(PME x M / delta, T_GPU)
+  ///
+  /// with delta' of ``pass(reading:)`` where host memory takes longer for weights and a full cache.
   public var firstStage: FirstStage {
-    let byCache = Tokens(parallelismMemoryEfficiency * slots.value) / pass
+    let span = pass(reading: host.cache)
+    let byCache = Tokens(parallelismMemoryEfficiency * slots.value) / span
     let throughput = min(byCache, host.gpu)
     return FirstStage(
       throughput: throughput, generated: throughput * (output / (prompt + output)),
-      byCache: byCache, isBoundByGPU: host.gpu <= byCache)
+      byCache: byCache, isBoundByGPU: host.gpu <= byCache, waitsForHostMemory: span > pass)
   }
 
   /// Host memory bandwidth that a full cache needs, read once in a pass, beside the weights (from
@@ -244,7 +263,7 @@ extension MoELens {
     public var beginning: Double
     /// Passes over the weights until the last request ends, with those that fill and drain the pipeline.
     public var passes: Double
-    /// T1: each pass takes what the link takes.
+    /// T1: each pass takes what the link takes, or host memory where that is longer.
     public var timeByLink: Seconds
     /// T2: all tokens at the GPU's rate.
     public var timeByGPU: Seconds
@@ -263,6 +282,8 @@ extension MoELens {
   ///     passes = max(1, K/q) + g - 1
   ///     throughput = K g / max(passes x delta, K (p + g) / T_GPU)
   ///
+  /// with delta' of ``pass(reading:)`` for the cache that q sequences of each age fill.
+  ///
   /// A request goes through g passes: with its prompt, which gives its first token, and with each token but
   /// the last one. Requests begin in K/q of the passes, and the last of them end g - 1 later.
   ///
@@ -275,14 +296,32 @@ extension MoELens {
       age += 1
     }
     let tokens = prompt + output
-    let beginning = min(slots.value / used, host.gpu.value * pass.value / tokens)
+    let (beginning, span) = self.beginning(slots: used, byGPU: host.gpu.value / tokens)
     let passes = max(1, batch.requests / beginning) + output - 1
-    let byLink = pass * passes
+    let byLink = span * passes
     let byGPU = Tokens(batch.requests * tokens) / host.gpu
     let time = max(byLink, byGPU)
     return SecondStage(
       slotsPerSequence: Tokens(used), beginning: beginning, passes: passes, timeByLink: byLink,
       timeByGPU: byGPU, generated: Tokens(batch.requests * output) / time,
       utilisation: byGPU / time)
+  }
+
+  /// Sequences that begin in each pass, and how long that takes.
+  ///
+  /// - Parameters:
+  ///   - used: Token-slots over a sequence's life.
+  ///   - rate: Sequences a second that the GPU can do.
+  private func beginning(slots used: Double, byGPU rate: Double) -> (Double, pass: Seconds) {
+    let each = cacheBytesPerToken * used
+    let byCache = slots.value / used
+    let full = pass(reading: each * byCache)
+    if rate * full.value >= byCache { return (byCache, full) }
+    // The GPU binds: q = rate x delta'(q), of which either side of delta' is linear in q.
+    var byGPU = rate * pass.value
+    if let memory = host.memory {
+      byGPU = max(byGPU, rate * model.value / (memory.value - rate * each.value))
+    }
+    return (byGPU, pass(reading: each * byGPU))
   }
 }

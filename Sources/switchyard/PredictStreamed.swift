@@ -5,6 +5,8 @@ import Units
 
 /// What `predict` says of weights that stream from host memory to one device.
 struct PredictStreamed: Encodable {
+  /// Whether they do, or would.
+  var isStreamed: Bool
   var modelBytes: Double
   var hostLinkBytesPerSecond: Double
   var hostMemoryBytes: Double
@@ -45,6 +47,7 @@ struct PredictStreamed: Encodable {
 
   init(_ streamed: StreamingPrediction) {
     let lens = streamed.lens
+    isStreamed = streamed.isStreamed
     let first = lens.firstStage
     secondStageRequests = streamed.requests.map(Double.init) ?? Self.requests
     let second = lens.secondStage(MoELens.Batch(requests: secondStageRequests))
@@ -63,7 +66,10 @@ struct PredictStreamed: Encodable {
     parallelismMemoryEfficiency = lens.parallelismMemoryEfficiency
     firstStageTokensPerSecond = first.throughput.value
     firstStageGeneratedPerSecond = first.generated.value
-    boundBy = first.isBoundByGPU ? "the GPU" : "the cache and the host link"
+    boundBy =
+      first.isBoundByGPU
+      ? "the GPU"
+      : "the cache and the host" + (first.waitsForHostMemory ? "'s memory" : " link")
     hostBandwidthNeeded = lens.hostBandwidth.value
     hostBandwidth = streamed.hostBandwidth.value
     cpuFlopsNeeded = lens.cpuArithmetic(elementBytes: streamed.cacheElementBytes).value
@@ -75,7 +81,9 @@ struct PredictStreamed: Encodable {
 
   var text: String {
     var table = TextTable([
-      .left("weights in host memory, one device (MoE-Lens)"), .right(""), .left(""),
+      .left(
+        (isStreamed ? "weights" : "if weights were") + " in host memory, one device (MoE-Lens)"),
+      .right(""), .left(""),
     ])
     func add(_ name: String, _ value: String, _ words: String = "") {
       table.add("  " + name, value, words)

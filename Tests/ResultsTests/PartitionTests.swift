@@ -163,7 +163,7 @@ struct PartitionTests {
     let error = #expect(throws: ResultsError.self) {
       try recorder.finish(uses: [], elapsed: .zero, idlePower: 0)
     }
-    #expect(error?.sentence == "no iteration was measured, so there are no results")
+    #expect(error?.sentence.hasPrefix("no iteration was measured, so there are no results") == true)
   }
 }
 

@@ -8,15 +8,15 @@ import Units
 /// cache a token, and the GPU's rate that its measured 18,236 tokens a pass imply.
 private func mixtral(
   prompt: Double = 98, output: Double, cache: Double = 70e9, link: Double = 19.5e9,
-  model: Double = 94e9, gpu: Double = 3783
+  memory: Double? = nil, model: Double = 94e9, gpu: Double = 3783
 ) -> MoELens {
   MoELens(
     weights: .init(
       hidden: 4096, intermediate: 14336, experts: 8, topK: 2, headsPerKeyValueHead: 4),
     model: Bytes(model), cacheBytesPerToken: Bytes(131_072), prompt: prompt, output: output,
     host: .init(
-      link: Bandwidth(link), cache: Bytes(cache), gpu: TokenRate(gpu),
-      arithmetic: ComputeRate(150e12)))
+      link: Bandwidth(link), memory: memory.map { Bandwidth($0) }, cache: Bytes(cache),
+      gpu: TokenRate(gpu), arithmetic: ComputeRate(150e12)))
 }
 
 @Suite("MoE-Lens, stage 1")
@@ -68,6 +68,30 @@ struct MoELensFirstStageTests {
     #expect(abs(found.throughput.value - all) < 1)
     #expect(abs(found.generated.value - generated) < 1)
     #expect(found.isBoundByGPU == (all == 3783))
+  }
+
+  @Test(
+    "wait for host memory where it gives weights and cache more slowly than the link takes weights")
+  func slowMemory() {
+    // Weights and a cache twice as large need three times the link's 20 GB/s.
+    for (memory, share) in [(120e9, 1.0), (60e9, 1), (45e9, 0.75), (30e9, 0.5)] {
+      let (free, held) = (
+        mixtral(output: 256, cache: 188e9, link: 20e9),
+        mixtral(output: 256, cache: 188e9, link: 20e9, memory: memory)
+      )
+      #expect(abs(held.firstStage.throughput / free.firstStage.throughput - share) < 1e-12)
+      #expect(held.firstStage.waitsForHostMemory == (share < 1))
+      let requests = MoELens.Batch(requests: 1e9, block: 1)
+      let (stage, limit) = (held.secondStage(requests), free.secondStage(requests))
+      #expect(abs(stage.generated / limit.generated - share) < 1e-2 && stage.utilisation < 1)
+    }
+    // Where the GPU binds, passes wait for it: as long as q sequences' cache and the weights take then.
+    let slow = mixtral(output: 32, cache: 210e9, memory: 20e9, gpu: 1000)
+    let stage = slow.secondStage(.init(requests: 1e9, block: 1))
+    #expect(slow.firstStage.isBoundByGPU && abs(stage.utilisation - 1) < 1e-5)
+    let span = stage.beginning * 130 / 1000
+    let read = 94e9 + 131_072 * stage.beginning * stage.slotsPerSequence.value
+    #expect(abs(span / max(94 / 19.5, read / 20e9) - 1) < 1e-9)
   }
 
   @Test("a cache twice the model's size at 20 GB/s needs 60 GB/s of host memory")

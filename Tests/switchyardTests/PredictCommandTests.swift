@@ -140,7 +140,7 @@ struct PredictCommandTests {
       abs(streamed.modelBytes / streamed.hostLinkBytesPerSecond / streamed.passSeconds - 1) < 1e-12)
     #expect(streamed.firstStageTokensPerSecond <= streamed.gpuTokensPerSecond)
     let text = try bench.output(of: "predict", file)
-    #expect(text.contains("weights in host memory, one device (MoE-Lens)"))
+    #expect(text.contains("if weights were in host memory, one device (MoE-Lens)"))
     #expect(text.contains("stage 2 (reconstructed)"))
     #expect(text.contains("20000 requests") && !text.contains("'requests' counts"))
     let few = try bench.output(of: "predict", file, "--set", "workload.requests=40")

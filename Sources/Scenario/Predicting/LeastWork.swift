@@ -26,10 +26,11 @@ public struct LeastWork: Sendable {
   let groups: Double
   let width: Int
 
-  public init(_ deployment: Deployment, _ workload: Workload) {
+  /// - Parameter isWhole: That no change of the machine comes to pass, whatever the scenario says.
+  public init(_ deployment: Deployment, _ workload: Workload, isWhole: Bool = false) {
     self.deployment = deployment
     self.workload = workload
-    let mayChange = !deployment.fabric.changes.isEmpty
+    let mayChange = !isWhole && !deployment.fabric.changes.isEmpty
     machine = Machine(
       deployment.cluster,
       scaleUp: deployment.network.bandwidthOutOfDevices(deployment.cluster, mayChange: mayChange),

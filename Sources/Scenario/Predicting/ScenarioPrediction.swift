@@ -20,7 +20,7 @@ public struct ScenarioPrediction: Sendable {
       found = try RoutingSample(scenario.deployment, scenario.workload)
     }
     self.sample = found
-    let least = LeastWork(scenario.deployment, scenario.workload)
+    let least = LeastWork(scenario.deployment, scenario.workload, isWhole: true)
     let (work, copies) = least.iteration(expecting: found)
     iteration = Prediction(work, tokens: least.tokensPerIteration)
     let some = copies.filter { $0 > 0 }
@@ -64,6 +64,7 @@ public struct ScenarioPrediction: Sendable {
             + "prompts by themselves lower the bound")
       }
     }
+    if let reason = StreamingPrediction.reasonForNone(scenario) { remarks.append(reason) }
     return remarks + scenario.remarks
   }
 }

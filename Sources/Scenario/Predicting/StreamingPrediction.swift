@@ -13,6 +13,8 @@ import Units
 /// the weights leave of that memory; T_GPU is what the kernels' costs say of the device.
 public struct StreamingPrediction: Sendable {
   public let lens: MoELens
+  /// Whether the scenario streams its weights.
+  public let isStreamed: Bool
   /// Tokens of a pass in which GPU and link take as long: MoE-Lens' n_real.
   public let saturation: Tokens
   /// What the memory that weights stream from can do, or the device's part of that.
@@ -32,7 +34,7 @@ public struct StreamingPrediction: Sendable {
     let deployment = scenario.deployment
     guard let lengths = scenario.workload.requests else { return nil }
     // The closed forms are of attention over a cache in host memory.
-    let isStreamed = deployment.execution.streamed != nil
+    isStreamed = deployment.execution.streamed != nil
     guard !isStreamed || deployment.execution.attention == .companion else { return nil }
     let (cluster, model, precisions) = (
       deployment.cluster, deployment.model, deployment.precisions
@@ -44,16 +46,7 @@ public struct StreamingPrediction: Sendable {
     ignoresWindows = (0..<model.layers).contains { model.window(layer: $0) < longest }
     let weights = deployment.streamedModelBytes
     let link: Bandwidth
-    if let companion = cluster.node.companion, let port = companion.port {
-      hostMemory = companion.processor.memory.capacity
-      hostBandwidth = companion.processor.memory.bandwidth
-      link = port.effectiveBandwidth
-    } else {
-      let share = 1 / Double(cluster.devicesPerNode)
-      hostMemory = cluster.node.host.memoryCapacity * share
-      hostBandwidth = cluster.node.host.memoryBandwidth * share
-      link = cluster.node.hostLink.effectiveBandwidth
-    }
+    (hostMemory, hostBandwidth, link) = Self.host(of: cluster)
     guard hostMemory > weights, link > .zero else { return nil }
     let gpu = StreamingGPU(
       cluster.device, model, precisions, prompt: lengths.prompt, output: lengths.output)
@@ -64,8 +57,38 @@ public struct StreamingPrediction: Sendable {
     lens = MoELens(
       model, precisions, prompt: Double(lengths.prompt), output: Double(lengths.output),
       host: MoELens.Host(
-        link: link, cache: deployment.hostCache ?? hostMemory - weights, gpu: rate,
+        link: link, memory: hostBandwidth, cache: deployment.hostCache ?? hostMemory - weights,
+        gpu: rate,
         arithmetic: machine.peakRate(for: precision) / Double(machine.devices)))
+  }
+
+  /// What weights would stream from, what that does, and what they would stream over.
+  private static func host(
+    of cluster: Cluster
+  ) -> (memory: Bytes, bandwidth: Bandwidth, link: Bandwidth) {
+    let node = cluster.node
+    if let companion = node.companion, let port = companion.port {
+      let memory = companion.processor.memory
+      return (memory.capacity, memory.bandwidth, port.effectiveBandwidth)
+    }
+    let share = 1 / Double(cluster.devicesPerNode)
+    return (
+      node.host.memoryCapacity * share, node.host.memoryBandwidth * share,
+      node.hostLink.effectiveBandwidth
+    )
+  }
+
+  /// Why nothing is said of requests that begin and end; nil where something is, or where there are none.
+  static func reasonForNone(_ scenario: Scenario) -> String? {
+    guard scenario.workload.requests != nil, scenario.deployment.execution.streamed == nil else {
+      return nil
+    }
+    let (memory, _, _) = host(of: scenario.deployment.cluster)
+    let weights = scenario.deployment.streamedModelBytes
+    guard memory <= weights else { return nil }
+    return
+      "without MoE-Lens' forms: \(weights) of weights are more than the \(memory) of host memory "
+      + "that a device has for itself"
   }
 }
 
