@@ -105,6 +105,40 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   }
 }
 
+@Test func aSearchEndsNoDearerThanWhatTakesLessWork() throws {
+  // Few trials or none, so that what is found is found by beginning well.
+  for seed in 0..<6 as Range<UInt64> {
+    for (groups, perNode, objective) in [
+      (4, nil, .bottleneck), (4, 2, .bottleneck), (8, 4, .bottleneck), (4, 2, .sum),
+    ] as [(Int, Int?, PlacementProblem.Objective)] {
+      var problem = try randomProblem(
+        seed: seed, layers: 4, experts: 8, groups: groups, groupsPerNode: perNode)
+      problem.objective = objective
+      for trials in [0, 200] {
+        let found = try PlacementSearch(seed: seed, trials: trials).run(problem).cost.total
+        for method in [PlacementMethod.moetuner, .eplb, .contiguous, .roundRobin] {
+          let effort = PlacementMethod.Effort(seed: 0, trials: 0)
+          #expect(found <= (try method.place(problem, effort).cost.total), "\(method)")
+        }
+      }
+    }
+  }
+}
+
+@Test func nothingIsPlacedForTheSearchThatTheProblemDoesNotAdmit() throws {
+  // Expert 0 must leave the group where contiguous blocks have it; three layers may not move at all.
+  var problem = try randomProblem(seed: 1, layers: 4, experts: 8, groups: 4)
+  problem.forbidden = (0..<4).map { .init(layer: $0, expert: 0, group: 0) }
+  let found = try PlacementSearch(trials: 0).run(problem)
+  #expect(problem.admits(found.placement))
+  problem.forbidden = []
+  let start = ExpertPlacement.random(problem, seed: 3)
+  var search = PlacementSearch(trials: 0)
+  search.movableLayers = [2]
+  let moved = try search.run(problem, from: start).placement
+  #expect([0, 1, 3].allSatisfy { moved.hosts[$0] == start.hosts[$0] })
+}
+
 @Test func threadsDoNotChangeTheResult() throws {
   let problem = try randomProblem(seed: 2, layers: 4, experts: 8, groups: 4, windows: 2)
   var search = PlacementSearch(seed: 3, trials: 3000)
@@ -304,6 +338,7 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
     (cost.layerWork, cost.transitionSeconds, cost.homeSeconds) = ([work], [], [home])
     return PlacementSearch.Outcome(
       placement: placement, cost: cost, startCost: nil, trials: 1, cheapest: cheapest,
+      most: .infinity,
       weighsBalance: true)
   }
   // 1002 is within 0.25 % of 1000, and 1004 of 1002: but 1004 is 0.4 % above what was found.
