@@ -282,9 +282,10 @@ private func refusal(
 }
 
 /// Two layers of eight experts on two nodes of two groups, of which tokens take three.
-private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
+private func randomHomeProblem(seed: UInt64, redundant: Int = 0) throws -> PlacementProblem {
   var random = RandomStream(seed: seed, name: "sets")
-  var problem = try randomProblem(seed: seed, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
+  var problem = try randomProblem(
+    seed: seed, layers: 2, experts: 8, groups: 4, groupsPerNode: 2, redundant: redundant)
   var members: [UInt16] = []
   for _ in 0..<40 {
     var set = Set<UInt16>()
@@ -366,26 +367,50 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
   }
 }
 
-@Test(arguments: [true, false])
-func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(once: Bool) throws {
-  var random = RandomStream(seed: 5, name: "swaps")
-  var problem = try randomHomeProblem(seed: 5)
-  problem.sendsOnceToNode = once
-  let tables = SearchTables(
-    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
-  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
-  let home = try #require(HomeDescent(state))
+/// Carries random swaps out, and holds each exact change against evaluations of the whole.
+private func checkExactSwaps<Descent: SwapDescent>(
+  _ start: Descent, _ problem: PlacementProblem, _ random: inout RandomStream
+) {
+  var descent = start
+  let (state, items) = (start.state, start.state.tables.items)
   var total = PlacementCost(of: state.placement, in: problem).total
-  #expect(abs(state.cost - total) < 1e-5 * total)
-  for _ in 0..<60 {
-    let (layer, this, other) = (random.below(2), random.below(8), random.below(8))
-    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+  var swapped = 0
+  for _ in 0..<120 {
+    let layer = random.below(problem.layers)
+    let (this, other) = (random.below(items), random.below(items))
+    guard state.swaps.groupOf[layer * items + this] != state.swaps.groupOf[layer * items + other],
+      state.swaps.maySwap(layer, this, other)
     else { continue }
-    let change = home.exact(layer, this, other)
-    state.swaps.swap(layer, this, other)
+    let change = descent.change(layer, this, other)
+    let mayGain = descent.mayGain(layer, this, other)
+    descent.swap(layer, this, other)
     let after = PlacementCost(of: state.placement, in: problem).total
     #expect(abs(change - (after - total)) < 1e-5 * total)
+    #expect(mayGain || after - total > -1e-5 * total)
     total = after
+    swapped += 1
+  }
+  #expect(swapped > 40)
+}
+
+@Test(arguments: [(true, false), (false, false), (false, true)])
+func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
+  once: Bool, sharesWayOut: Bool
+) throws {
+  var random = RandomStream(seed: 5, name: "swaps")
+  var single = try randomHomeProblem(seed: 5)
+  (single.sendsOnceToNode, single.sharesWayOut) = (once, sharesWayOut)
+  let copied = try randomHomeProblem(seed: 6, redundant: 5)
+  var even = copied
+  (even.sendsOnceToNode, even.sharesWayOut) = (once, sharesWayOut)
+  even.traffic = .home
+  for problem in [single, even] {
+    let counts = ExpertPlacement.eplb(problem).hosts.map { $0.map(\.count) }
+    let tables = SearchTables(problem, counts: counts)
+    let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+    let total = PlacementCost(of: state.placement, in: problem).total
+    #expect(abs(state.cost - total) < 1e-5 * total)
+    checkExactSwaps(try #require(HomeDescent(state)), problem, &random)
   }
 }
 

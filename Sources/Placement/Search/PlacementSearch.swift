@@ -37,13 +37,16 @@ public struct PlacementSearch: Sendable {
   /// and not find it again.
   private static let coolStartingTemperatures = [0.015, 0.1]
   private static let fewTrialsPerCopy = 1200
-  private static let endingTemperature = 0.0015
+  static let endingTemperature = 0.0015
+  /// Of the mean change: swaps that look worse by this and less are measured exactly in the end. More finds
+  /// nothing more on DeepSeek-V2-Lite and gpt-oss-20b on 8 devices, a third of it half as much.
+  static let exactMargin = 0.3
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
   /// chains weigh work twice, and a better balance may cost 0.25 %. On DeepSeek-V2-Lite on 16 devices the
   /// most loaded device of unseen requests is 2.1 % above EPLB's by that, not 3.4 %, for 0.2 % of the cost
   /// (means of four halves of the requests that these numbers were not chosen by; Benchmarks/placement.md).
-  /// With redundant copies there is no descent on the exact measure, and balance is within 2 % without.
+  /// With redundant copies balance is within 2 % without.
   private static let priceOfBalance = 1.0025
   private static let balancingWorkWeight = 2.0
   /// Passes of descent over each quick start: at 64 groups of five slots four gain nine tenths of what
@@ -348,13 +351,17 @@ final class SearchChain: @unchecked Sendable {
       bottleneck?.descend(layers: annealing.layers)
     } else {
       state.descend(layers: annealing.layers, passes: PlacementSearch.lastPasses)
-      if let home = HomeDescent(state) {
+      if var home = HomeDescent(state) {
         keepBest()
-        // A part of the mean change, which the starting temperature was a part of.
-        home.descend(layers: annealing.layers, margin: annealing.cooling.start / 4)
+        home.descend(layers: annealing.layers, margin: margin)
       }
     }
     keepBest()
+  }
+
+  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
+  private var margin: Double {
+    annealing.cooling.end / PlacementSearch.endingTemperature * PlacementSearch.exactMargin
   }
 
   private func keepBest() {
