@@ -259,8 +259,9 @@ struct NearestCopyTests {
       #expect(found.cost == PlacementCost(of: found.placement, in: problem))
       ratios += found.cost.total / balanced.total
     }
-    // In the mean by little where nodes get a token once, by an eighth where each group does.
-    #expect(ratios / 4 < (once ? 0.97 : 7.0 / 8))
+    // In the mean by a twelfth where nodes get a token once, without the descent by nearest copies half as
+    // much; by an eighth where each group does.
+    #expect(ratios / 4 < (once ? 11.0 / 12 : 7.0 / 8))
   }
 
   @Test("where nothing is known of a choice, the bound is the mean work and says so")

@@ -404,13 +404,41 @@ func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
   var even = copied
   (even.sendsOnceToNode, even.sharesWayOut) = (once, sharesWayOut)
   even.traffic = .home
-  for problem in [single, even] {
+  var nearest = even
+  nearest.replicaChoice = .nearest
+  for problem in [single, even, nearest] {
     let counts = ExpertPlacement.eplb(problem).hosts.map { $0.map(\.count) }
     let tables = SearchTables(problem, counts: counts)
     let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
-    let total = PlacementCost(of: state.placement, in: problem).total
-    #expect(abs(state.cost - total) < 1e-5 * total)
-    checkExactSwaps(try #require(HomeDescent(state)), problem, &random)
+    if problem.replicaChoice == .nearest {
+      #expect(HomeDescent(state) == nil)
+      checkExactSwaps(try #require(NearestDescent(state)), problem, &random)
+    } else {
+      let total = PlacementCost(of: state.placement, in: problem).total
+      #expect(abs(state.cost - total) < 1e-5 * total)
+      #expect(NearestDescent(state) == nil)
+      checkExactSwaps(try #require(HomeDescent(state)), problem, &random)
+    }
+  }
+}
+
+@Test func aSearchForNearestCopiesEndsWhereNoSwapGains() throws {
+  var problem = try randomHomeProblem(seed: 4, redundant: 5)
+  (problem.traffic, problem.replicaChoice) = (.home, .nearest)
+  let eplb = ExpertPlacement.eplb(problem)
+  let tables = SearchTables(problem, counts: eplb.hosts.map { $0.map(\.count) })
+  let state = SearchState(tables, groupOfItem: try #require(tables.groupOfItem(eplb)))
+  var descent = try #require(NearestDescent(state))
+  descent.descend(layers: [0, 1], margin: .infinity, passes: 100)
+  let cost = PlacementCost(of: state.placement, in: problem).total
+  #expect(cost < PlacementCost(of: eplb, in: problem).total)
+  for this in 0..<tables.items {
+    for other in 0..<tables.items
+    where state.swaps.groupOf[this] != state.swaps.groupOf[other]
+      && state.swaps.maySwap(0, this, other)
+    {
+      #expect(descent.change(0, this, other) > -1e-6 * cost)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 /// token takes costs as many groups and nodes as it touches, and a layer as long as its busiest port, which
 /// no sum over pairs can say.
 ///
-/// Of evenly shared copies.
+/// Of evenly shared copies; ``NearestDescent`` is for the others.
 struct HomeDescent: SwapDescent {
   let state: SearchState
   private let sets: ExpertSets

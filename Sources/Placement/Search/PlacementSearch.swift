@@ -12,8 +12,9 @@ import Threading
 /// forbidden places and spreads copies as the problem asks (``PlacementProblem/admits(_:)``).
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:routerGroups:)``
-/// does it; the search moves copies, each with an equal share of its expert. Where tokens choose otherwise the
-/// exact measure judges what it ends at. Annealing: Kirkpatrick,
+/// does it; the search moves copies, each with an equal share of its expert. Where tokens return home and take
+/// the nearest it ends with a descent by those (``NearestDescent``); whatever they do, the exact measure judges
+/// what it ends at. Annealing: Kirkpatrick,
 /// Gelatt and Vecchi, "Optimization by simulated annealing", Science 220, 1983, with temperatures that
 /// are fractions of the mean change by a random swap.
 public struct PlacementSearch: Sendable {
@@ -41,6 +42,9 @@ public struct PlacementSearch: Sendable {
   /// Of the mean change: swaps that look worse by this and less are measured exactly in the end. More finds
   /// nothing more on DeepSeek-V2-Lite and gpt-oss-20b on 8 devices, a third of it half as much.
   static let exactMargin = 0.3
+  /// What a descent by nearest copies may take: about as long as annealing does, and some seconds at least.
+  static let nearestStepsPerTrial = 20
+  static let leastNearestSteps = 300_000_000
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
   /// chains weigh work twice, and a better balance may cost 0.25 %. On DeepSeek-V2-Lite on 16 devices the
@@ -136,7 +140,7 @@ public struct PlacementSearch: Sendable {
         guard shouldContinue() else { break }
       }
       concurrently(chains) { $0.finish() }
-      candidates += chains.map(\.best)
+      candidates += chains.map(\.best) + chains.compactMap(\.bestNearest)
     }
     let done = min(trials, rounds * Self.trialsPerRound) * chainCount + pilotTrials
     return outcome(beginning, candidates, trials: done)
@@ -324,6 +328,8 @@ final class SearchChain: @unchecked Sendable {
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
+  /// Where tokens take the nearest copies, what a descent by these makes of the best.
+  private(set) var bestNearest: [Int32]?
 
   init(
     _ tables: SearchTables, _ start: [Int32], _ layers: [Int], _ random: RandomStream,
@@ -357,6 +363,14 @@ final class SearchChain: @unchecked Sendable {
       }
     }
     keepBest()
+    guard NearestDescent.appliesTo(state.tables.problem) else { return }
+    state.place(best)
+    guard var nearest = NearestDescent(state) else { return }
+    nearest.descend(
+      layers: annealing.layers, margin: margin,
+      mostSteps: PlacementSearch.leastNearestSteps
+        + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials)
+    bestNearest = state.groupOfItem
   }
 
   /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
