@@ -92,6 +92,32 @@ public struct PlacementAnswer: Sendable {
   }
 }
 
+extension PlacementProblem {
+  /// - Throws: As ``ExpertPlacement/contiguous(layers:experts:groups:redundant:)``.
+  fileprivate func contiguous() throws(PlacementError) -> ExpertPlacement {
+    try .contiguous(
+      layers: layers, experts: experts, groups: groups, redundant: copies - experts)
+  }
+
+  /// - Throws: As ``ExpertPlacement/roundRobin(layers:experts:groups:redundant:)``.
+  fileprivate func roundRobin() throws(PlacementError) -> ExpertPlacement {
+    try .roundRobin(
+      layers: layers, experts: experts, groups: groups, redundant: copies - experts)
+  }
+
+  /// What the methods that take little give, as far as the problem admits it: a search ends no dearer. Of
+  /// MoETuner without a solver, where transitions count.
+  var plainPlacements: [ExpertPlacement] {
+    var found = [ExpertPlacement.eplb(self)]
+    if let contiguous = try? contiguous() { found.append(contiguous) }
+    if let roundRobin = try? roundRobin() { found.append(roundRobin) }
+    if countsTransitions, let tuned = try? MoETunerPlacement(quick: self) {
+      found.append(tuned.placement)
+    }
+    return found.filter(admits)
+  }
+}
+
 extension PlacementMethod {
   /// - Parameters:
   ///   - current: Search returns nothing that costs more.
@@ -128,15 +154,8 @@ extension PlacementMethod {
     case .eplb: return PlacementAnswer(.eplb(problem), in: problem)
     case .random: return PlacementAnswer(.random(problem, seed: effort.seed), in: problem)
     case .contiguous, .roundRobin:
-      let (layers, experts, groups) = (problem.layers, problem.experts, problem.groups)
-      let redundant = problem.copies - experts
       do throws(PlacementError) {
-        let placement =
-          self == .contiguous
-          ? try ExpertPlacement.contiguous(
-            layers: layers, experts: experts, groups: groups, redundant: redundant)
-          : try ExpertPlacement.roundRobin(
-            layers: layers, experts: experts, groups: groups, redundant: redundant)
+        let placement = try self == .contiguous ? problem.contiguous() : problem.roundRobin()
         return PlacementAnswer(placement, in: problem)
       } catch { throw .misfit(error.sentence) }
     }

@@ -143,27 +143,35 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   #expect(ratios < 40 * 1.06, "\(ratios)")
 }
 
-@Test func homeTrafficCountsDistinctGroupsAndNodes() throws {
+@Test func homeTrafficTakesAsLongAsItsBusiestPort() throws {
   var problem = try PlacementProblem(
     layers: 1, experts: 4, groups: 4, groupsPerNode: 2, work: [1, 1, 1, 1])
   problem.sets = ExpertSets(topK: 2, starts: [0, 2], members: [0, 1, 1, 2], tokens: [6, 2])
   problem.traffic = .home
-  problem.secondsInNode = 1
-  problem.secondsAcrossNodes = 10
+  // Of one port: all four send at a time.
+  problem.secondsInNode = 1.0 / 4
+  problem.secondsAcrossNodes = 10.0 / 4
   let placement = ExpertPlacement(groups: 4, hosts: [[[0], [1], [2], [3]]])
   let cost = PlacementCost(of: placement, in: problem)
   #expect(cost.groupsPerToken == 2)
   #expect(cost.nodesPerToken == 10.0 / 8)
-  // 16 copies, of which a quarter are at home; 10 of nodes, of which half are at home.
-  #expect(isNear(cost.acrossNodesSeconds, 50))
-  #expect(isNear(cost.inNodeSeconds, 7))
-  #expect(isNear(cost.total, 1 + 57))
-  // Where each group gets a copy of its own, half of all 16 are for the other node.
+  // All 8 tokens visit group 1: 6 copies come there from others, to its node 4 from the other, by the ways
+  // of two groups.
+  #expect(isNear(cost.acrossNodesSeconds, 10 * 4.0 / 2))
+  #expect(isNear(cost.inNodeSeconds, 6 - 4.0 / 2))
+  #expect(isNear(cost.total, 1 + 24))
+  // Where each group gets a copy of its own, group 1 gets 4 from the other node and 2 from its own meanwhile.
   problem.sendsOnceToNode = false
   let flat = PlacementCost(of: placement, in: problem)
-  #expect(isNear(flat.acrossNodesSeconds, 80))
-  #expect(isNear(flat.inNodeSeconds, 4))
-  #expect(isNear(flat.total, 1 + 84))
+  #expect(isNear(flat.acrossNodesSeconds, 40) && flat.inNodeSeconds == 0)
+  problem.secondsAcrossNodes = 1.0 / 4
+  problem.secondsInNode = 2.1 / 4
+  let inside = PlacementCost(of: placement, in: problem)
+  #expect(isNear(inside.inNodeSeconds, 4.2) && inside.acrossNodesSeconds == 0)
+  // By one way out of the node, half of 6 + 8 visits for each of its two groups.
+  problem.secondsAcrossNodes = 10.0 / 4
+  problem.sharesWayOut = true
+  #expect(isNear(PlacementCost(of: placement, in: problem).communication, 10 * 3.5))
 }
 
 @Test func impossibleProblemsAreRefusedWithASentence() throws {

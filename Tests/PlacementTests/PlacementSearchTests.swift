@@ -105,6 +105,40 @@ private func checkSwaps(_ problem: PlacementProblem, seed: UInt64) throws {
   }
 }
 
+@Test func aSearchEndsNoDearerThanWhatTakesLessWork() throws {
+  // Few trials or none, so that what is found is found by beginning well.
+  for seed in 0..<6 as Range<UInt64> {
+    for (groups, perNode, objective) in [
+      (4, nil, .bottleneck), (4, 2, .bottleneck), (8, 4, .bottleneck), (4, 2, .sum),
+    ] as [(Int, Int?, PlacementProblem.Objective)] {
+      var problem = try randomProblem(
+        seed: seed, layers: 4, experts: 8, groups: groups, groupsPerNode: perNode)
+      problem.objective = objective
+      for trials in [0, 200] {
+        let found = try PlacementSearch(seed: seed, trials: trials).run(problem).cost.total
+        for method in [PlacementMethod.moetuner, .eplb, .contiguous, .roundRobin] {
+          let effort = PlacementMethod.Effort(seed: 0, trials: 0)
+          #expect(found <= (try method.place(problem, effort).cost.total), "\(method)")
+        }
+      }
+    }
+  }
+}
+
+@Test func nothingIsPlacedForTheSearchThatTheProblemDoesNotAdmit() throws {
+  // Expert 0 must leave the group where contiguous blocks have it; three layers may not move at all.
+  var problem = try randomProblem(seed: 1, layers: 4, experts: 8, groups: 4)
+  problem.forbidden = (0..<4).map { .init(layer: $0, expert: 0, group: 0) }
+  let found = try PlacementSearch(trials: 0).run(problem)
+  #expect(problem.admits(found.placement))
+  problem.forbidden = []
+  let start = ExpertPlacement.random(problem, seed: 3)
+  var search = PlacementSearch(trials: 0)
+  search.movableLayers = [2]
+  let moved = try search.run(problem, from: start).placement
+  #expect([0, 1, 3].allSatisfy { moved.hosts[$0] == start.hosts[$0] })
+}
+
 @Test func threadsDoNotChangeTheResult() throws {
   let problem = try randomProblem(seed: 2, layers: 4, experts: 8, groups: 4, windows: 2)
   var search = PlacementSearch(seed: 3, trials: 3000)
@@ -248,9 +282,10 @@ private func refusal(
 }
 
 /// Two layers of eight experts on two nodes of two groups, of which tokens take three.
-private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
+private func randomHomeProblem(seed: UInt64, redundant: Int = 0) throws -> PlacementProblem {
   var random = RandomStream(seed: seed, name: "sets")
-  var problem = try randomProblem(seed: seed, layers: 2, experts: 8, groups: 4, groupsPerNode: 2)
+  var problem = try randomProblem(
+    seed: seed, layers: 2, experts: 8, groups: 4, groupsPerNode: 2, redundant: redundant)
   var members: [UInt16] = []
   for _ in 0..<40 {
     var set = Set<UInt16>()
@@ -304,6 +339,7 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
     (cost.layerWork, cost.transitionSeconds, cost.homeSeconds) = ([work], [], [home])
     return PlacementSearch.Outcome(
       placement: placement, cost: cost, startCost: nil, trials: 1, cheapest: cheapest,
+      most: .infinity,
       weighsBalance: true)
   }
   // 1002 is within 0.25 % of 1000, and 1004 of 1002: but 1004 is 0.4 % above what was found.
@@ -331,26 +367,78 @@ private func randomHomeProblem(seed: UInt64) throws -> PlacementProblem {
   }
 }
 
-@Test(arguments: [true, false])
-func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(once: Bool) throws {
-  var random = RandomStream(seed: 5, name: "swaps")
-  var problem = try randomHomeProblem(seed: 5)
-  problem.sendsOnceToNode = once
-  let tables = SearchTables(
-    problem, counts: Array(repeating: Array(repeating: 1, count: 8), count: 2))
-  let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
-  let home = try #require(HomeDescent(state))
+/// Carries random swaps out, and holds each exact change against evaluations of the whole.
+private func checkExactSwaps<Descent: SwapDescent>(
+  _ start: Descent, _ problem: PlacementProblem, _ random: inout RandomStream
+) {
+  var descent = start
+  let (state, items) = (start.state, start.state.tables.items)
   var total = PlacementCost(of: state.placement, in: problem).total
-  #expect(abs(state.cost - total) < 1e-5 * total)
-  for _ in 0..<60 {
-    let (layer, this, other) = (random.below(2), random.below(8), random.below(8))
-    guard state.swaps.groupOf[layer * 8 + this] != state.swaps.groupOf[layer * 8 + other]
+  var swapped = 0
+  for _ in 0..<120 {
+    let layer = random.below(problem.layers)
+    let (this, other) = (random.below(items), random.below(items))
+    guard state.swaps.groupOf[layer * items + this] != state.swaps.groupOf[layer * items + other],
+      state.swaps.maySwap(layer, this, other)
     else { continue }
-    let change = home.exact(layer, this, other)
-    state.swaps.swap(layer, this, other)
+    let change = descent.change(layer, this, other)
+    let mayGain = descent.mayGain(layer, this, other)
+    descent.swap(layer, this, other)
     let after = PlacementCost(of: state.placement, in: problem).total
     #expect(abs(change - (after - total)) < 1e-5 * total)
+    #expect(mayGain || after - total > -1e-5 * total)
     total = after
+    swapped += 1
+  }
+  #expect(swapped > 40)
+}
+
+@Test(arguments: [(true, false), (false, false), (false, true)])
+func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
+  once: Bool, sharesWayOut: Bool
+) throws {
+  var random = RandomStream(seed: 5, name: "swaps")
+  var single = try randomHomeProblem(seed: 5)
+  (single.sendsOnceToNode, single.sharesWayOut) = (once, sharesWayOut)
+  let copied = try randomHomeProblem(seed: 6, redundant: 5)
+  var even = copied
+  (even.sendsOnceToNode, even.sharesWayOut) = (once, sharesWayOut)
+  even.traffic = .home
+  var nearest = even
+  nearest.replicaChoice = .nearest
+  for problem in [single, even, nearest] {
+    let counts = ExpertPlacement.eplb(problem).hosts.map { $0.map(\.count) }
+    let tables = SearchTables(problem, counts: counts)
+    let state = SearchState(tables, groupOfItem: try #require(tables.packedStart()))
+    if problem.replicaChoice == .nearest {
+      #expect(HomeDescent(state) == nil)
+      checkExactSwaps(try #require(NearestDescent(state)), problem, &random)
+    } else {
+      let total = PlacementCost(of: state.placement, in: problem).total
+      #expect(abs(state.cost - total) < 1e-5 * total)
+      #expect(NearestDescent(state) == nil)
+      checkExactSwaps(try #require(HomeDescent(state)), problem, &random)
+    }
+  }
+}
+
+@Test func aSearchForNearestCopiesEndsWhereNoSwapGains() throws {
+  var problem = try randomHomeProblem(seed: 4, redundant: 5)
+  (problem.traffic, problem.replicaChoice) = (.home, .nearest)
+  let eplb = ExpertPlacement.eplb(problem)
+  let tables = SearchTables(problem, counts: eplb.hosts.map { $0.map(\.count) })
+  let state = SearchState(tables, groupOfItem: try #require(tables.groupOfItem(eplb)))
+  var descent = try #require(NearestDescent(state))
+  descent.descend(layers: [0, 1], margin: .infinity, passes: 100)
+  let cost = PlacementCost(of: state.placement, in: problem).total
+  #expect(cost < PlacementCost(of: eplb, in: problem).total)
+  for this in 0..<tables.items {
+    for other in 0..<tables.items
+    where state.swaps.groupOf[this] != state.swaps.groupOf[other]
+      && state.swaps.maySwap(0, this, other)
+    {
+      #expect(descent.change(0, this, other) > -1e-6 * cost)
+    }
   }
 }
 

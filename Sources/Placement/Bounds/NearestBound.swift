@@ -60,7 +60,7 @@ struct NearestBound {
           beyond = max(own.visits(selections: away, slots: slots[0]), groups - min(most, near))
         }
       }
-      return price.seconds(left: max(0, left), crossing: max(0, beyond))
+      return price.least(left: max(0, left), crossing: max(0, beyond))
     }
   }
 

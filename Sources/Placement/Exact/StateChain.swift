@@ -208,6 +208,8 @@ struct LayerCost {
     }
     guard problem.countsSets, let sets = problem.sets else { return seconds }
     let price = HomePrice(problem)
+    var visits = [Double](repeating: 0, count: problem.groups)
+    var nodeVisits = [Double](repeating: 0, count: problem.nodes)
     for set in sets.starts[layer]..<sets.starts[layer + 1] {
       var (groups, nodes): (UInt64, UInt64) = (0, 0)
       for member in sets.members[set * sets.topK..<(set + 1) * sets.topK] {
@@ -215,12 +217,14 @@ struct LayerCost {
         groups |= 1 << UInt64(group)
         nodes |= 1 << UInt64(problem.node(ofGroup: group))
       }
-      seconds +=
-        sets.tokens[set]
-        * price.seconds(
-          groups: Double(groups.nonzeroBitCount), nodes: Double(nodes.nonzeroBitCount))
+      for group in visits.indices where groups >> group & 1 == 1 {
+        visits[group] += sets.tokens[set]
+      }
+      for node in nodeVisits.indices where nodes >> node & 1 == 1 {
+        nodeVisits[node] += sets.tokens[set]
+      }
     }
-    return seconds
+    return seconds + price.seconds((visits, nodeVisits))
   }
 }
 

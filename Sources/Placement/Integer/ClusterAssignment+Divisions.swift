@@ -54,6 +54,18 @@ extension ClusterAssignment {
     return (groupOfCluster, outcome)
   }
 
+  /// About how many steps ``alongDivisions()`` takes for a pair of layers; none where it refuses.
+  var divisionSteps: Double {
+    guard nodes <= 4 else { return .infinity }
+    // Blocks have no names: groups! / (groups per node!)^nodes / nodes! of them.
+    func factorial(_ count: Int) -> Double { (1...max(1, count)).reduce(1.0) { $0 * Double($1) } }
+    var divisions = factorial(groups) / factorial(nodes)
+    for _ in 0..<nodes { divisions /= factorial(groupsPerNode) }
+    guard divisions <= Double(Self.mostNodeDivisions) else { return .infinity }
+    return divisions * divisions * (factorial(nodes) + Double(nodes * nodes))
+      * Double(groupsPerNode * groupsPerNode)
+  }
+
   /// All divisions of a layer's clusters, or `nil` where there are too many.
   private func divisions() -> [Division]? {
     var found: [Division] = []

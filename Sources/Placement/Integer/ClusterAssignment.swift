@@ -120,6 +120,32 @@ public struct ClusterAssignment: Sendable {
     return (groupOfCluster, outcome)
   }
 
+  /// The same without a solver and with little work: all of ``solve(solver:seconds:mostSteps:)`` where that
+  /// takes as little, else the largest entries kept on one group, layer by layer, without descent.
+  func solveQuickly() -> (groupOfCluster: [[Int]]?, outcome: ProgramOutcome) {
+    let isFlat = nodes == 1 || secondsInNode == secondsAcrossNodes
+    let pairs = Double(layers * groups * groups)
+    let steps =
+      if hasEqualSizes {
+        isFlat ? pairs : Double(layers) * divisionSteps
+      } else {
+        // What is reckoned before the first partial assignment, with all orders of up to five groups.
+        groups <= 5
+          ? pairs * Double((1...groups).reduce(1) { $0 * $1 * $1 }) : .infinity
+      }
+    if steps <= Self.mostQuickSteps { return solve(mostSteps: 10_000) }
+    let found = hasEqualSizes ? chained() : nil
+    return (
+      found,
+      ProgramOutcome(
+        status: found == nil ? .timeLimit : .feasible, method: .search,
+        objective: found.map(objective(of:)), bound: 0)
+    )
+  }
+
+  /// About a tenth of a second's.
+  private static let mostQuickSteps = 5e6
+
   /// Of one pair of layers: what no assignment of the two, whatever the other layers do, goes below.
   ///
   /// In falling order, entries are kept off the network as long as they can be. Those too many to stay
@@ -208,16 +234,22 @@ extension ClusterAssignment {
 
   /// On one node, or where nodes do not matter: each pair of layers by itself.
   private func matched() -> (groupOfCluster: [[Int]]?, outcome: ProgramOutcome) {
+    let groupOfCluster = chained()
+    let objective = objective(of: groupOfCluster)
+    let outcome = ProgramOutcome(
+      status: .optimal, method: .matching, objective: objective, bound: objective, remark: nil)
+    return (groupOfCluster, outcome)
+  }
+
+  /// Layer by layer, the largest entries kept on one group.
+  private func chained() -> [[Int]] {
     let all = Array(0..<groups)
     var groupOfCluster = [all]
     for pair in 0..<layers - 1 {
       let partner = bottleneckMatching(pair: pair, all, all).partnerOfNext
       groupOfCluster.append(partner.map { groupOfCluster[pair][$0] })
     }
-    let objective = objective(of: groupOfCluster)
-    let outcome = ProgramOutcome(
-      status: .optimal, method: .matching, objective: objective, bound: objective, remark: nil)
-    return (groupOfCluster, outcome)
+    return groupOfCluster
   }
 }
 
@@ -227,12 +259,7 @@ extension ClusterAssignment {
   /// Layer by layer the largest entries kept on one group, then swaps of two clusters of a layer while
   /// any makes the two pairs beside the layer better. Keeps no memory row.
   func descended() -> [[Int]] {
-    let all = Array(0..<groups)
-    var groupOfCluster = [all]
-    for pair in 0..<layers - 1 {
-      let partner = bottleneckMatching(pair: pair, all, all).partnerOfNext
-      groupOfCluster.append(partner.map { groupOfCluster[pair][$0] })
-    }
+    var groupOfCluster = chained()
     var isBetter = true
     while isBetter {
       isBetter = false

@@ -28,20 +28,39 @@ public struct MoETunerPlacement: Sendable {
   public init(
     _ problem: PlacementProblem, solver: IntegerSolver? = nil, seconds: Double = 60
   ) throws(PlacementProblemError) {
+    try self.init(problem, solver: solver, seconds: seconds, balanceSteps: 200_000, isQuick: false)
+  }
+
+  /// The same without a solver, where a search begins: proven where that takes little, else by descent and
+  /// by keeping the largest flows on one group.
+  ///
+  /// - Throws: As the other.
+  init(quick problem: PlacementProblem) throws(PlacementProblemError) {
+    try self.init(problem, solver: nil, seconds: 0, balanceSteps: 20_000, isQuick: true)
+  }
+
+  private init(
+    _ problem: PlacementProblem, solver: IntegerSolver?, seconds: Double, balanceSteps: Int,
+    isQuick: Bool
+  ) throws(PlacementProblemError) {
     let balances = try Self.balances(of: problem)
     var clusters: [[Int]] = []
     var outcomes: [ProgramOutcome] = []
     for balance in balances {
       let (found, outcome) = balance.solve(
-        solver: solver, seconds: seconds / 2 / Double(problem.layers))
+        mostSteps: balanceSteps, solver: solver, seconds: seconds / 2 / Double(problem.layers))
       clusters.append(found)
       outcomes.append(outcome)
     }
     let program = Self.assignment(of: clusters, in: problem)
-    var (groupOfCluster, outcome) = program.solve(solver: solver, seconds: seconds / 2)
+    var (groupOfCluster, outcome) =
+      isQuick ? program.solveQuickly() : program.solve(solver: solver, seconds: seconds / 2)
     if groupOfCluster == nil {
+      let anySizes = program.withoutSizes
       groupOfCluster =
-        program.withoutSizes.solve(solver: solver, seconds: seconds / 2).groupOfCluster
+        isQuick
+        ? anySizes.solveQuickly().groupOfCluster
+        : anySizes.solve(solver: solver, seconds: seconds / 2).groupOfCluster
     }
     let groups = groupOfCluster ?? clusters.map { _ in Array(0..<problem.groups) }
     placement = ExpertPlacement(

@@ -167,11 +167,12 @@ struct CopyShares {
     return heights.map { max(0, level - $0) / amount }
   }
 
-  /// Distinct groups and nodes of a layer's tokens, summed over tokens.
-  func distinct(
+  /// Tokens of a layer that visit each group, and each node.
+  func visits(
     _ sets: ExpertSets, _ layer: Int, _ problem: PlacementProblem
-  ) -> (groups: Double, nodes: Double) {
-    var sums = (groups: 0.0, nodes: 0.0)
+  ) -> (groups: [Double], nodes: [Double]) {
+    var visits = [Double](repeating: 0, count: groups)
+    var nodeVisits = [Double](repeating: 0, count: problem.nodes)
     // The chance that no expert of the set is taken on a group; 1 for all but those touched.
     var missed = [Double](repeating: 1, count: groups)
     var missedNode = [Double](repeating: 1, count: problem.nodes)
@@ -199,12 +200,12 @@ struct CopyShares {
       let tokens = sets.tokens[set]
       for group in touched {
         let node = problem.node(ofGroup: group)
-        sums.groups += tokens * (1 - missed[group])
-        sums.nodes += tokens * (1 - missedNode[node])
+        visits[group] += tokens * (1 - missed[group])
+        nodeVisits[node] += tokens * (1 - missedNode[node])
         missed[group] = 1
         missedNode[node] = 1
       }
     }
-    return sums
+    return (visits, nodeVisits)
   }
 }

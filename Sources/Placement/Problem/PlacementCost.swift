@@ -4,10 +4,12 @@
 /// room. Search, exact methods and bounds are about its ``total``; MoETuner's programs and the
 /// baselines minimise something else.
 ///
-/// Home traffic takes a token's own rank to be any group, each as likely: a token whose experts are on
-/// D groups of M nodes makes D (1 - 1/groups) copies that leave its group, of which M (1 - 1/nodes)
-/// cross to another node where it is sent once to each, the others being passed on there, and
-/// D (1 - 1/nodes) where each group gets its own (``PlacementProblem/sendsOnceToNode``).
+/// Home traffic takes a token's own rank to be any group, each as likely, and a layer to take what its
+/// busiest port takes, in dispatch and combine, as in a run. Where each group gets a copy of its own that is
+/// the port that most tokens come to, within its node or from others, whichever takes longer. Where a token
+/// is sent once to each other node (``PlacementProblem/sendsOnceToNode``) it is the busiest group and the
+/// busiest node, one after the other: of V and W tokens that visit them, V (1 - 1/groups) and W (1 - 1/nodes)
+/// copies, times groups and nodes because seconds for a token are divided among all groups.
 /// Where experts have copies, a token takes those of their shares, each independently; of the nearest ones
 /// those of its own rank's group (``NearestVisits``).
 public struct PlacementCost: Sendable, Hashable {
@@ -122,12 +124,14 @@ public struct PlacementCost: Sendable, Hashable {
       return
     }
     for layer in 0..<problem.layers {
-      let (groups, nodes) = shares.distinct(sets, layer, problem)
+      let visits = shares.visits(sets, layer, problem)
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
-      distinctGroups += groups
-      distinctNodes += nodes
+      distinctGroups += visits.groups.reduce(0, +)
+      distinctNodes += visits.nodes.reduce(0, +)
       guard problem.countsSets else { continue }
-      let (inside, across) = price.parts(groups: groups, nodes: nodes)
+      let (inside, across) = price.parts(
+        busiestGroup: visits.groups.max() ?? 0,
+        busiestNode: price.nodeVisits(visits).max() ?? 0)
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across
@@ -146,7 +150,7 @@ public struct PlacementCost: Sendable, Hashable {
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       groups += visits.groups
       nodes += visits.nodes
-      let (inside, across) = price.parts(of: visits)
+      let (inside, across) = price.parts(of: visits.ports)
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across

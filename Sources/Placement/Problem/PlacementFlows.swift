@@ -29,7 +29,7 @@ public struct PlacementFlows: Sendable, Hashable {
           addNearest(sets, layer, placement, problem)
           continue
         }
-        let visits = shares.visits(sets, layer)
+        let visits = shares.visits(sets, layer, problem).groups
         for from in 0..<groups {
           for to in 0..<groups { tokens[from * groups + to] += visits[to] / Double(groups) }
         }
@@ -46,11 +46,7 @@ public struct PlacementFlows: Sendable, Hashable {
     for set in sets.starts[layer]..<sets.starts[layer + 1] {
       let members = sets.members[set * sets.topK..<(set + 1) * sets.topK].map { Int($0) }
       for home in 0..<groups {
-        let visited = Set(
-          members.map { expert in
-            table.rowOfExpert[expert].map { Int(table.targets[$0 * groups + home]) }
-              ?? placement.hosts[layer][expert][0]
-          })
+        let visited = Set(members.map { table.target(of: $0, from: home) })
         // Sums of equal numbers, whatever their order.
         for to in visited { tokens[home * groups + to] += sets.tokens[set] / Double(groups) }
       }
@@ -85,30 +81,5 @@ public struct PlacementFlows: Sendable, Hashable {
       }
     }
     return ports
-  }
-}
-
-extension CopyShares {
-  /// Tokens of a layer that go to each group.
-  fileprivate func visits(_ sets: ExpertSets, _ layer: Int) -> [Double] {
-    var visits = [Double](repeating: 0, count: groups)
-    // The chance that no expert of the set is taken on a group; 1 for all but those touched.
-    var missed = [Double](repeating: 1, count: groups)
-    var touched: [Int] = []
-    for set in sets.starts[layer]..<sets.starts[layer + 1] {
-      touched.removeAll(keepingCapacity: true)
-      for member in sets.members[set * sets.topK..<(set + 1) * sets.topK] {
-        let expert = Int(member)
-        for (group, share) in zip(placement.hosts[layer][expert], shares[layer][expert]) {
-          missed[group] *= 1 - share
-          touched.append(group)
-        }
-      }
-      for group in touched {
-        visits[group] += sets.tokens[set] * (1 - missed[group])
-        missed[group] = 1
-      }
-    }
-    return visits
   }
 }

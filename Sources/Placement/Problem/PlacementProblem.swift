@@ -57,6 +57,8 @@ public struct PlacementProblem: Sendable {
   /// Of home traffic: whether a token goes once to each other node and is passed on there, or once to
   /// each group of it that has any of its experts.
   public var sendsOnceToNode = true
+  /// Of home traffic: whether a node's groups have one way out of it together, not one each.
+  public var sharesWayOut = false
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
   public var spreadsCopiesOverNodes = false
@@ -93,8 +95,8 @@ public struct PlacementProblem: Sendable {
 
   /// How communication of a layer adds up.
   public enum Objective: String, Hashable, Sendable, CaseIterable {
-    /// All tokens that move, at ``PlacementProblem/secondsInNode`` or
-    /// ``PlacementProblem/secondsAcrossNodes`` each.
+    /// Transition traffic: all tokens that move, at ``PlacementProblem/secondsInNode`` or
+    /// ``PlacementProblem/secondsAcrossNodes`` each. Home traffic: the busiest port (``PlacementCost``).
     case sum
     /// The slowest ordered pair of groups (MoETuner's second program); transition traffic only.
     case bottleneck

@@ -1,106 +1,244 @@
 /// Swap descent on the exact measure of home traffic, after a search by pairs: a set of experts that a
-/// token takes costs as many groups and nodes as it touches, which no sum over pairs can say.
+/// token takes costs as many groups and nodes as it touches, and a layer as long as its busiest port, which
+/// no sum over pairs can say.
 ///
-/// Without redundant copies only: with them a token's choice makes the sets random.
-struct HomeDescent {
-  private let state: SearchState
+/// Of evenly shared copies; ``NearestDescent`` is for the others.
+struct HomeDescent: SwapDescent {
+  let state: SearchState
   private let sets: ExpertSets
-  /// Sets that have an item: `[layer][item]` into ``setsOfItem``.
-  private var starts: [Int] = [0]
-  private var setsOfItem: [Int32] = []
-  private let groupSeconds: Double
-  private let nodeSeconds: Double
+  private let setsOfExpert: SetsOfExpert
+  private let price: HomePrice
+  /// The part of an expert's tokens that go to a group, `[layer][expert][group]`, and to a node where nodes
+  /// matter.
+  private var held: [Double]
+  private var heldOfNode: [Double]
+  /// Tokens that visit a group, `[layer][group]`, and what counts by node.
+  private var visits: [Double] = []
+  private var nodeVisits: [Double] = []
+  /// Seconds of home traffic, `[layer]`.
+  private var seconds: [Double] = []
 
-  /// `nil` without home traffic or with redundant copies.
+  private var experts: Int { state.swaps.experts }
+  private var groups: Int { state.swaps.groups }
+  private var nodes: Int { state.swaps.nodes }
+
+  /// `nil` without home traffic, and where copies are not shared evenly.
   init?(_ state: SearchState) {
-    let tables = state.tables
-    guard tables.hasHome, !tables.hasReplicas, let sets = tables.problem.sets else { return nil }
+    let (tables, problem) = (state.tables, state.tables.problem)
+    guard tables.hasHome, let sets = problem.sets,
+      !tables.hasReplicas || problem.replicaChoice == .even
+    else { return nil }
     self.state = state
     self.sets = sets
-    let price = HomePrice(tables.problem)
-    (groupSeconds, nodeSeconds) = (price.perGroup, price.perNode)
-    for layer in 0..<tables.layers {
-      var lists = [[Int32]](repeating: [], count: tables.items)
+    setsOfExpert = SetsOfExpert(sets, experts: problem.experts)
+    price = HomePrice(problem)
+    let placement = state.placement
+    let shares = CopyShares(of: placement, in: problem)
+    held = [Double](repeating: 0, count: problem.layers * problem.experts * problem.groups)
+    heldOfNode = [Double](
+      repeating: 0,
+      count: price.needsNodes ? problem.layers * problem.experts * problem.nodes : 0)
+    for layer in 0..<problem.layers {
+      for (expert, hosts) in placement.hosts[layer].enumerated() {
+        let place = layer * problem.experts + expert
+        for group in hosts {
+          held[place * problem.groups + group] = 1 / Double(hosts.count)
+          if price.needsNodes {
+            heldOfNode[place * problem.nodes + problem.node(ofGroup: group)] +=
+              1 / Double(hosts.count)
+          }
+        }
+      }
+      let own = shares.visits(sets, layer, problem)
+      visits += own.groups
+      nodeVisits += price.nodeVisits(own)
+      seconds.append(price.seconds(own))
+    }
+  }
+
+  /// Seconds that a swap adds to the exact cost. O(sets with one of the two x k).
+  func change(_ layer: Int, _ this: Int, _ other: Int) -> Double {
+    let swaps = state.swaps
+    let load = Double(swaps.loadAfter(layer, this, other) - swaps.layerLoad[layer])
+    let transition = Double(swaps.transitionChange(layer, this, other))
+    return load + transition + after(layer, this, other, gains(layer, this, other))
+      - seconds[layer]
+  }
+
+  /// Sets with one of the two.
+  func steps(_ layer: Int, _ this: Int, _ other: Int) -> Int {
+    let experts = state.swaps.expertOf + layer * state.swaps.items
+    return setsOfExpert.count(Int(experts[this]), in: layer)
+      + setsOfExpert.count(Int(experts[other]), in: layer)
+  }
+
+  /// Whether a swap could make the layer faster: not where the slowest groups stay as they are.
+  func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
+    let swaps = state.swaps
+    if swaps.hasTransitions { return true }
+    let first = layer * swaps.items
+    let (from, to) = (Int(swaps.groupOf[first + this]), Int(swaps.groupOf[first + other]))
+    if swaps.loadAfter(layer, this, other) < swaps.layerLoad[layer] { return true }
+    let own = visits[layer * groups..<(layer + 1) * groups]
+    let most = own.max() ?? 0
+    if own[layer * groups + from] == most || own[layer * groups + to] == most { return true }
+    guard price.needsNodes else { return false }
+    let ways = nodeVisits[layer * nodes..<(layer + 1) * nodes]
+    let busiest = ways.max() ?? 0
+    return ways[layer * nodes + Int(swaps.nodeOfGroup[from])] == busiest
+      || ways[layer * nodes + Int(swaps.nodeOfGroup[to])] == busiest
+  }
+
+  mutating func swap(_ layer: Int, _ this: Int, _ other: Int) {
+    let swaps = state.swaps
+    let gains = gains(layer, this, other)
+    seconds[layer] = after(layer, this, other, gains)
+    let (from, to) = groupsOf(layer, this, other)
+    let (fromNode, toNode) = (Int(swaps.nodeOfGroup[from]), Int(swaps.nodeOfGroup[to]))
+    visits[layer * groups + from] += gains.from
+    visits[layer * groups + to] += gains.to
+    nodeVisits[layer * nodes + fromNode] += gains.fromNode
+    nodeVisits[layer * nodes + toNode] += gains.toNode
+    for (item, old, new) in [(this, from, to), (other, to, from)] {
+      let place = layer * swaps.items + item
+      guard swaps.expertOf[place] >= 0 else { continue }
+      let expert = layer * experts + Int(swaps.expertOf[place])
+      let share = 1 / Double(swaps.copiesOf[place])
+      held[expert * groups + old] = 0
+      held[expert * groups + new] = share
+      guard price.needsNodes else { continue }
+      heldOfNode[expert * nodes + Int(swaps.nodeOfGroup[old])] -= share
+      heldOfNode[expert * nodes + Int(swaps.nodeOfGroup[new])] += share
+    }
+    swaps.swap(layer, this, other)
+  }
+
+  private func groupsOf(_ layer: Int, _ this: Int, _ other: Int) -> (from: Int, to: Int) {
+    let first = state.swaps.groupOf + layer * state.swaps.items
+    return (Int(first[this]), Int(first[other]))
+  }
+
+  /// Seconds of the layer's home traffic after a swap.
+  private func after(_ layer: Int, _ this: Int, _ other: Int, _ gains: Gains) -> Double {
+    let (from, to) = groupsOf(layer, this, other)
+    func most(
+      _ all: [Double], _ count: Int, _ a: Int, _ b: Int, _ gainOfA: Double, _ gainOfB: Double
+    )
+      -> Double
+    {
+      var most = 0.0
+      for index in 0..<count {
+        let gain = index == a ? gainOfA : index == b ? gainOfB : 0
+        most = max(most, all[layer * count + index] + gain)
+      }
+      return most
+    }
+    let nodeOf = state.swaps.nodeOfGroup
+    let (fromNode, toNode) = (Int(nodeOf[from]), Int(nodeOf[to]))
+    return price.seconds(
+      busiestGroup: most(visits, groups, from, to, gains.from, gains.to),
+      busiestNode: price.needsNodes
+        ? most(nodeVisits, nodes, fromNode, toNode, gains.fromNode, gains.toNode) : 0)
+  }
+
+  /// Tokens that visit the two groups, and their nodes, more after a swap; of one node all in the first.
+  private struct Gains {
+    var from = 0.0
+    var to = 0.0
+    var fromNode = 0.0
+    var toNode = 0.0
+  }
+
+  private func gains(_ layer: Int, _ this: Int, _ other: Int) -> Gains {
+    let swaps = state.swaps
+    let (from, to) = groupsOf(layer, this, other)
+    let (fromNode, toNode) = (Int(swaps.nodeOfGroup[from]), Int(swaps.nodeOfGroup[to]))
+    let (a, b) = (layer * swaps.items + this, layer * swaps.items + other)
+    let (one, two) = (Int(swaps.expertOf[a]), Int(swaps.expertOf[b]))
+    let (shareOfOne, shareOfTwo) = (1 / Double(swaps.copiesOf[a]), 1 / Double(swaps.copiesOf[b]))
+    let countsNodes = price.sendsOnceToNode && fromNode != toNode
+    var gains = Gains()
+    // Copies of one expert, or nothing at all, for one another.
+    if one == two { return gains }
+    /// The chances that a set's tokens miss a group or node, before and after, that loses a share of one
+    /// expert for a share of the other.
+    func missed(
+      _ set: Int, _ held: UnsafeBufferPointer<Double>, _ width: Int, _ index: Int, _ leaving: Int,
+      _ lost: Double, _ coming: Int, _ won: Double
+    ) -> (before: Double, after: Double) {
+      var (before, after) = (1.0, 1.0)
+      for place in set * sets.topK..<(set + 1) * sets.topK {
+        let member = Int(sets.members[place])
+        let share = held[(layer * experts + member) * width + index]
+        before *= 1 - share
+        after *= 1 - (member == leaving ? share - lost : member == coming ? share + won : share)
+      }
+      return (before, after)
+    }
+    held.withUnsafeBufferPointer { held in
+      heldOfNode.withUnsafeBufferPointer { heldOfNode in
+        setsOfExpert.forEach(of: one, two, in: layer, sets) { set in
+          let tokens = sets.tokens[set]
+          let here = missed(set, held, groups, from, one, shareOfOne, two, shareOfTwo)
+          let there = missed(set, held, groups, to, two, shareOfTwo, one, shareOfOne)
+          gains.from += tokens * (here.before - here.after)
+          gains.to += tokens * (there.before - there.after)
+          guard countsNodes else { return }
+          let home = missed(set, heldOfNode, nodes, fromNode, one, shareOfOne, two, shareOfTwo)
+          let away = missed(set, heldOfNode, nodes, toNode, two, shareOfTwo, one, shareOfOne)
+          gains.fromNode += tokens * (home.before - home.after)
+          gains.toNode += tokens * (away.before - away.after)
+        }
+      }
+    }
+    if !price.sendsOnceToNode {
+      (gains.fromNode, gains.toNode) =
+        fromNode == toNode ? (gains.from + gains.to, 0) : (gains.from, gains.to)
+    }
+    return gains
+  }
+}
+
+/// The sets that have an expert.
+struct SetsOfExpert {
+  private let experts: Int
+  /// Where those of an expert begin, `[layer][expert]`, and in the end their number.
+  private var starts: [Int] = [0]
+  private var numbers: [Int32] = []
+
+  init(_ sets: ExpertSets, experts: Int) {
+    self.experts = experts
+    for layer in 0..<sets.layers {
+      var lists = [[Int32]](repeating: [], count: experts)
       for set in sets.starts[layer]..<sets.starts[layer + 1] {
-        // Item and expert have the same number where no expert has copies.
         for place in set * sets.topK..<(set + 1) * sets.topK {
           lists[Int(sets.members[place])].append(Int32(set))
         }
       }
       for list in lists {
-        setsOfItem += list
-        starts.append(setsOfItem.count)
+        numbers += list
+        starts.append(numbers.count)
       }
     }
   }
 
-  /// Seconds of home traffic that a swap adds. O(sets with one of the two x k).
-  func change(_ layer: Int, _ this: Int, _ other: Int) -> Double {
-    move(layer, this, past: other) + move(layer, other, past: this)
+  /// How many there are.
+  func count(_ expert: Int, in layer: Int) -> Int { range(expert, layer).count }
+
+  private func range(_ expert: Int, _ layer: Int) -> Range<Int> {
+    expert < 0 ? 0..<0 : starts[layer * experts + expert]..<starts[layer * experts + expert + 1]
   }
 
-  /// What the sets with `item` and without `other` cost more when it goes to the other's group.
-  private func move(_ layer: Int, _ item: Int, past other: Int) -> Double {
-    let groupOf = state.swaps.groupOf + layer * state.tables.items
-    let nodeOf = state.swaps.nodeOfGroup
-    let (from, to) = (groupOf[item], groupOf[other])
-    let (fromNode, toNode) = (nodeOf[Int(from)], nodeOf[Int(to)])
-    let index = layer * state.tables.items + item
-    var seconds = 0.0
-    for entry in starts[index]..<starts[index + 1] {
-      let set = Int(setsOfItem[entry])
-      var (isHere, isThere, isInNode, isAway, hasBoth) = (false, false, false, false, false)
-      for place in set * sets.topK..<(set + 1) * sets.topK {
-        let member = Int(sets.members[place])
-        if member == item { continue }
-        if member == other { hasBoth = true }
-        let group = groupOf[member]
-        let node = nodeOf[Int(group)]
-        isHere = isHere || group == from
-        isThere = isThere || group == to
-        isInNode = isInNode || node == fromNode
-        isAway = isAway || node == toNode
-      }
-      if hasBoth { continue }
-      var change = 0.0
-      if isHere != isThere { change += isHere ? groupSeconds : -groupSeconds }
-      if fromNode != toNode, isInNode != isAway { change += isInNode ? nodeSeconds : -nodeSeconds }
-      seconds += change * sets.tokens[set]
+  /// Calls `body` with each set that has one of two experts, once; -1 is none.
+  @inline(__always)
+  func forEach(
+    of one: Int, _ two: Int, in layer: Int, _ sets: ExpertSets, _ body: (Int) -> Void
+  ) {
+    for entry in range(one, layer) { body(Int(numbers[entry])) }
+    for entry in range(two, layer) {
+      let set = Int(numbers[entry])
+      let members = set * sets.topK..<(set + 1) * sets.topK
+      if !members.contains(where: { Int(sets.members[$0]) == one }) { body(set) }
     }
-    return seconds
-  }
-
-  /// Takes swaps that make the exact cost less, of those that the pairs do not think much worse.
-  ///
-  /// - Parameter margin: seconds by which a swap may look worse by the pairs and still be measured.
-  func descend(layers: [Int], margin: Double, passes: Int = 4) {
-    let swaps = state.swaps
-    let items = state.tables.items
-    let least = 1e-7 * max(state.cost, .leastNormalMagnitude) / Double(state.tables.layers)
-    for _ in 0..<passes {
-      var isDone = true
-      for layer in layers {
-        for this in 0..<items {
-          for other in this &+ 1..<max(items, this &+ 1) {
-            let first = layer * items
-            guard swaps.groupOf[first + this] != swaps.groupOf[first + other] else { continue }
-            guard swaps.change(layer, this, other) < margin else { continue }
-            let exact = self.exact(layer, this, other)
-            guard exact < -least, swaps.maySwap(layer, this, other) else { continue }
-            swaps.swap(layer, this, other)
-            isDone = false
-          }
-        }
-      }
-      if isDone { return }
-    }
-  }
-
-  /// What a swap adds to the exact cost.
-  func exact(_ layer: Int, _ this: Int, _ other: Int) -> Double {
-    let swaps = state.swaps
-    let load = Double(swaps.loadAfter(layer, this, other) - swaps.layerLoad[layer])
-    let transition = Double(swaps.transitionChange(layer, this, other))
-    return load + transition + change(layer, this, other)
   }
 }

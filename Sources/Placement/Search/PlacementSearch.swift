@@ -7,12 +7,14 @@ import Threading
 ///     let search = PlacementSearch(seed: 1, trials: 2_000_000)
 ///     let found = try search.run(problem, from: current)
 ///
-/// Deterministic by number of trials, whatever the threads. Never worse than its start. Keeps pinned and
+/// Deterministic by number of trials, whatever the threads. Never worse than its start, nor than what EPLB,
+/// MoETuner without a solver and the plain baselines give. Keeps pinned and
 /// forbidden places and spreads copies as the problem asks (``PlacementProblem/admits(_:)``).
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:routerGroups:)``
-/// does it; the search moves copies, each with an equal share of its expert. Where tokens choose otherwise the
-/// exact measure judges what it ends at, EPLB's placement beside it. Annealing: Kirkpatrick,
+/// does it; the search moves copies, each with an equal share of its expert. Where tokens return home and take
+/// the nearest it ends with a descent by those (``NearestDescent``); whatever they do, the exact measure judges
+/// what it ends at. Annealing: Kirkpatrick,
 /// Gelatt and Vecchi, "Optimization by simulated annealing", Science 220, 1983, with temperatures that
 /// are fractions of the mean change by a random swap.
 public struct PlacementSearch: Sendable {
@@ -36,13 +38,19 @@ public struct PlacementSearch: Sendable {
   /// and not find it again.
   private static let coolStartingTemperatures = [0.015, 0.1]
   private static let fewTrialsPerCopy = 1200
-  private static let endingTemperature = 0.0015
+  static let endingTemperature = 0.0015
+  /// Of the mean change: swaps that look worse by this and less are measured exactly in the end. More finds
+  /// nothing more on DeepSeek-V2-Lite and gpt-oss-20b on 8 devices, a third of it half as much.
+  static let exactMargin = 0.3
+  /// What a descent by nearest copies may take: about as long as annealing does, and some seconds at least.
+  static let nearestStepsPerTrial = 20
+  static let leastNearestSteps = 300_000_000
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
   /// chains weigh work twice, and a better balance may cost 0.25 %. On DeepSeek-V2-Lite on 16 devices the
   /// most loaded device of unseen requests is 2.1 % above EPLB's by that, not 3.4 %, for 0.2 % of the cost
   /// (means of four halves of the requests that these numbers were not chosen by; Benchmarks/placement.md).
-  /// With redundant copies there is no descent on the exact measure, and balance is within 2 % without.
+  /// With redundant copies balance is within 2 % without.
   private static let priceOfBalance = 1.0025
   private static let balancingWorkWeight = 2.0
   /// Passes of descent over each quick start: at 64 groups of five slots four gain nine tenths of what
@@ -66,6 +74,9 @@ public struct PlacementSearch: Sendable {
     /// Seconds of the cheapest placement that the search ended at: no more than of the one it took, which
     /// may be better balanced.
     var cheapest: Double
+    /// What no answer may cost more than: the cheapest of what the search was given to begin from, and of
+    /// the plain placements.
+    var most: Double
     var weighsBalance: Bool
   }
 
@@ -78,6 +89,8 @@ public struct PlacementSearch: Sendable {
     let given: ExpertPlacement?
     let layers: [Int]
     let groupOfItem: [Int32]
+    /// ``PlacementProblem/plainPlacements`` with what they cost; none where only some layers may move.
+    let plain: [(placement: ExpertPlacement, cost: PlacementCost)]
   }
 
   /// - Parameter start: results cost no more than this.
@@ -91,6 +104,7 @@ public struct PlacementSearch: Sendable {
       throw .misfit("the search cannot start where experts live now: \(objection)")
     }
     let layers = movableLayers ?? Array(0..<problem.layers)
+    let plain = movableLayers == nil ? problem.plainPlacements : []
     let counts = try copyCounts(problem, start)
     let tables = SearchTables(problem, counts: counts)
     return Beginning(
@@ -98,7 +112,8 @@ public struct PlacementSearch: Sendable {
       balancingTables: tables.weighsBalance
         ? SearchTables(problem, counts: counts, workWeight: Self.balancingWorkWeight) : nil,
       given: start, layers: layers,
-      groupOfItem: try bestStart(tables, start, layers))
+      groupOfItem: try bestStart(tables, start, plain, layers),
+      plain: plain.map { ($0, PlacementCost(of: $0, in: problem)) })
   }
 
   /// - Parameter shouldContinue: asked after each round of ``trialsPerRound`` trials of every chain;
@@ -125,10 +140,10 @@ public struct PlacementSearch: Sendable {
         guard shouldContinue() else { break }
       }
       concurrently(chains) { $0.finish() }
-      candidates += chains.map(\.best)
+      candidates += chains.map(\.best) + chains.compactMap(\.bestNearest)
     }
     let done = min(trials, rounds * Self.trialsPerRound) * chainCount + pilotTrials
-    return outcome(tables, candidates, beginning.given, trials: done)
+    return outcome(beginning, candidates, trials: done)
   }
 
   /// The same in one, from quick starts or `start`, whichever is cheaper after some descent.
@@ -139,33 +154,32 @@ public struct PlacementSearch: Sendable {
     run(from: try begin(problem, from: start), shouldContinue: shouldContinue)
   }
 
-  /// The best of the candidates, and of the given start.
+  /// The best of the candidates, of the given start and of the plain placements.
   private func outcome(
-    _ tables: SearchTables, _ candidates: [[Int32]], _ start: ExpertPlacement?, trials: Int
+    _ beginning: Beginning, _ candidates: [[Int32]], trials: Int
   ) -> Outcome {
+    let tables = beginning.tables
     let problem = tables.problem
     let state = SearchState(tables, groupOfItem: candidates[0])
-    let startCost = start.map { PlacementCost(of: $0, in: problem) }
+    let startCost = beginning.given.map { PlacementCost(of: $0, in: problem) }
+    let most = beginning.plain.reduce(startCost?.total ?? .infinity) { min($0, $1.cost.total) }
     var found: [Outcome] = []
-    func add(_ placement: ExpertPlacement) {
-      let cost = PlacementCost(of: placement, in: problem)
+    func add(_ placement: ExpertPlacement, _ cost: PlacementCost) {
       found.append(
         Outcome(
           placement: placement, cost: cost, startCost: startCost, trials: trials,
-          cheapest: cost.total, weighsBalance: tables.weighsBalance))
+          cheapest: cost.total, most: most, weighsBalance: tables.weighsBalance))
     }
-    if let start { add(start) }
-    if problem.hasReplicas, problem.replicaChoice != .even, movableLayers == nil {
-      let balanced = ExpertPlacement.eplb(problem)
-      if problem.admits(balanced) { add(balanced) }
-    }
+    if let given = beginning.given, let startCost { add(given, startCost) }
     // The first is the beginning, which was looked at.
-    add(state.placement)
-    for candidate in candidates.dropFirst() {
-      state.place(candidate)
+    for (index, candidate) in candidates.enumerated() {
+      if index > 0 { state.place(candidate) }
       let placement = state.placement
-      if problem.admits(placement) { add(placement) }
+      if index == 0 || problem.admits(placement) {
+        add(placement, PlacementCost(of: placement, in: problem))
+      }
     }
+    for (placement, cost) in beginning.plain { add(placement, cost) }
     var best = found[Self.best(of: found)]
     best.cheapest = found.map(\.cheapest).min() ?? best.cheapest
     return best
@@ -173,7 +187,7 @@ public struct PlacementSearch: Sendable {
 
   /// Which of some outcomes of one problem, at least one, to take: by the exact measure the cheapest, of
   /// equal ones the first. Where balance is looked for, of those that cost 0.25 % more at most than the
-  /// cheapest placement of any of the searches, and no more than the given start, the one that is cheapest
+  /// cheapest placement of any of the searches, and no more than the given start or a plain placement, the one that is cheapest
   /// when work weighs twice.
   public static func best(of outcomes: [Outcome]) -> Int {
     func first(_ indices: [Int], by measure: (PlacementCost) -> Double) -> Int {
@@ -186,7 +200,7 @@ public struct PlacementSearch: Sendable {
     guard outcome.weighsBalance else { return cheapest }
     // What outcomes were themselves taken for costs up to as much more: their own prices do not add up.
     let least = outcomes.map(\.cheapest).min() ?? outcome.cost.total
-    let most = min(least * priceOfBalance, outcome.startCost?.total ?? .infinity)
+    let most = min(least * priceOfBalance, outcome.most)
     let near = outcomes.indices.filter { outcomes[$0].cost.total <= most }
     return first([cheapest] + near) { $0.total + (balancingWorkWeight - 1) * $0.work }
   }
@@ -231,10 +245,13 @@ public struct PlacementSearch: Sendable {
 
   /// The cheapest start after some passes of descent.
   private func bestStart(
-    _ tables: SearchTables, _ start: ExpertPlacement?, _ layers: [Int]
+    _ tables: SearchTables, _ start: ExpertPlacement?, _ plain: [ExpertPlacement],
+    _ layers: [Int]
   ) throws(PlacementProblemError) -> [Int32] {
     var starts: [[Int32]] = []
     if let start, let given = tables.groupOfItem(start) { starts.append(given) }
+    // MoETuner is about the slowest pair; of the sum, the others end lower.
+    if tables.isBottleneck { starts += plain.compactMap(tables.groupOfItem) }
     if movableLayers == nil {
       if let packed = tables.packedStart() {
         starts.append(packed)
@@ -311,6 +328,8 @@ final class SearchChain: @unchecked Sendable {
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
+  /// Where tokens take the nearest copies, what a descent by these makes of the best.
+  private(set) var bestNearest: [Int32]?
 
   init(
     _ tables: SearchTables, _ start: [Int32], _ layers: [Int], _ random: RandomStream,
@@ -338,13 +357,25 @@ final class SearchChain: @unchecked Sendable {
       bottleneck?.descend(layers: annealing.layers)
     } else {
       state.descend(layers: annealing.layers, passes: PlacementSearch.lastPasses)
-      if let home = HomeDescent(state) {
+      if var home = HomeDescent(state) {
         keepBest()
-        // A part of the mean change, which the starting temperature was a part of.
-        home.descend(layers: annealing.layers, margin: annealing.cooling.start / 4)
+        home.descend(layers: annealing.layers, margin: margin)
       }
     }
     keepBest()
+    guard NearestDescent.appliesTo(state.tables.problem) else { return }
+    state.place(best)
+    guard var nearest = NearestDescent(state) else { return }
+    nearest.descend(
+      layers: annealing.layers, margin: margin,
+      mostSteps: PlacementSearch.leastNearestSteps
+        + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials)
+    bestNearest = state.groupOfItem
+  }
+
+  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
+  private var margin: Double {
+    annealing.cooling.end / PlacementSearch.endingTemperature * PlacementSearch.exactMargin
   }
 
   private func keepBest() {

@@ -7,8 +7,8 @@
 /// three that is not one of the two. An accepted swap costs a few passes over rows.
 ///
 /// Home traffic enters by the pairs of items that tokens take together, each worth as much as the
-/// groups (and nodes) saved for each such pair were in the exact measure when the tables were last
-/// filled.
+/// groups (and nodes) saved for each such pair were when the tables were last filled, all ports taken to be
+/// as busy as the mean one. What is measured then is exact: the busiest port's.
 final class SearchState {
   typealias Row = SIMD8<Float>
 
@@ -155,9 +155,9 @@ extension SearchState {
     let shares = CopyShares(of: placement, in: problem)
     let price = HomePrice(problem)
     return (0..<tables.layers).map { layer in
-      let (groups, nodes) = shares.distinct(sets, layer, problem)
+      let visits = shares.visits(sets, layer, problem)
       return (
-        price.seconds(groups: groups, nodes: nodes), groups, nodes,
+        price.seconds(visits), visits.groups.reduce(0, +), visits.nodes.reduce(0, +),
         sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       )
     }

@@ -1,3 +1,4 @@
+import Fabric
 import Hardware
 import Models
 import Placement
@@ -12,7 +13,8 @@ import Units
 ///
 /// Work is what experts' tokens cost the device (``ExpertSeconds``), communication what a token's
 /// bytes take on the devices' ports, all of which send at a time: of the scale-up network within a
-/// node, of the cards between nodes.
+/// node, of the cards between nodes. What a library's calls take before their bytes flow is the same
+/// wherever experts are, and left out.
 public struct PlacementStudy: Sendable {
   public let deployment: Deployment
   public let workload: Workload
@@ -100,6 +102,7 @@ public struct PlacementStudy: Sendable {
     problem.objective = objective
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
     problem.sendsOnceToNode = deployment.sendsOnceToNode
+    problem.sharesWayOut = sharesWayOut
     let bytes = bytesPerToken(of: traffic)
     if traffic == .both {
       // A token goes on to its next expert once, and to its experts and back from them.
@@ -108,10 +111,25 @@ public struct PlacementStudy: Sendable {
     }
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
-    problem.secondsInNode = (bytes / bandwidthInNode).value / senders
+    let outside: KeyPath<ProtocolShares, Double> =
+      deployment.cluster.node.scaleUp.planes == nil ? \.card : \.scaleUp
+    problem.secondsInNode = portSeconds(of: traffic, bandwidthInNode, \.scaleUp).value / senders
     problem.secondsAcrossNodes = max(
-      problem.secondsInNode, (bytes / bandwidthAcrossNodes).value / senders)
+      problem.secondsInNode, portSeconds(of: traffic, bandwidthAcrossNodes, outside).value / senders
+    )
     return problem
+  }
+
+  /// Of a token's bytes over a port: where it returns home as in a run, by what the library leaves of the
+  /// port's bandwidth; of transitions as MoETuner has it, by the bandwidth.
+  private func portSeconds(
+    of traffic: PlacementProblem.Traffic, _ bandwidth: Bandwidth,
+    _ share: KeyPath<ProtocolShares, Double>
+  ) -> Seconds {
+    if traffic == .transition { return bytesPerToken(of: traffic) / bandwidth }
+    let protocols = deployment.protocols
+    return deployment.dispatchedCopy / (bandwidth * protocols.dispatch.shares[keyPath: share])
+      + deployment.combinedCopy / (bandwidth * protocols.combine.shares[keyPath: share])
   }
 
   /// What moves with a token: its vector, and where it returns what its experts made of it.
@@ -134,6 +152,13 @@ public struct PlacementStudy: Sendable {
     guard let network = node.network else { return bandwidthInNode }
     return min(
       bandwidthInNode, network.port.effectiveBandwidth * (Double(network.cardCount) / devices))
+  }
+
+  /// Whether devices leave their node by fewer cards than there are devices, or by its planes' uplinks.
+  private var sharesWayOut: Bool {
+    let node = deployment.cluster.node
+    return node.scaleUp.planes != nil
+      || node.network.map { $0.cardCount < node.deviceCount } ?? false
   }
 
   /// Whether it is all the same which of a node's groups is which: every pair of them has the same way
