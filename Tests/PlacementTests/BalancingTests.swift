@@ -20,9 +20,10 @@ import Testing
 
 @Test func hierarchicalEPLBKeepsRouterGroupsInANode() throws {
   // Router groups of two experts weigh 10, 9, 2, 1: 10 and 1 to node 0, 9 and 2 to node 1.
-  let problem = try PlacementProblem(
+  var problem = try PlacementProblem(
     layers: 1, experts: 8, groups: 4, groupsPerNode: 2, work: [6, 4, 5, 4, 1, 1, 0.75, 0.25])
-  let placement = ExpertPlacement.eplb(problem, routerGroups: 4)
+  problem.routerGroups = 4
+  let placement = ExpertPlacement.eplb(problem)
   let nodes = placement.hosts[0].map { $0[0] / 2 }
   #expect(nodes == [0, 0, 1, 1, 1, 1, 0, 0])
   // In node 0: 6 to group 0, 4 to 1, 0.75 to 1, 0.25 to 0.
@@ -33,9 +34,10 @@ import Testing
   for seed in 0..<20 as Range<UInt64> {
     let problem = try randomProblem(
       seed: seed, layers: 2, experts: 6, groups: 4, groupsPerNode: 2, redundant: 6)
+    var grouped = problem
+    grouped.routerGroups = 2
     for placement in [
-      ExpertPlacement.eplb(problem), .eplb(problem, routerGroups: 2),
-      .random(problem, seed: seed),
+      ExpertPlacement.eplb(problem), .eplb(grouped), .random(problem, seed: seed),
     ] {
       #expect(placement.hosts.allSatisfy { $0.allSatisfy { Set($0).count == $0.count } })
       for layer in 0..<2 {

@@ -25,6 +25,25 @@ struct PlacementStudyTests {
       traffic: traffic)
   }
 
+  @Test("EPLB keeps together on a node what the router chooses together")
+  func routerGroups() throws {
+    var model = smallModel()
+    for (groups, together) in [(1, false), (4, true), (2, true)] {
+      model.experts.routerGroups = groups
+      let deployment = try deployment(dgxH100(2, devices: 4), model: model)
+      let workload = Workload(
+        trace: try skewedTrace(renamed: { $0 * 3 % 8 }), phase: .decode, batch: 64, context: 64,
+        routing: .asRecorded)
+      let problem = try problem(PlacementStudy(deployment, workload))
+      let nodes = ExpertPlacement.eplb(problem).hosts.map { $0.map { $0[0] / 4 } }
+      let size = 8 / max(groups, 2)
+      let isTogether = nodes.allSatisfy { layer in
+        (0..<8).allSatisfy { layer[$0] == layer[$0 / size * size] }
+      }
+      #expect(isTogether == together, "\(groups) groups")
+    }
+  }
+
   @Test("a token that moves takes its bytes over all ports that send at a time")
   func secondsOfTokens() throws {
     let one = try problem(study())

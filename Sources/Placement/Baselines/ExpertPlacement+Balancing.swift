@@ -4,28 +4,22 @@ extension ExpertPlacement {
   /// What DeepSeek's expert-parallel load balancer (EPLB) does: balances load and knows nothing of
   /// traffic between layers.
   ///
-  /// Hierarchical, where the router's expert groups divide evenly over more than one node: expert
+  /// Hierarchical, where the router's groups of experts divide evenly over more than one node: these
   /// groups are packed to nodes, each node gives its redundant copies to its most loaded experts, and
   /// packs its copies to its groups. Otherwise the same globally, as if there were one node. Packing
   /// is heaviest first to the lightest with room. Unlike DeepSeek's, copies of an expert never meet
   /// on a group. Pinned and forbidden places are not heeded, nor are copies spread over nodes.
   ///
   /// deepseek-ai/EPLB at d52c72d, `rebalance_experts`. O(layers x copies x (groups + experts)).
-  ///
-  /// - Parameter routerGroups: equal runs of experts that the router limits a token's choice to;
-  ///   `nil` for the global way.
-  public static func eplb(_ problem: PlacementProblem, routerGroups: Int? = nil) -> ExpertPlacement
-  {
+  public static func eplb(_ problem: PlacementProblem) -> ExpertPlacement {
     let work = problem.meanWork
     let isHierarchical =
       problem.nodes > 1 && problem.copies % problem.nodes == 0
-      && problem.experts % problem.nodes == 0
-      && routerGroups.map { $0 % problem.nodes == 0 && problem.experts % $0 == 0 } ?? false
+      && problem.routerGroups % problem.nodes == 0
+      && problem.experts % problem.routerGroups == 0
     let hosts = (0..<problem.layers).map { layer in
       let row = work[layer * problem.experts..<(layer + 1) * problem.experts]
-      if isHierarchical, let routerGroups {
-        return hierarchical(row, problem, routerGroups: routerGroups)
-      }
+      if isHierarchical { return hierarchical(row, problem) }
       return packed(
         row, copies: problem.copies, groups: 0..<problem.groups, slots: problem.slotsPerGroup)
     }
@@ -33,8 +27,9 @@ extension ExpertPlacement {
   }
 
   private static func hierarchical(
-    _ work: ArraySlice<Double>, _ problem: PlacementProblem, routerGroups: Int
+    _ work: ArraySlice<Double>, _ problem: PlacementProblem
   ) -> [[Int]] {
+    let routerGroups = problem.routerGroups
     let size = problem.experts / routerGroups
     let weights = (0..<routerGroups).map { group in
       let first = work.startIndex + group * size

@@ -28,6 +28,9 @@ public struct PlacementProblem: Sendable {
   /// `groups * slotsPerGroup` all groups hold equally many, else some slots stay empty.
   public let copies: Int
 
+  /// Equal runs of experts of which the router first chooses some for a token; 1 where it does not.
+  public var routerGroups = 1
+
   /// Seconds of one iteration that an expert's tokens cost the group that holds it alone,
   /// `[window][layer][expert]`. A window is a part of the profile's requests.
   public var work: [Double]

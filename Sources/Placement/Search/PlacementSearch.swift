@@ -11,7 +11,7 @@ import Threading
 /// MoETuner without a solver and the plain baselines give. Keeps pinned and
 /// forbidden places and spreads copies as the problem asks (``PlacementProblem/admits(_:)``).
 ///
-/// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:routerGroups:)``
+/// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:)``
 /// does it; the search moves copies, each with an equal share of its expert. Where tokens return home and take
 /// the nearest it ends with a descent by those (``NearestDescent``); whatever they do, the exact measure judges
 /// what it ends at. Annealing: Kirkpatrick,

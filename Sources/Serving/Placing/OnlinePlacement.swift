@@ -123,6 +123,7 @@ struct OnlinePlacer {
       layers: current.layers, experts: current.experts, groups: current.groups,
       groupsPerNode: study.groupsPerNode, slotsPerGroup: slots, redundant: redundant, work: work,
       windowWeights: iterations.map { Double($0) })
+    problem.routerGroups = study.deployment.model.experts.routerGroups
     problem.traffic = .home
     problem.replicaChoice = study.deployment.replicaChoice
     if redundant > 0 { problem.workPerCopy = rows.map { min(seconds.perCopy($0), seconds[$0]) } }

@@ -98,6 +98,7 @@ public struct PlacementStudy: Sendable {
       groups: groups, groupsPerNode: groupsPerNode, slotsPerGroup: slots, redundant: redundant,
       iterationTokens: Double(tokensPerIteration), copySeconds: seconds.perCopy
     ) { _, _, tokens in seconds[tokens] }
+    problem.routerGroups = deployment.model.experts.routerGroups
     problem.traffic = traffic
     problem.objective = objective
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
