@@ -87,7 +87,8 @@ public struct PlacementAnswer: Sendable {
     trials = searches.reduce(0) { $0 + $1.trials }
     self.searches = searches.count { $0.trials > 0 }
     if best.trials == 0 {
-      notes.append("no trials: this is the best of the quick starts, after descent")
+      notes.append(
+        "no trials: this is the best of quick starts, after descent, and of plain placements")
     }
   }
 }

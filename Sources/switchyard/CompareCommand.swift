@@ -181,7 +181,7 @@ struct CompareCommand: ParsableCommand {
         return option == "--time" ? method.takesTime : method == .search
       }
     }
-    if let option = question.searchOption, !hasUse(option) {
+    if let option = question.searchOptions.first(where: { !hasUse($0) }) {
       throw CommandFailure("\(option) has no effect: no placement is by search")
     }
     return found

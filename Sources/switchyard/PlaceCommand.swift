@@ -90,7 +90,9 @@ struct PlaceCommand: ParsableCommand {
     }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
-      if let option = question.searchOption, !(option == "--time" && method.takesTime) {
+      if let option = question.searchOptions.first(where: {
+        !($0 == "--time" && method.takesTime)
+      }) {
         throw ValidationError("\(option) has no effect on method \(method.rawValue)")
       }
     }
@@ -253,11 +255,10 @@ struct PlacementOptions: ParsableArguments {
     _ = try (seconds(), split())
   }
 
-  /// The first option that only a search has a use for.
-  var searchOption: String? {
-    if time != nil { return "--time" }
-    if trials != nil { return "--trials" }
-    return chains > 1 ? "--chains" : nil
+  /// The options that only a search has a use for, or of time what ends by it.
+  var searchOptions: [String] {
+    [("--time", time != nil), ("--trials", trials != nil), ("--chains", chains > 1)]
+      .filter(\.1).map(\.0)
   }
 
   private func seconds() throws -> Double {

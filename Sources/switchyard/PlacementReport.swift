@@ -178,18 +178,26 @@ struct PlacementReport {
     case .even: break
     case .nearest:
       content.notes.append(
-        "this holds where tokens take the nearest copy: run it with 'replica-choice: nearest'")
+        "this holds where tokens take the nearest copy: run it with 'placement: {kind: file, path: FILE, "
+          + "replica-choice: nearest}'")
     case .leastLoaded:
       content.notes.append(
         "copies by load are an estimate: a run takes copies evenly or the nearest")
     }
     let current = content.current
+    if let choice = task.scenario.placementChoice, choice.method != .random, choice.profile == nil,
+      current.unseen != nil
+    {
+      content.notes.append(
+        "where experts live now was chosen by all requests, those that were not profiled here among "
+          + "them: give the scenario's placement a 'profile' to compare alike")
+    }
     if let now = current.unseen?.costSeconds, let found = content.found.unseen?.costSeconds,
       found > now
     {
       content.notes.append(
         "on requests that were not profiled this is worse than where experts live now, by "
-          + percent(found / now - 1))
+          + (found / now < 1.0005 ? "less than 0.1 %" : percent(found / now - 1)))
     } else if content.found.profiled.costSeconds > current.profiled.costSeconds {
       content.notes.append("this is worse than where experts live now")
     }

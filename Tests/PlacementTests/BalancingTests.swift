@@ -30,6 +30,17 @@ import Testing
   #expect(placement.hosts[0][0] == [0] && placement.hosts[0][7] == [0])
 }
 
+@Test func hierarchicalEPLBPlacesAllCopies() throws {
+  // One group a node has no room for a second copy of the node's own experts: global, then.
+  var problem = try PlacementProblem(
+    layers: 1, experts: 8, groups: 4, groupsPerNode: 1, redundant: 4,
+    work: [8, 7, 6, 5, 4, 3, 2, 1])
+  let global = ExpertPlacement.eplb(problem)
+  problem.routerGroups = 4
+  #expect(ExpertPlacement.eplb(problem) == global)
+  #expect(global.hosts[0].reduce(0) { $0 + $1.count } == 12)
+}
+
 @Test func copiesOfAnExpertKeepApartUnderEveryBalancing() throws {
   for seed in 0..<20 as Range<UInt64> {
     let problem = try randomProblem(

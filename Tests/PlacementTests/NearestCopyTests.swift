@@ -10,7 +10,7 @@ private func plainHomeSeconds(
   _ placement: ExpertPlacement, _ problem: PlacementProblem, _ sets: ExpertSets, layer: Int
 ) -> Double {
   var (sent, received) = ([0: 0.0], [0: 0.0])
-  var (sentAcross, receivedAcross, entered, entries) = (sent, sent, sent, sent)
+  var (sentAcross, receivedAcross, entered, entries, exits) = (sent, sent, sent, sent, sent)
   for set in sets.starts[layer]..<sets.starts[layer + 1] {
     for home in 0..<problem.groups {
       let tokens = sets.tokens[set] / Double(problem.groups)
@@ -35,6 +35,7 @@ private func plainHomeSeconds(
       }
       for node in Set(groups.map(problem.node(ofGroup:))) where node != homeNode {
         entries[node, default: 0] += tokens
+        exits[homeNode, default: 0] += tokens
       }
     }
   }
@@ -45,8 +46,8 @@ private func plainHomeSeconds(
     problem.secondsAcrossNodes * Double(problem.groups)
   )
   if problem.sendsOnceToNode {
-    let crossing = most(entries) / Double(problem.groupsPerNode)
-    return (most(entered) - crossing) * inNode + crossing * across
+    let crossing = max(most(entries), most(exits)) / Double(problem.groupsPerNode)
+    return (max(most(entered), crossing) - crossing) * inNode + crossing * across
   }
   return max(
     max(most(sent), most(received)) * inNode,
@@ -276,5 +277,22 @@ struct NearestCopyTests {
     #expect(try PlacementBound(of: problem, copies: counts).covers == .meanWork)
     problem.replicaChoice = .even
     #expect(try PlacementBound(of: problem, copies: counts).covers == .everything)
+  }
+}
+
+/// With one group a node it is all the same whether a token is sent once to each node.
+@Test func nearestCopiesCostWhatTheBusierDirectionTakes() throws {
+  // Both experts of four tokens each live elsewhere for group 0, which sends twice what any gets.
+  var problem = try PlacementProblem(
+    layers: 1, experts: 2, groups: 4, groupsPerNode: 1, slotsPerGroup: 2, redundant: 3,
+    work: [0, 0])
+  problem.traffic = .home
+  problem.replicaChoice = .nearest
+  problem.sets = ExpertSets(topK: 1, starts: [0, 2], members: [0, 1], tokens: [4, 4])
+  (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 1)
+  let placement = ExpertPlacement(groups: 4, hosts: [[[1, 2, 3], [2, 3]]])
+  for once in [false, true] {
+    problem.sendsOnceToNode = once
+    #expect(PlacementCost(of: placement, in: problem).total == 8)
   }
 }

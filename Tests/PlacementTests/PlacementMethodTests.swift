@@ -17,6 +17,9 @@ struct PlacementMethodTests {
     #expect(answer.placement == best.placement)
     let quick = PlacementAnswer(try PlacementSearch(trials: 0).run(problem))
     #expect(quick.trials == 0 && quick.searches == 0)
-    #expect(quick.notes == ["no trials: this is the best of the quick starts, after descent"])
+    #expect(
+      quick.notes == [
+        "no trials: this is the best of quick starts, after descent, and of plain placements"
+      ])
   }
 }

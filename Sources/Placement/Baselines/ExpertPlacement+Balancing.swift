@@ -17,6 +17,8 @@ extension ExpertPlacement {
       problem.nodes > 1 && problem.copies % problem.nodes == 0
       && problem.routerGroups % problem.nodes == 0
       && problem.experts % problem.routerGroups == 0
+      // Copies of an expert keep apart: a node has room for so many of its own experts'.
+      && problem.copies <= problem.experts * problem.groupsPerNode
     let hosts = (0..<problem.layers).map { layer in
       let row = work[layer * problem.experts..<(layer + 1) * problem.experts]
       if isHierarchical { return hierarchical(row, problem) }

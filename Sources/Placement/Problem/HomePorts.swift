@@ -2,8 +2,9 @@
 struct HomePorts {
   /// Of each group.
   var groups: [Port]
-  /// Tokens of other nodes that visit each node.
-  var nodeEntries: [Double]
+  /// Tokens of other nodes that visit each node, and visits of each node's tokens to others.
+  private var nodeEntries: [Double]
+  private var nodeExits: [Double]
   private let groupsPerNode: Int
 
   /// What a group sends and gets: within its node, and to and from others.
@@ -19,6 +20,7 @@ struct HomePorts {
   init(_ problem: PlacementProblem) {
     groups = [Port](repeating: Port(), count: problem.groups)
     nodeEntries = [Double](repeating: 0, count: problem.nodes)
+    nodeExits = nodeEntries
     groupsPerNode = problem.groupsPerNode
   }
 
@@ -36,8 +38,13 @@ struct HomePorts {
 
   /// The same of a node.
   mutating func add(_ tokens: Double, from home: Int, toNode node: Int) {
-    if home / groupsPerNode != node { nodeEntries[node] += tokens }
+    if home / groupsPerNode == node { return }
+    nodeEntries[node] += tokens
+    nodeExits[home / groupsPerNode] += tokens
   }
+
+  /// Of the node that most enter or leave, in the busier direction.
+  var busiestNode: Double { max(nodeEntries.max() ?? 0, nodeExits.max() ?? 0) }
 
   /// Copies over the busiest port, in the busier direction: of a group in its node, and of so many groups in
   /// a row that share a way out of it, their mean.

@@ -85,7 +85,7 @@ struct HomePrice {
   /// The same where the groups that a token goes to depend on its own.
   func parts(of ports: HomePorts) -> (inNode: Double, acrossNodes: Double) {
     if sendsOnceToNode {
-      let crossing = nodes * (ports.nodeEntries.max() ?? 0)
+      let crossing = nodes * ports.busiestNode
       let entered = groups * (ports.groups.lazy.map(\.entered).max() ?? 0)
       return ((max(crossing, entered) - crossing) * inNode, crossing * acrossNodes)
     }

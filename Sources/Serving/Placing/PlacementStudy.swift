@@ -104,10 +104,12 @@ public struct PlacementStudy: Sendable {
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
     problem.sendsOnceToNode = deployment.sendsOnceToNode
     problem.sharesWayOut = sharesWayOut
-    let bytes = bytesPerToken(of: traffic)
     if traffic == .both {
-      // A token goes on to its next expert once, and to its experts and back from them.
-      let share = bytesPerToken(of: .transition) / bytes
+      // A token goes on to its next expert once, and to its experts and back from them. In nodes; what a
+      // library leaves of the ways between them may be another share.
+      let share =
+        portSeconds(of: .transition, bandwidthInNode, \.scaleUp).value
+        / portSeconds(of: .both, bandwidthInNode, \.scaleUp).value
       problem.transitions = problem.transitions.map { $0 * share }
     }
     // The slowest pair sends alone.
