@@ -1,83 +1,13 @@
 import Foundation
-import GRDB
 import Testing
 
-/// What these tests read of `place --json`.
-private struct Placed: Decodable {
-  struct Measures: Decodable {
-    var costSeconds: Double
-    var meanImbalance: Double
-    var localShare: Double
-    var nodeShare: Double
-    var crossShare: Double
-  }
-  struct Judgement: Decodable {
-    var profiled: Measures
-    var unseen: Measures?
-  }
-  struct Bound: Decodable {
-    var seconds: Double
-    var gap: Double
-  }
-  var current: Judgement
-  var found: Judgement
-  struct Excess: Decodable {
-    var isOfUnseen: Bool
-    var cost: Double
-    var meanImbalance: Double
-  }
-  var eplb: Judgement?
-  var overEPLB: Excess?
-  var bound: Bound?
-  var isOptimal: Bool
-  var copies: Int
-  var currentCopies: Int
-  var profiledRequests: Int
-  var windows: Int
-  var trials: Int
-  var searches: Int
-  var movedCopies: Int
-  var notes: [String]
-
-  init(_ text: String) throws {
-    self = try JSONDecoder().decode(Placed.self, from: Data(text.utf8))
-  }
-}
-
-private struct Compared: Decodable, Equatable {
-  var placement: String
-  var tokensPerSecond: Double
-  var believedSeconds: Double
-}
-
-@Suite("switchyard place and compare")
+@Suite("switchyard place")
 struct PlacementCommandTests {
   let bench: Workbench
 
   init() throws {
     bench = try Workbench()
     try bench.scenario()
-  }
-
-  private func place(_ arguments: String...) throws -> Placed { try place(arguments) }
-
-  private func place(_ arguments: [String]) throws -> Placed {
-    try Placed(
-      bench.output(of: ["place", "scenario.yaml", "--json"] + arguments))
-  }
-
-  /// Eight experts in each of 32 layers on four devices, in place of the quickstart: quick to search.
-  private func smallScenario() throws {
-    try bench.write(
-      """
-      switchyard: 1
-      name: Mixtral-8x7B on four
-      model: mixtral-8x7b
-      cluster: {nodes: 1 x dgx-h100, devices-per-node: 4}
-      precision: bf16
-      workload: {routing: {drawn: uniform, phase: decode}, batch: 16, context: 512 tokens}
-      measure: {warmup: 1 iterations, iterations: 2}
-      """, to: "scenario.yaml")
   }
 
   /// The layers of a placement file.
@@ -87,7 +17,7 @@ struct PlacementCommandTests {
 
   @Test("A search beats where experts live and EPLB, and nothing beats the bound")
   func search() throws {
-    let placed = try place("--trials", "2000")
+    let placed = try bench.place("--trials", "2000")
     let eplb = try #require(placed.eplb)
     let bound = try #require(placed.bound)
     #expect(placed.found.profiled.costSeconds < placed.current.profiled.costSeconds)
@@ -103,7 +33,7 @@ struct PlacementCommandTests {
 
   @Test("A placement that EPLB would have beaten on requests that neither saw is said to be")
   func worseThanEPLB() throws {
-    let drawn = try place("--method", "random", "--no-bound")
+    let drawn = try bench.place("--method", "random", "--no-bound")
     let (excess, eplb) = try (#require(drawn.overEPLB), #require(drawn.eplb?.unseen))
     let found = try #require(drawn.found.unseen)
     #expect(excess.isOfUnseen)
@@ -118,15 +48,15 @@ struct PlacementCommandTests {
     #expect(
       note.hasSuffix(" % in load balance (work, most / mean)") && note.contains("in cost and by"))
     // By the same copies; where all is profiled there are no others.
-    let copies = try place(
+    let copies = try bench.place(
       "--method", "round-robin", "--replicas", "32", "--profile-split", "1", "--no-bound")
     #expect(copies.overEPLB?.isOfUnseen == false)
     #expect(copies.notes.contains { $0.hasPrefix("this is worse than EPLB's placement") })
     // One that is better is not complained of, and EPLB not compared with itself.
-    let searched = try place("--trials", "2000", "--no-bound")
+    let searched = try bench.place("--trials", "2000", "--no-bound")
     #expect(try #require(searched.overEPLB).cost < 0)
     #expect(!searched.notes.contains { $0.contains("EPLB's") && $0.contains("in cost") })
-    #expect(try place("--method", "eplb", "--no-bound").overEPLB == nil)
+    #expect(try bench.place("--method", "eplb", "--no-bound").overEPLB == nil)
   }
 
   @Test("The same number of trials is the same placement, whatever the threads")
@@ -150,8 +80,8 @@ struct PlacementCommandTests {
 
   @Test("Where experts live now stays there to compare with where copies are asked for")
   func currentWithoutCopies() throws {
-    let plain = try place("--method", "eplb", "--no-bound")
-    let copied = try place("--method", "eplb", "--no-bound", "--replicas", "32")
+    let plain = try bench.place("--method", "eplb", "--no-bound")
+    let copied = try bench.place("--method", "eplb", "--no-bound", "--replicas", "32")
     #expect(copied.currentCopies == 64 && copied.copies == 96)
     let (now, then) = (plain.current.profiled, copied.current.profiled)
     #expect(then.costSeconds == now.costSeconds && then.meanImbalance == now.meanImbalance)
@@ -163,7 +93,7 @@ struct PlacementCommandTests {
       ["--method", "eplb", "--no-bound", "--set"] + [
         "policies.placement={kind: round-robin, redundant: 64}"
       ]
-    let (kept, dropped) = try (place(own), place(own + ["--replicas", "0"]))
+    let (kept, dropped) = try (bench.place(own), bench.place(own + ["--replicas", "0"]))
     #expect(dropped.copies == 64 && dropped.currentCopies == 128)
     #expect(dropped.current.profiled.costSeconds == kept.current.profiled.costSeconds)
     #expect(dropped.current.unseen?.costSeconds == kept.current.unseen?.costSeconds)
@@ -175,9 +105,9 @@ struct PlacementCommandTests {
 
   @Test("A share is a number or in per cent")
   func profileSplit() throws {
-    let quarter = try place("--method", "eplb", "--no-bound", "--profile-split", "0.25")
+    let quarter = try bench.place("--method", "eplb", "--no-bound", "--profile-split", "0.25")
     for written in ["25%", "25 %", "25.0%"] {
-      let placed = try place("--method", "eplb", "--no-bound", "--profile-split", written)
+      let placed = try bench.place("--method", "eplb", "--no-bound", "--profile-split", written)
       #expect(placed.profiledRequests == quarter.profiledRequests)
       #expect(placed.found.profiled.costSeconds == quarter.found.profiled.costSeconds)
     }
@@ -190,7 +120,7 @@ struct PlacementCommandTests {
 
   @Test("Exact placement ends with the time, and says so; without one it is proven")
   func exactInTime() throws {
-    try smallScenario()
+    try bench.smallPlacementScenario()
     func placed(_ time: String...) throws -> Placed {
       try Placed(
         bench.output(of: ["place", "scenario.yaml", "--method", "exact", "--json"] + time))
@@ -214,8 +144,9 @@ struct PlacementCommandTests {
 
   @Test("Only experts of the layers that may move do")
   func movedLayers() throws {
-    let all = try place("--trials", "1000", "--no-bound")
-    let one = try place("--trials", "1000", "--no-bound", "--move-layers", "2", "--out", "one.yaml")
+    let all = try bench.place("--trials", "1000", "--no-bound")
+    let one = try bench.place(
+      "--trials", "1000", "--no-bound", "--move-layers", "2", "--out", "one.yaml")
     #expect(one.movedCopies > 0 && one.movedCopies < all.movedCopies)
     try bench.output(
       of: "place", "scenario.yaml", "--method", "contiguous", "--no-bound", "--out", "now.yaml")
@@ -285,7 +216,7 @@ struct PlacementCommandTests {
   func moetunerPairs() throws {
     func note(_ objective: String) throws -> String? {
       // The first program's solver does not get far; the second needs none on one node.
-      try place(
+      try bench.place(
         "--method", "moetuner", "--traffic", "transition", "--objective", objective, "--time",
         "50ms",
         "--no-bound"
@@ -299,8 +230,9 @@ struct PlacementCommandTests {
   @Test("The nearest copies are fewer bytes, as believed and as run, and their bound is below them")
   func nearestCopies() throws {
     let copies = "policies.placement={kind: round-robin, redundant: 64}"
-    let even = try place("--method", "eplb", "--set", copies, "--no-bound")
-    let nearest = try place("--method", "eplb", "--replica-choice", "nearest", "--set", copies)
+    let even = try bench.place("--method", "eplb", "--set", copies, "--no-bound")
+    let nearest = try bench.place(
+      "--method", "eplb", "--replica-choice", "nearest", "--set", copies)
     let bound = try #require(nearest.bound)
     #expect(nearest.found.profiled.costSeconds < even.found.profiled.costSeconds)
     #expect(bound.seconds <= nearest.found.profiled.costSeconds)
@@ -325,7 +257,7 @@ struct PlacementCommandTests {
     let believed = try rows("nearest", copies: "64")[0].believedSeconds
     #expect(believed == nearest.found.profiled.costSeconds)
     // The scenario's own choice is what is placed by where nothing else is asked.
-    let own = try place(
+    let own = try bench.place(
       "--method", "eplb", "--no-bound", "--set",
       "policies.placement={kind: round-robin, redundant: 64, replica-choice: nearest}")
     #expect(own.found.profiled.costSeconds == nearest.found.profiled.costSeconds)
@@ -336,25 +268,9 @@ struct PlacementCommandTests {
       ).contains("is not simulated"))
   }
 
-  @Test("A comparison simulates what a run does, and more copies balance better")
-  func compare() throws {
-    let rows = try JSONDecoder().decode(
-      [Compared].self,
-      from: Data(
-        bench.output(
-          of: "compare", "scenario.yaml", "--placements", "contiguous,eplb", "--profile-split", "1",
-          "--out", "both.sqlite", "--json"
-        ).utf8))
-    #expect(rows.map(\.placement) == ["contiguous", "eplb"])
-    #expect(rows[0].tokensPerSecond == (try tokensPerSecond()))
-    #expect(rows[1].believedSeconds < rows[0].believedSeconds)
-    #expect(rows[1].tokensPerSecond > rows[0].tokensPerSecond)
-    #expect(try bench.contents == ["both.sqlite", "scenario.yaml"])
-  }
-
   @Test("What the scenario pins is kept by who searches, and who would not keep it is refused")
   func pinnedExperts() throws {
-    try smallScenario()
+    try bench.smallPlacementScenario()
     try bench.output(
       of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--out", "eplb.yaml")
     let pinned =
@@ -368,7 +284,7 @@ struct PlacementCommandTests {
     try bench.output(
       of: "place", "scenario.yaml", "--set", pinned, "--no-bound", "--out", "pinned.yaml")
     #expect(try hosts(2, 5, "pinned.yaml") == "3" && hosts(3, 0, "pinned.yaml") != "0")
-    let copied = try place(
+    let copied = try bench.place(
       "--set", pinned, "--replicas", "8", "--no-bound", "--out", "copied.yaml")
     #expect(
       try hosts(2, 5, "copied.yaml").contains("3") && !hosts(3, 0, "copied.yaml").contains("0"))
@@ -391,107 +307,6 @@ struct PlacementCommandTests {
     try bench.output(
       of: "compare", "scenario.yaml", "--set", pinned, "--placements", "search,file:pinned.yaml")
     try bench.output(of: "run", "scenario.yaml", "--set", pinned)
-  }
-
-  @Test("What was believed of each placement is stored with its run")
-  func beliefs() throws {
-    try smallScenario()
-    let placed = try place("--trials", "300")
-    try bench.output(
-      of: "compare", "scenario.yaml", "--placements", "contiguous,search", "--trials", "300",
-      "--out",
-      "both.sqlite")
-    var rows = try beliefRows()
-    #expect(rows.map { $0["run"] } == [1, 2] && rows.map { $0["copies"] } == [8, 8])
-    #expect(rows.map { $0["placement"] } == ["contiguous", "search"])
-    #expect(rows.map { $0["traffic"] } == ["home", "home"])
-    #expect(rows.map { $0["objective"] } == ["sum", "sum"])
-    let (found, bound) = try (placed.found, #require(placed.bound))
-    #expect(rows[0]["cost_s"] == placed.current.profiled.costSeconds)
-    #expect(rows[1]["cost_s"] == found.profiled.costSeconds)
-    #expect(rows[1]["unseen_cost_s"] == found.unseen?.costSeconds)
-    #expect(rows[1]["imbalance"] == found.profiled.meanImbalance)
-    #expect(rows[1]["gap"] == bound.gap && rows.map { $0["is_optimal"] } == [false, false])
-    for row in rows {
-      #expect(row["bound_s"] == bound.seconds && row["bound_covers"] == "everything")
-      let parts: Double = row["work_s"] + row["in_node_s"] + row["across_nodes_s"]
-      #expect(abs(parts - row["cost_s"]) < 1e-15)
-    }
-    // One that was not asked to be bounded and has nothing left to be judged by.
-    try bench.output(
-      of: "compare", "scenario.yaml", "--placements", "eplb", "--profile-split", "1", "--no-bound",
-      "--out", "both.sqlite")
-    rows = try beliefRows()
-    #expect(rows.count == 3 && rows[2]["unseen_requests"] == 0)
-    for column in ["unseen_cost_s", "unseen_imbalance", "bound_s", "gap", "is_optimal"] {
-      #expect(rows[2][column] == DatabaseValue.null)
-    }
-    #expect(
-      try bench.usageError("compare", "scenario.yaml", "--placements", "eplb", "--no-bound")
-        .contains("--no-bound has no effect without --out"))
-  }
-
-  private func beliefRows() throws -> [Row] {
-    var configuration = Configuration()
-    configuration.readonly = true
-    return try DatabaseQueue(path: bench.file("both.sqlite"), configuration: configuration)
-      .read { try Row.fetchAll($0, sql: "SELECT * FROM placements ORDER BY run") }
-  }
-
-  @Test("What the scenario says of its own placement holds in a comparison, or is refused")
-  func ownOptions() throws {
-    try smallScenario()
-    func rows(_ options: String...) throws -> [Compared] {
-      try JSONDecoder().decode(
-        [Compared].self,
-        from: Data(bench.output(of: ["compare", "scenario.yaml", "--json"] + options).utf8))
-    }
-    let eplb = "policies.placement={kind: eplb, profile: 25 %}"
-    let own = try rows("--placements", "contiguous,eplb", "--set", eplb)
-    #expect(
-      try own == rows("--placements", "contiguous,eplb", "--profile-split", "25%"))
-    // A quarter of the whole trace, not of what the scenario's own run replays: what a run takes.
-    #expect(own[1].tokensPerSecond == (try tokensPerSecond("--set", eplb)))
-    #expect(
-      try rows("--placements", "eplb", "--set", eplb, "--profile-split", "50%")
-        == rows("--placements", "eplb"))
-    let search = "policies.placement={kind: search, profile: 50 %, windows: 2, trials: 300}"
-    #expect(
-      try rows("--placements", "search", "--set", search)
-        == rows(
-          "--placements", "search", "--set", search, "--windows", "2", "--trials", "300"))
-    let placed = try place("--set", search, "--no-bound")
-    #expect(placed.windows == 2 && placed.searches == 1)
-    let every = "policies.placement={kind: eplb, every: 2 iterations}"
-    #expect(
-      try bench.refusal("compare", "scenario.yaml", "--placements", "eplb", "--set", every)
-        == "--set \(every):1:14: 'every' has no effect in a comparison: each placement is chosen once, "
-        + "and would not be chosen anew every 2 iterations; leave it out, as with --set "
-        + "policies.placement=eplb")
-  }
-
-  private func tokensPerSecond(_ options: String...) throws -> Double {
-    struct Run: Decodable { var tokensPerSecond: Double }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    let text = try bench.output(of: ["run", "scenario.yaml", "--json"] + options)
-    return try decoder.decode(Run.self, from: Data(text.utf8)).tokensPerSecond
-  }
-
-  @Test("A file's copies count in a comparison whether they are asked for or not")
-  func comparedCopies() throws {
-    let placed = try bench.output(
-      of: "place", "scenario.yaml", "--method", "eplb", "--replicas", "16", "--no-bound", "--out",
-      "copies.yaml", "--json")
-    func believed(_ options: String...) throws -> Double {
-      let text = try bench.output(
-        of: ["compare", "scenario.yaml", "--placements", "file:copies.yaml", "--json"] + options)
-      let rows = try JSONDecoder().decode([Compared].self, from: Data(text.utf8))
-      return try #require(rows.first).believedSeconds
-    }
-    let alone = try believed()
-    #expect(try alone == believed("--replicas", "16"))
-    #expect(placed.contains("\(alone)"))
   }
 
   @Test("MPS of MoETuner's first program has a row for every expert of every layer")
