@@ -389,8 +389,9 @@ struct StepPlanner {
   ///
   /// - Parameters:
   ///   - given: The start-up; what the library's cost says of the traffic where nil.
-  ///   - handled: Copies that the busiest device's multiprocessors handle (``RoutedLoad/handled(layer:isReturn:)``);
-  ///     what the busiest sends, and what it sends to other nodes, where nil.
+  ///   - handled: Copies that the busiest device's multiprocessors handle
+  ///     (``RoutedLoad/handled(layer:isReturn:)``); what the busiest sends, and what it sends to other
+  ///     nodes, where nil.
   mutating func appendExchange(
     _ stage: Stage, _ step: PlanStep, of chain: Int, after phase: TaskID? = nil,
     startUp given: SimTime? = nil, handling handled: (copied: Int, staged: Int)? = nil,

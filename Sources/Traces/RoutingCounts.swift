@@ -36,8 +36,9 @@ public struct ReplayBatch: Sendable {
 ///     let load = counts.slotTokens[layer * slots.slotsPerLayer + slot]
 ///
 /// A token goes once to each device that holds at least one of its experts, however many, or once for
-/// each of them where ``copiesForEachExpert``: a *copy*. Copies are what dispatch sends and combine returns. Everything is a whole number, so the result
-/// does not depend on the number of threads. Memory is kept between replays.
+/// each of them where ``copiesForEachExpert``: a *copy*. Copies are what dispatch sends and combine
+/// returns. Everything is a whole number, so the result does not depend on the number of threads. Memory
+/// is kept between replays.
 public struct RoutingCounts: Sendable {
   public let slots: ExpertSlots
   /// Whether ``copies`` is kept; the sums are, either way.
