@@ -310,9 +310,11 @@ public struct Simulation: ~Copyable {
       routes: routes, keepsMatrix: pairs != nil)
     loads = Array(repeating: load, count: loads.count)
     guesses = guesses.isEmpty ? [] : loads
+    let outside = planner.outsideMeasured
     planner = StepPlanner(
       deployment, workload, resources, routes, factors: try Self.factors(deployment, at: engine.now)
     )
+    planner.outsideMeasured = outside
   }
 
   /// New traffic takes the ways that are there when its iteration begins.
@@ -355,6 +357,9 @@ extension Simulation {
 
   /// Requests whose keys and values had to give way to others', warm-up among it.
   public var preemptions: Int { requests?.preemptions ?? 0 }
+
+  /// What results must say of exchanges, warm-up among them, whose bytes were not measured.
+  public var remarksOnExchanges: [String] { planner.outsideMeasured.remarks }
 
   /// Changes of the network that the run did not reach.
   public var changesToCome: Int { deployment.fabric.changes.count { $0.time > engine.now } }

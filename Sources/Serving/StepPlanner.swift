@@ -40,6 +40,7 @@ struct StepPlanner {
   private var turns: [[TaskID?]]
   private let rankLayout: RankLayout
   private let mix: IterationMix
+  var outsideMeasured = ExchangesOutsideMeasured()
   /// By tokens, where those of a device are another number in every layer.
   private var costsOfTokens: [Int: StageCosts] = [:]
 
@@ -416,6 +417,10 @@ struct StepPlanner {
       load.stagedBytes = handled.map { copy * Double($0.staged) } ?? traffic.mostSentOutside
       load.expertsPerRank = tokenwise.expertsPerRank
       load.multiprocessors = tokenwise.multiprocessors
+    }
+    // A phase that is no call of its own was measured as a part of one.
+    if phase == nil || deployment.exchange.algorithm.isMadeOfCalls {
+      outsideMeasured.add(load, of: stage, by: collective)
     }
     let startUp = given ?? collective.startUp(of: load)
     let occupancy = isRouted ? deployment.protocols.occupancy : 0

@@ -44,6 +44,7 @@ struct RecordedRun: IterationObserver {
       DuplicateUse(needed: $0.needed, found: $0.found)
     }
     result.bound = bound(of: scenario, run.needed, tokens: result.tokens)
+    result.description.remarks += simulation.remarksOnExchanges
     if let moved = simulation.replacements { result.description.remarks.append(words(of: moved)) }
     if let left = simulation.unfinishedRequests, left > 0 {
       result.description.remarks.append(
