@@ -50,17 +50,11 @@ struct TokenSource {
     random = RandomStream(seed: seed, name: stream)
     order = Array(spans.indices)
     isInUse = [Bool](repeating: false, count: spans.count)
-    if !drawsWithReplacement { shuffle() }
+    if !drawsWithReplacement { random.shuffle(&order) }
     for _ in 0..<groups * workload.batch {
       var place = nextPlace()
       if isDecode { place.next += random.below(place.end - place.next) }
       places.append(place)
-    }
-  }
-
-  private mutating func shuffle() {
-    for index in stride(from: order.count - 1, to: 0, by: -1) {
-      order.swapAt(index, random.below(index + 1))
     }
   }
 

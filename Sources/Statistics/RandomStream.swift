@@ -64,6 +64,13 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     }
     return Int(product.high)
   }
+
+  /// Puts items in an order of which each is equally likely (Durstenfeld, CACM 7(7), 1964).
+  public mutating func shuffle<Item>(_ items: inout [Item]) {
+    for place in stride(from: items.count - 1, to: 0, by: -1) {
+      items.swapAt(place, below(place + 1))
+    }
+  }
 }
 
 /// The 64-bit FNV-1a hash of a text's UTF-8 bytes; unlike Swift's own hash, the same in every run.

@@ -201,8 +201,8 @@ struct PlacementOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Windows of profiled requests, each balanced for itself, against fitting one day's traffic. The \
-      scenario's where left out, else up to \(PlacementTask.Question.mostWindows), each with an \
-      iteration's requests or more.
+      scenario's where left out, else \(PlacementTask.Question.halves) random halves, so that nothing is \
+      balanced by a chance that other requests will not share.
       """,
       valueName: "number"))
   var windows: Int?

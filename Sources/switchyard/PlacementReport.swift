@@ -24,6 +24,7 @@ struct PlacementReport {
     var profiledRequests: Int
     var unseenRequests: Int
     var windows: Int
+    var windowsOverlap: Bool
     /// Whether a token costs another time within a node than across nodes.
     var tellsWaysApart: Bool
     var isOptimal: Bool
@@ -148,7 +149,7 @@ struct PlacementReport {
       replicaChoice: problem.hasReplicas ? problem.replicaChoice.rawValue : nil,
       groups: problem.groups, groupsPerNode: problem.groupsPerNode,
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
-      windows: problem.windows,
+      windows: problem.windows, windowsOverlap: task.windowsOverlap,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
       seconds: seconds,
@@ -247,11 +248,13 @@ struct PlacementReport {
       content.groupsPerNode < content.groups ? " in nodes of \(content.groupsPerNode)" : ""
     let unseen =
       content.unseenRequests > 0 ? ", judged by \(content.unseenRequests) others" : ""
+    let windowWord =
+      content.windowsOverlap ? "random halves" : content.windows == 1 ? "window" : "windows"
     return """
       \(content.scenario)
       \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes), \
       \(content.traffic) traffic; \(content.profiledRequests) requests profiled in \
-      \(content.windows) \(content.windows == 1 ? "window" : "windows")\(unseen)
+      \(content.windows) \(windowWord)\(unseen)
       """
   }
 

@@ -49,6 +49,33 @@ private func trace(_ sequences: [[[UInt16]]]) throws -> RoutingTrace {
   #expect(try RoutingProfile(of: trace, windows: 4).expertTokens == shuffled.expertTokens)
 }
 
+@Test func halvesHaveAllRequestsByTwos() throws {
+  // Every request has an expert pair of its own weight, so that counts tell who is in a half.
+  let trace = try trace(
+    (0..<9).map { r in
+      [[UInt16]](repeating: [UInt16(r % 4), UInt16((r + 1) % 4), 0, 1], count: r + 2)
+    })
+  let whole = try RoutingProfile(of: trace, windows: 1)
+  let halves = try RoutingProfile(of: trace, windows: 5, windowing: .halves(seed: 3))
+  #expect(halves.windowTokens.count == 6)
+  let table = 8
+  for pair in stride(from: 0, to: 6, by: 2) {
+    let sums = (0..<table).map {
+      halves.expertTokens[pair * table + $0] + halves.expertTokens[(pair + 1) * table + $0]
+    }
+    #expect(sums == whole.expertTokens)
+    #expect(halves.windowTokens[pair] + halves.windowTokens[pair + 1] == whole.tokens)
+    // Whole requests of 2 to 10 tokens: nearly half.
+    #expect(abs(halves.windowTokens[pair] - whole.tokens / 2) <= 10)
+  }
+  #expect(halves.expertTokens[..<table] != halves.expertTokens[(2 * table)..<(3 * table)])
+  #expect(
+    try RoutingProfile(of: trace, windows: 5, windowing: .halves(seed: 3)).expertTokens
+      == halves.expertTokens)
+  let one = try RoutingProfile(of: trace, sequences: [4], windows: 2, windowing: .halves(seed: 3))
+  #expect(one.windowTokens == [6])
+}
+
 @Test func aProfilesProblemIsScaledToAnIteration() throws {
   let trace = try trace([[[0, 1, 2, 3], [1, 0, 2, 0]], [[0, 2, 3, 1]]])
   let profile = try RoutingProfile(of: trace, windows: 2, windowing: .consecutive)

@@ -15,8 +15,8 @@ public struct RoutingProfile: Sendable {
   public let experts: Int
   public let topK: Int
   public let tokens: Int
-  /// Tokens of each window, `[window]`. Windows are whole requests with together about equally many
-  /// tokens; there are fewer than asked for where there are fewer requests.
+  /// Tokens of each window, `[window]`. Windows are whole requests, each with about as many tokens as any
+  /// other; there are fewer than asked for where there are fewer requests.
   public private(set) var windowTokens: [Int] = []
   /// Tokens that chose an expert, `[window][layer][expert]`.
   public private(set) var expertTokens: [Double] = []
@@ -32,6 +32,12 @@ public struct RoutingProfile: Sendable {
     case shuffled(seed: UInt64)
     /// Runs of the trace's order: what differs is what the trace goes through, such as hours or topics.
     case consecutive
+    /// Random halves, drawn by the seed, by twos that have all requests between them: a request is in every
+    /// other window. How far a half is from the whole by chance is how far the whole is from as many requests
+    /// that nobody has seen, so that what is balanced in all of them is not balanced by chance. (Half
+    /// samples: McCarthy, "Pseudo-replication: half samples", Review of the International Statistical
+    /// Institute 37(3), 1969.)
+    case halves(seed: UInt64)
   }
 
   /// A matrix of transitions has experts squared numbers for each layer.
@@ -45,9 +51,7 @@ public struct RoutingProfile: Sendable {
   ) throws(PlacementProblemError) -> (profiled: [Int], heldOut: [Int]) {
     var order = trace.sequences.indices.filter { trace.sequences[$0].tokens > 0 }
     var random = RandomStream(seed: seed, name: "profile split")
-    for place in stride(from: order.count - 1, to: 0, by: -1) {
-      order.swapAt(place, random.below(place + 1))
-    }
+    random.shuffle(&order)
     // Of these sequences: the trace may be a part of its recording.
     let tokens = order.reduce(0) { $0 + trace.sequences[$1].tokens }
     let goal = share * Double(tokens)
@@ -73,7 +77,8 @@ public struct RoutingProfile: Sendable {
   /// - Parameters:
   ///   - sequences: indices of ``RoutingTrace/sequences``; all where `nil`.
   ///   - phase: counts only prompts' tokens, or only generated ones.
-  ///   - windows: how many windows of requests to keep apart; one where it is less.
+  ///   - windows: how many windows of requests to keep apart, one where it is less; of halves the next even
+  ///     number.
   ///   - windowing: which requests are in a window together.
   ///   - mostSets: of a layer; where more distinct sets are possible, as many tokens are sampled at
   ///     equal distances.
@@ -98,43 +103,60 @@ public struct RoutingProfile: Sendable {
         requests: ranges.count, tokens: tokens, choices: tokens * topK, experts: experts)
     }
     sets = ExpertSets(topK: 1, starts: [0], members: [], tokens: [])
-    var order = ranges
-    if case .shuffled(let seed) = windowing {
-      var random = RandomStream(seed: seed, name: "profile windows")
-      for place in stride(from: order.count - 1, to: 0, by: -1) {
-        order.swapAt(place, random.below(place + 1))
-      }
+    let windows = Self.windows(of: ranges, count: max(1, windows), windowing)
+    windowTokens = windows.map { $0.reduce(0) { $0 + ranges[$1].count } }
+    var windowsOfRange = [[Int]](repeating: [], count: ranges.count)
+    for (window, members) in windows.enumerated() {
+      for member in members { windowsOfRange[member].append(window) }
     }
-    for window in Self.windows(of: order, count: max(1, windows)) {
-      windowTokens.append(window.reduce(0) { $0 + $1.count })
-      var counts = [Double](repeating: 0, count: layers * experts)
-      for range in window {
-        for (index, count) in trace.expertTokens(in: range).enumerated() {
-          counts[index] += Double(count)
-        }
+    let table = layers * experts
+    expertTokens = [Double](repeating: 0, count: windows.count * table)
+    for (range, own) in zip(ranges, windowsOfRange) {
+      let counts = trace.expertTokens(in: range)
+      for window in own {
+        for cell in 0..<table { expertTokens[window * table + cell] += Double(counts[cell]) }
       }
-      expertTokens += counts
     }
     countTransitions(ranges, trace)
     sets = Self.sets(of: ranges, trace, most: mostSets, tokens: tokens)
   }
 
+  /// Indices of the ranges of each window; none is empty.
+  private static func windows(
+    of ranges: [Range<Int>], count: Int, _ windowing: Windowing
+  ) -> [[Int]] {
+    var order = Array(ranges.indices)
+    switch windowing {
+    case .consecutive: return runs(of: order, in: ranges, count: count)
+    case .shuffled(let seed):
+      var random = RandomStream(seed: seed, name: "profile windows")
+      random.shuffle(&order)
+      return runs(of: order, in: ranges, count: count)
+    case .halves(let seed):
+      var random = RandomStream(seed: seed, name: "profile halves")
+      return (0..<(count + 1) / 2).flatMap { _ in
+        random.shuffle(&order)
+        return runs(of: order, in: ranges, count: 2)
+      }
+    }
+  }
+
   /// Runs of ranges with about equally many tokens, none empty.
-  private static func windows(of ranges: [Range<Int>], count: Int) -> [[Range<Int>]] {
+  private static func runs(of order: [Int], in ranges: [Range<Int>], count: Int) -> [[Int]] {
     let total = ranges.reduce(0) { $0 + $1.count }
     let count = min(count, ranges.count)
-    var windows: [[Range<Int>]] = [[]]
+    var runs: [[Int]] = [[]]
     var passed = 0
-    for (index, range) in ranges.enumerated() {
-      let isFull = passed * count >= windows.count * total
-      let mustOpen = ranges.count - index <= count - windows.count
-      if !windows[windows.count - 1].isEmpty, windows.count < count, isFull || mustOpen {
-        windows.append([])
+    for (place, range) in order.enumerated() {
+      let isFull = passed * count >= runs.count * total
+      let mustOpen = order.count - place <= count - runs.count
+      if !runs[runs.count - 1].isEmpty, runs.count < count, isFull || mustOpen {
+        runs.append([])
       }
-      windows[windows.count - 1].append(range)
-      passed += range.count
+      runs[runs.count - 1].append(range)
+      passed += ranges[range].count
     }
-    return windows
+    return runs
   }
 
   private mutating func countTransitions(_ ranges: [Range<Int>], _ trace: RoutingTrace) {

@@ -19,6 +19,8 @@ public struct PlacementTask: Sendable {
   public let profile: RoutingProfile
   public let unseenProfile: RoutingProfile?
   public let profiledRequests: Int
+  /// Whether the profile's windows are random halves, not windows that were asked for.
+  public let windowsOverlap: Bool
   public let unseenRequests: Int
   private let unseenSequences: [Int]?
 
@@ -26,11 +28,12 @@ public struct PlacementTask: Sendable {
   public struct Question: Sendable {
     /// The share of the tokens whose requests are profiled, above 0; 1 for all.
     public var split = 0.5
-    /// Of profiled requests, each balanced for itself. Nil for up to ``mostWindows``, each with at least as
-    /// many requests as an iteration has: in a smaller one experts are uneven by chance that an iteration
-    /// averages out, and balancing that costs what it should save.
+    /// Of profiled requests, apart from one another and each balanced for itself. Nil for ``halves``.
     public var windows: Int?
-    public static let mostWindows = 8
+    /// Random halves of the profiled requests, which overlap: a window that has fewer requests than an
+    /// iteration is uneven by chance that an iteration averages out, and one window of all is balanced by
+    /// chance that the next requests will not share (`Benchmarks/placement.md`).
+    public static let halves = 16
     /// Copies of a layer beyond one for each expert; the scenario's where nil.
     public var redundant: Int?
     /// As the scenario's communication has it where nil.
@@ -89,18 +92,16 @@ public struct PlacementTask: Sendable {
         trace, share: question.split, seed: scenario.seed)
     }
     let requests = sequences?.count ?? trace.sequences.count
-    let perIteration =
-      scenario.workload.batch * scenario.deployment.parallelism.attention.data
     if let windows = question.windows, windows > requests {
       throw PlacementProblemError.misfit(
         "\(windows) windows of \(requests) profiled requests leave some without any")
     }
-    let windows =
-      question.windows ?? max(1, min(Question.mostWindows, requests / max(1, perIteration)))
     profile = try RoutingProfile(
-      of: trace, sequences: sequences, phase: phase, windows: windows)
+      of: trace, sequences: sequences, phase: phase, windows: question.windows ?? Question.halves,
+      windowing: question.windows == nil ? .halves(seed: 0) : .shuffled(seed: 0))
+    // Nothing is balanced by these: as many windows judge as were asked for, else all of them together.
     unseenProfile = try others.map {
-      try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: windows)
+      try RoutingProfile(of: trace, sequences: $0, phase: phase, windows: question.windows ?? 1)
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
       var problem = try study.problem(
@@ -112,7 +113,8 @@ public struct PlacementTask: Sendable {
     }
     profiled = try problem(profile, study)
     unseen = try unseenProfile.map { [study] in try problem($0, study) }
-    profiledRequests = sequences?.count ?? trace.sequences.count
+    windowsOverlap = question.windows == nil
+    profiledRequests = requests
     unseenRequests = others?.count ?? 0
     unseenSequences = others
   }
