@@ -18,7 +18,7 @@ public enum CalibrationError: Error, Hashable, Sendable {
   case modelUnsaid(file: String)
   case noFit(entry: String, LeastSquaresError)
   /// More numbers than the rows can tell apart.
-  case tooFewRows(kernel: String, rows: Int, needed: Int, terms: Int)
+  case tooFewRows(kernel: String, rows: Int, needed: Int, terms: [String])
   /// Dimensions that are too few, too many or out of range.
   case badShape(family: String, wanted: [String])
   /// Dimensions that contradict each other.
@@ -26,6 +26,10 @@ public enum CalibrationError: Error, Hashable, Sendable {
   case unknownType(String, family: String, known: [String])
   /// No device of the catalogue has numbers for the family.
   case noCalibration(family: String)
+  /// A device that was named for its numbers has none.
+  case noCalibrationOf(device: String, family: String)
+  /// Rows that say that they were measured elsewhere.
+  case otherDevice(String, file: String, line: Int, wanted: String)
   /// A device whose compute units the catalogue does not know.
   case noUnits(device: String)
 
@@ -64,7 +68,7 @@ public enum CalibrationError: Error, Hashable, Sendable {
         + "'switchyard validate kernels'"
     case .tooFewRows(let kernel, let rows, let needed, let terms):
       "\(kernel) was measured at \(rows) \(rows == 1 ? "point" : "points"), which cannot tell "
-        + "\(terms) numbers apart; it takes \(needed) or more"
+        + "\(terms.count) numbers apart (\(terms.joined(separator: ", "))); it takes \(needed) or more"
     case .badShape(let family, let wanted):
       "\(family) takes \(wanted.count) whole numbers from 1: \(wanted.joined(separator: ", "))"
     case .impossibleShape(let family, let detail): "no such \(family) kernel: \(detail)"
@@ -72,9 +76,13 @@ public enum CalibrationError: Error, Hashable, Sendable {
       "'\(type)' is not a type of \(family) kernels; one of: \(known.joined(separator: ", "))"
     case .noCalibration(let family):
       "the catalogue has no numbers for \(family) kernels; fit some with 'switchyard calibrate'"
+    case .noCalibrationOf(let device, let family):
+      "the catalogue has no numbers for \(family) kernels that were fitted on \(device)"
+    case .otherDevice(let found, let file, let line, let wanted):
+      "\(file):\(line): was measured on '\(found)', which is not \(wanted)"
     case .noUnits(let device):
       "the catalogue does not say how many compute units \(device) has, or gives it no bf16 rate; "
-        + "add 'compute-units'"
+        + "describe it with 'compute-units' in a file of your own (--catalogue)"
     case .noFit(let entry, let error): "\(entry) cannot be fitted: \(error.sentence)"
     }
   }

@@ -63,6 +63,7 @@ public struct CollectiveCalibration: Sendable {
           }
           let fit = GroupFit(
             rows: rows, ports: ports, fixedShare: crossesNodes ? inNode?.cost.share ?? 1 : nil)
+          try fit.checkCount(for: cost.name)
           do {
             entries.append(try fit.entry(cost, holdOutSeed: holdOutSeed, date: date))
           } catch {
@@ -87,6 +88,21 @@ private struct GroupFit {
   let rows: [CollectiveMeasurement]
   let ports: CollectiveCost.Ports
   let fixedShare: Double?
+
+  /// Questions for each number of the form.
+  private static let leastQuestionsPerTerm = 2
+
+  /// - Throws: ``CalibrationError/tooFewRows(kernel:rows:needed:terms:)``.
+  func checkCount(for name: String) throws(CalibrationError) {
+    let terms = search(rows).form.terms
+    let (questions, needed) = (
+      Set(rows.map(\.load)).count, terms.count * Self.leastQuestionsPerTerm
+    )
+    guard questions >= needed else {
+      throw .tooFewRows(
+        kernel: name, rows: questions, needed: needed, terms: terms.map(\.key))
+    }
+  }
 
   func entry(
     _ blank: CollectiveCost, holdOutSeed: UInt64, date: String

@@ -28,13 +28,24 @@ public struct CollectiveMeasurements {
   /// (`node_num` of eight devices, `hidden_size`, `num_token` of a rank, `num_topk`, `num_experts`
   /// and times in us).
   ///
-  /// - Parameter library: What the tables must measure; nil takes the first one's.
+  /// - Parameters:
+  ///   - library: What the tables must measure; nil takes the first one's.
+  ///   - link: Between the devices that were measured.
+  ///   - devices: Of a catalogue: those with that link are what rows may say that they were measured on.
   /// - Throws: ``CalibrationError``.
   public init(
-    reading files: [String], library: CollectiveLibrary? = nil
+    reading files: [String], library: CollectiveLibrary? = nil, link: Link? = nil,
+    devices: [Device] = []
   ) throws(CalibrationError) {
     var tables: [MeasurementTable] = []
-    for file in files { tables.append(try MeasurementTable(reading: file)) }
+    let linked = devices.filter { $0.scaleUp?.link == link?.name }
+    for file in files {
+      let table = try MeasurementTable(reading: file)
+      if let link, !linked.isEmpty {
+        try table.checkDevice(linked, wanted: "a device with \(link.name)")
+      }
+      tables.append(table)
+    }
     try self.init(tables, library: library)
   }
 

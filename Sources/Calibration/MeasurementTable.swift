@@ -1,5 +1,6 @@
 import CLZMA
 import Foundation
+import Hardware
 
 /// A comma-separated table with a header, as text; `.xz` files are decompressed.
 ///
@@ -67,6 +68,34 @@ struct MeasurementTable {
   }
 
   func has(_ column: String) -> Bool { positions[column] != nil }
+
+  /// Refuses rows whose column `device` names another one than any of these: they share no word with a digit in
+  /// it, such as `H100`. A table without that column says nothing, nor does a device without such a word.
+  ///
+  /// - Parameter wanted: What the devices are, in words.
+  /// - Throws: ``CalibrationError/otherDevice(_:file:line:wanted:)``.
+  func checkDevice(_ devices: [Device], wanted: String) throws(CalibrationError) {
+    guard has("device") else { return }
+    let known = devices.map { Self.numberedWords($0.name + " " + $0.fullName) }
+    guard !known.contains(where: \.isEmpty) else { return }
+    var checked: Set<String> = []
+    for row in rows {
+      let said = text("device", row)
+      guard checked.insert(said).inserted else { continue }
+      let words = Self.numberedWords(said)
+      guard words.isEmpty || known.contains(where: { !$0.isDisjoint(with: words) }) else {
+        throw .otherDevice(said, file: file, line: row.line, wanted: wanted)
+      }
+    }
+  }
+
+  /// Of three characters and more, with a digit: not `80`, and `80GB` is rarely in both.
+  private static func numberedWords(_ text: String) -> Set<String> {
+    Set(
+      text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init).filter {
+        $0.count > 2 && $0.contains(where: \.isNumber)
+      })
+  }
 
   func require(_ names: [String]) throws(CalibrationError) {
     let missing = names.filter { !has($0) }

@@ -10,7 +10,9 @@ struct CatalogueDocument {
   var kernels: [CatalogueEntry] = []
 
   /// Takes the entries of one file; its sources hold for its own entries only.
-  mutating func add(_ file: Value, _ problems: ProblemCollector) {
+  ///
+  /// - Parameter precedence: Of its entries over others'.
+  mutating func add(_ file: Value, precedence: Int = 0, _ problems: ProblemCollector) {
     let reader = MappingReader(file, problems, context: "a hardware catalogue")
     let sources =
       reader.optionalMapping("sources", context: "'sources'").map(SourceBook.init(reading:))
@@ -41,7 +43,8 @@ struct CatalogueDocument {
         } else if Self.isName(name) {
           entries.append(
             CatalogueEntry(
-              name: name, location: entry.keyLocation, value: entry.value, sources: sources))
+              name: name, location: entry.keyLocation, value: entry.value, sources: sources,
+              precedence: precedence))
         } else {
           problems.add(
             "'\(name)' is not a catalogue name; use lowercase letters, digits and hyphens",
@@ -53,8 +56,8 @@ struct CatalogueDocument {
     add("memory-kinds", to: &memoryKinds, word: "memory kind")
     add("devices", to: &devices, word: "device")
     add("nodes", to: &nodes, word: "node")
-    add("collectives", to: &collectives, word: "collective")
     // What a user has measured anew.
+    add("collectives", to: &collectives, word: "collective", mayReplace: true)
     add("kernels", to: &kernels, word: "kernel", mayReplace: true)
     reader.finish()
   }
@@ -74,6 +77,8 @@ struct CatalogueEntry {
   var value: Value
   /// Of the file the entry stands in.
   var sources: SourceBook
+  /// As in ``KernelCalibration/precedence``.
+  var precedence = 0
 
   /// A reader of the entry's keys; `context` is what it should be: "a device".
   func reader(_ problems: ProblemCollector, _ context: String) -> SourcedReader {

@@ -34,7 +34,9 @@ public struct HardwareCatalogue: Sendable {
     // What a file would have said that cannot be read is missing all over the others.
     try problems.throwIfAny()
     var document = CatalogueDocument()
-    for file in files { document.add(file, problems) }
+    for (index, file) in files.enumerated() {
+      document.add(file, precedence: max(0, index + 1 - shippedFiles.count), problems)
+    }
     if files.contains(where: { !$0.isMapping }) { try problems.throwIfAny() }
     let catalogue = HardwareCatalogue(document, problems)
     try problems.throwIfAny()
@@ -76,7 +78,9 @@ public struct HardwareCatalogue: Sendable {
       return Result { () throws(Problems) in try Value(parsing: part.text, file: part.path) }
     }
     for value in values.reversed() { document.add(try value.get(), problems) }
-    for file in extra { document.add(file, problems) }
+    for (index, file) in extra.enumerated() {
+      document.add(file, precedence: index + 1, problems)
+    }
     let catalogue = HardwareCatalogue(document, problems)
     try problems.throwIfAny()
     return catalogue

@@ -75,8 +75,9 @@ public struct ExchangeProtocols: Sendable {
       // In bytes that were measured, so that the remark is of ranks and nodes.
       let load = CollectiveLoad(
         wireBytes: found.cost.range.bytes.lowerBound, ranks: ranks, nodes: nodes)
+      // One device exchanges nothing.
       for remark in found.remarks + found.cost.remarks(for: load)
-      where !remarks.contains(remark) { remarks.append(remark) }
+      where ranks > 1 && !remarks.contains(remark) { remarks.append(remark) }
       return CollectiveProtocol(
         found.cost, scaleUp: scaleUp, scaleOut: scaleOut, nodes: nodes)
     }

@@ -105,7 +105,8 @@ extension CalibrateCommand {
           } ?? []
         let scaleUp = try catalogue.link(named: link)
         let scaleOut = try network.map { try catalogue.link(named: $0) }
-        let measurements = try CollectiveMeasurements(reading: files, library: library)
+        let measurements = try CollectiveMeasurements(
+          reading: files, library: library, link: scaleUp, devices: catalogue.devices)
         let calibration = try CollectiveCalibration(
           measurements, scaleUp: scaleUp, scaleOut: scaleOut, holdOutSeed: holdOutSeed,
           source: source, date: date)

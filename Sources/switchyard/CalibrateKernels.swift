@@ -26,6 +26,11 @@ extension CalibrateCommand {
     @Option(help: "The catalogue's device that was measured.")
     var device: String
 
+    @Option(
+      help: ArgumentHelp(
+        "A file with entries of your own, such as the device.", valueName: "file"))
+    var catalogue: String?
+
     @Option(help: "Seed of the draw that holds out a fifth of the questions.")
     var holdOutSeed: UInt64 = 0
 
@@ -61,7 +66,7 @@ extension CalibrateCommand {
         let date = try CalibrateCommand.date(date)
         let output = try out.map { try TextOutput($0, startingWith: "") }
         let pictures = try report.map { try OutputDirectory($0) }
-        let catalogue = try HardwareCatalogue.load()
+        let catalogue = try HardwareCatalogue.load(extraFiles: catalogue.map { [$0] } ?? [])
         let device = try catalogue.device(named: device)
         let older =
           try out.map { path in
@@ -97,7 +102,7 @@ extension CalibrateCommand {
         throw CommandFailure("--keep-numbers fits nothing: leave --report, --source and --date out")
       }
       let output = try out.map { try TextOutput($0, startingWith: "") }
-      let catalogue = try HardwareCatalogue.load()
+      let catalogue = try HardwareCatalogue.load(extraFiles: catalogue.map { [$0] } ?? [])
       let device = try catalogue.device(named: device)
       let tables = try KernelTables(reading: files, on: device)
       let older =

@@ -123,7 +123,32 @@ struct BadMeasurementTests {
   func tooFewRows() {
     #expect(
       sentence(Self.nccl)
-        == "nccl-nvlink4-all-to-all cannot be fitted: 2 measurements cannot fix 5 parameters")
+        == "nccl-nvlink4-all-to-all was measured at 2 points, which cannot tell 5 numbers apart (launch, "
+        + "protocol.bandwidth, protocol.ceiling, ramp, share); it takes 10 or more")
+  }
+
+  @Test("was measured on another device than it is said to be of")
+  func otherDevice() throws {
+    let catalogue = try HardwareCatalogue.load()
+    func sentence(_ said: String, on device: String) throws -> String? {
+      let table = try MeasurementTable(
+        text: "m,n,k,device\n1,2,3,\(said)\n1,2,3,\(said)\n", file: "t.csv")
+      do {
+        let device = try catalogue.device(named: device)
+        try table.checkDevice([device], wanted: device.name)
+        return nil
+      } catch let error as CalibrationError { return error.sentence }
+    }
+    #expect(
+      try sentence("NVIDIA A100-SXM4-80GB", on: "h100-sxm")
+        == "t.csv:2: was measured on 'NVIDIA A100-SXM4-80GB', which is not h100-sxm")
+    #expect(try sentence("NVIDIA H100 80GB HBM3", on: "h800-sxm") != nil)
+    for (said, device) in [
+      ("NVIDIA A100-SXM4-80GB", "a100-sxm-80gb"), ("NVIDIA H100 80GB HBM3", "h100-sxm"),
+      ("NVIDIA H100", "h100-pcie"), ("a GPU", "h100-sxm"), ("RTX A6000", "rtx-a6000"),
+    ] {
+      #expect(try sentence(said, on: device) == nil, "\(said)")
+    }
   }
 
   @Test("is no file, or no .xz file")

@@ -32,10 +32,13 @@ struct KernelLendingTests {
   func limitedUnits() throws {
     let (own, lent) = try values("h100-sxm", "h20", "fp8")
     let ratios = ratios(own, lent)
-    #expect(ratios.count == 2)
+    #expect(ratios.count == 3)
     // 1979 TFLOPS of 132 units in 700 W, 296 of 78 in 500 W.
     #expect(abs((ratios["feed"] ?? 0) / ((1979.0 / 132) / (296.0 / 78)) - 1) < 1e-12)
     #expect(abs((ratios["slowdown"] ?? 0) / ((296.0 / 500) / (1979.0 / 700)) - 1) < 1e-12)
+    // What the owner's units did not reach of their peak was their paths: these reach all of theirs.
+    let share = try #require(own.family.terms.firstIndex { $0.key == "tensor-fraction" })
+    #expect(own.values[share] < 1 && lent.values[share] == 1)
     // A catalogue hands them out like that.
     let device = try catalogue.device(named: "h20")
     #expect(device.kernels.contains { $0.name == lent.name && $0.values == lent.values })

@@ -61,6 +61,37 @@ struct KernelCommandTests {
       both.contains("streaming-measured-bfloat16:") && both.contains("streaming-other-bfloat16:"))
   }
 
+  @Test(
+    "what a table of one's own was fitted to goes before the program's numbers, in cost and in runs"
+  )
+  func ownEntries() throws {
+    try bench.write(table(scale: 3), to: "mine.csv")
+    _ = try object(["calibrate", "mine.csv", "--device", "h100-sxm", "--out", "mine.yaml"])
+    let shape = ["streaming", "100000", "16384"]
+    let shipped = try object(["cost", "--device", "h100-sxm"] + shape)
+    let own = try object(["cost", "--device", "h100-sxm", "--catalogue", "mine.yaml"] + shape)
+    #expect(own["entry"] as? String == "h100-sxm-streaming-measured-bfloat16")
+    #expect(
+      try #require(own["seconds"] as? Double) > 2 * (shipped["seconds"] as? Double ?? .infinity))
+    try bench.scenario()
+    let run = try object(["run", "scenario.yaml"])
+    let slower = try object(["run", "scenario.yaml", "--set", "catalogue=[mine.yaml]"])
+    let key = "tokens_per_second"
+    #expect(
+      try #require(slower[key] as? Double) < 0.98 * #require(run[key] as? Double))
+  }
+
+  @Test("validate refuses a device's numbers where it has none")
+  func numbersOfNobody() throws {
+    try bench.write(table(), to: "mine.csv")
+    let outcome = try bench.run([
+      "validate", "kernels", "mine.csv", "--device", "h100-sxm", "--numbers-of", "h20",
+    ])
+    #expect(outcome.exitCode == 2)
+    #expect(
+      outcome.errors.contains("no numbers for streaming kernels that were fitted on h20"))
+  }
+
   @Test("calibrate fits nothing for a report that cannot be written")
   func impossibleReport() throws {
     try bench.write(table(), to: "mine.csv")

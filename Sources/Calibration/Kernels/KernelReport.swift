@@ -83,6 +83,9 @@ public struct KernelReport: Codable, Sendable {
       else {
         throw .noCalibration(family: rows.family.rawValue)
       }
+      guard owner == device || found.calibration.device == owner.name else {
+        throw .noCalibrationOf(device: owner.name, family: rows.family.rawValue)
+      }
       let errors = rows.errors(of: found.calibration.lent(by: owner, to: device).values)
       var kernel = Kernel(family: rows.family, kernel: rows.kernel, terms: [], errors, nil)
       kernel.entry = found.calibration.name

@@ -35,6 +35,7 @@ public struct KernelTables: Sendable {
     let orPlain: (Precision) -> KernelMachine = { machine($0) ?? plain }
     for file in files {
       let table = try MeasurementTable(reading: file)
+      try table.checkDevice([device], wanted: device.name)
       switch table.kernelForm {
       case .plain: try add(table.plainKernels(on: device))
       case .gemm: gemms += try table.gemmMeasurements(on: machine)

@@ -76,13 +76,13 @@ struct MeasuredKernels<Law: KernelLaw>: KernelRows {
   func fitted(holdOutSeed: UInt64) throws(CalibrationError) -> FittedKernel {
     var settings = settings
     settings.holdOutSeed = holdOutSeed
-    let free = Law.terms.count - settings.fixed.count
+    let free = Law.terms.filter { settings.fixed[$0.key] == nil }.map(\.key)
     let questions = Set(rows.map { KernelQuestion(work: $0.work, machine: $0.machine) }).count
     // Held out rows leave four fifths, and a fit through as many rows as terms judges nothing.
-    guard questions >= free * Self.leastRowsPerTerm else {
+    guard questions >= free.count * Self.leastRowsPerTerm else {
       throw .tooFewRows(
         kernel: "\(family.rawValue) \(kernel)", rows: questions,
-        needed: free * Self.leastRowsPerTerm, terms: free)
+        needed: free.count * Self.leastRowsPerTerm, terms: free)
     }
     do {
       let fit = try KernelFit<Law>(rows, settings)

@@ -95,7 +95,7 @@ public struct AttentionDecodeLaw: KernelLaw {
       in: 1e-8...1e-5),
     KernelTerm(
       "arithmetic", unit: "1", meaning: "of the peak rate, by padded tiles", start: 0.6,
-      in: 0.02...1),
+      in: 0.02...1, lending: .byUnit),
     KernelTerm(
       "memory", unit: "1", meaning: "of the memory's bandwidth", start: 0.9, in: 0.2...1),
     KernelTerm(

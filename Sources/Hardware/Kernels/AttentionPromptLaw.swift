@@ -91,7 +91,7 @@ public struct AttentionPromptLaw: KernelLaw {
       start: 4e-7, in: 1e-9...1e-5),
     KernelTerm(
       "arithmetic", unit: "1", meaning: "of the peak rate, by whole tiles", start: 0.8,
-      in: 0.05...1),
+      in: 0.05...1, lending: .byUnit),
     KernelTerm(
       "scores", unit: "1/s", meaning: "exponentials a second and compute unit", start: 3.5e10,
       in: 2e9...5e11),

@@ -51,7 +51,7 @@ public struct GEMMLaw: KernelLaw {
       start: 1.8e-6, in: 1e-7...1e-4),
     KernelTerm(
       "tensor-fraction", unit: "1", meaning: "Share of the peak while a tile's columns pass.",
-      start: 0.9, in: 0.2...1, scale: .linear),
+      start: 0.9, in: 0.2...1, scale: .linear, lending: .byUnit),
     KernelTerm(
       "feed", unit: "B/FLOP",
       meaning: "Operands that a unit gets from the cache for each operation of its peak.",

@@ -41,7 +41,7 @@ public struct GroupedGEMMLaw: KernelLaw {
       start: 25e-6, in: 1e-6...1e-3),
     KernelTerm(
       "tensor-fraction", unit: "1", meaning: "Share of the peak while a tile's columns pass.",
-      start: 0.8, in: 0.2...1, scale: .linear),
+      start: 0.8, in: 0.2...1, scale: .linear, lending: .byUnit),
     KernelTerm(
       "feed", unit: "B/FLOP",
       meaning: "Operands that a unit gets from the cache for each operation of its peak.",

@@ -25,7 +25,10 @@ extension KernelCalibration {
         lent.values[index] = min(
           max(values[index] * power, term.range.lowerBound), term.range.upperBound)
       case .byPower: continue
-      case .byUnit: if device.unitsLike == owner.name { lent.values[index] /= unit }
+      case .byUnit where device.unitsLike == owner.name:
+        lent.values[index] = min(
+          max(values[index] / unit, term.range.lowerBound), term.range.upperBound)
+      case .byUnit: continue
       }
     }
     return lent

@@ -20,6 +20,9 @@ public struct KernelCalibration: Hashable, Sendable {
   public var fit: Fit
   /// Where the measurements are from.
   public var citation: String
+  /// Of entries that could serve the one of the highest does: those of files that a user names are above the
+  /// program's.
+  public var precedence = 0
 
   /// Sizes of relative errors: 0.05 is five percent.
   public struct Fit: Hashable, Sendable {
@@ -93,6 +96,18 @@ public struct KernelCalibration: Hashable, Sendable {
   public static func numberType(of kernel: String) -> String {
     kernel.split(separator: " ").last.map(String.init) ?? kernel
   }
+
+  /// The type itself and those that stand in for it, the nearest first, as tables name them: 16-bit types are as
+  /// good as each other, narrow weights are widened, and other numbers of 8 bits are nearest to fp8.
+  public static func nearestTypes(to type: String) -> [String] {
+    switch type {
+    case "bfloat16", "bf16": [type, "bfloat16", "float16"]
+    case "float16", "fp16": [type, "float16", "bfloat16"]
+    case _ where type.hasSuffix("4_wo"): [type, "int4_wo", "bfloat16", "float16"]
+    case _ where type.hasSuffix("_wo"): [type, "int8_wo", "bfloat16", "float16"]
+    default: [type, "fp8", "fp8_block", "bfloat16"]
+    }
+  }
 }
 
 extension HardwareCatalogue {
@@ -119,8 +134,8 @@ extension HardwareCatalogue {
   ///
   /// In this order: the device itself, or else the device whose fractions it borrows, or else the last
   /// one of the catalogue; the kernel itself (the last entry of it, so that a user's goes before the
-  /// program's), or else the one for the same type of numbers that was fitted to most rows, 16-bit types
-  /// being as good as each other, or else the first. O(entries).
+  /// program's), or else the one for the same type of numbers that was fitted to most rows, or for the nearest
+  /// type (``KernelCalibration/nearestTypes(to:)``), or else the first. O(entries).
   ///
   /// - Parameters:
   ///   - kernel: As in ``KernelCalibration/kernel``; nil for any.
@@ -134,12 +149,13 @@ extension HardwareCatalogue {
     let type = kernel.map(KernelCalibration.numberType) ?? type
     let ofKernel = own.last { $0.kernel == kernel }
     let ofType = own.filter { $0.numberType == type }.mostRows
-    let halves = ["bfloat16", "float16"]
-    let ofOtherHalf =
-      type.map(halves.contains) == true
-      ? own.filter { halves.contains($0.numberType) }.mostRows : nil
+    let ofOther = type.flatMap { type in
+      KernelCalibration.nearestTypes(to: type).lazy.compactMap { other in
+        own.filter { $0.numberType == other }.mostRows
+      }.first
+    }
     let first = own.first { $0.expertLayout == .packed } ?? own.first
-    guard let found = ofKernel ?? ofType ?? ofOtherHalf ?? first else { return nil }
+    guard let found = ofKernel ?? ofType ?? ofOther ?? first else { return nil }
     if let kernel, ofKernel == nil {
       remarks.append(found.remark(standingInFor: kernel))
     } else if let type, ofKernel == nil, ofType == nil {
@@ -172,9 +188,12 @@ extension HardwareCatalogue {
 }
 
 extension [KernelCalibration] {
-  /// The entry that was fitted to most rows; of equal ones the first.
+  /// Of those of the highest precedence the entry that was fitted to most rows; of equal ones the first.
   var mostRows: KernelCalibration? {
-    reduce(nil) { best, entry in entry.fit.rows > (best?.fit.rows ?? 0) ? entry : best }
+    reduce(nil) { best, entry in
+      guard let best else { return entry }
+      return (entry.precedence, entry.fit.rows) > (best.precedence, best.fit.rows) ? entry : best
+    }
   }
 }
 

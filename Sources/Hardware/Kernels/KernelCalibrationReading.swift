@@ -20,10 +20,12 @@ extension CatalogueEntry {
     entry.finish()
     guard let device, let family, let kernel, let values, let measured, let fit
     else { return nil }
-    return KernelCalibration(
+    var calibration = KernelCalibration(
       name: name, device: device, family: family, kernel: kernel, values: values,
       measured: measured, fit: fit,
       citation: entry.facts(of: sources).first?.citation ?? "")
+    calibration.precedence = precedence
+    return calibration
   }
 }
 

@@ -150,11 +150,15 @@ public struct KernelLaws: Hashable, Sendable {
 
   private mutating func chooseStreams(_ device: Device) {
     guard precisions.outputs.bytes == 2, let machine = KernelMachine(device, .bf16) else { return }
+    let own = device.kernels.filter { $0.family == .streaming }
+    let lowest = own.map(\.precedence).min()
+    let known = Set(own.filter { $0.precedence == lowest }.map(\.kernel))
     func stream(_ kernel: String) -> Fitted<StreamingLaw>? {
-      let own = device.kernels.filter { $0.family == .streaming }
-      return (own.last { $0.kernel == kernel } ?? own.first).map {
-        Fitted($0, on: machine) { _, _ in }
-      }
+      // A user's entry that is named like none of the program's is for all of them.
+      let fitting = own.filter { $0.kernel == kernel || !known.contains($0.kernel) }
+      let last = fitting.last
+      let named = fitting.last { $0.kernel == kernel && $0.precedence == last?.precedence }
+      return (named ?? last ?? own.first).map { Fitted($0, on: machine) { _, _ in } }
     }
     if let normalization = stream("input_layernorm"), let rotary = stream("attn_rope"),
       let embedding = stream("emb"), let elementwise = stream("mlp_act")
@@ -215,13 +219,12 @@ public struct KernelLaws: Hashable, Sendable {
   static func numberTypes(_ precisions: Precisions) -> [String] {
     let (weights, activations) = (precisions.weights, precisions.activations)
     guard weights != .fp32 && activations != .fp32 else { return [] }
-    if activations.bytes >= 2 || weights.bytes >= 2 {
-      if weights.bytes < 1 { return ["\(weights.rawValue)_wo", "int4_wo", "bfloat16", "float16"] }
-      if weights.bytes < 2 { return ["\(weights.rawValue)_wo", "int8_wo", "bfloat16", "float16"] }
-      let isHalf = activations.multiplied(by: weights) == .fp16
-      return isHalf ? ["float16", "bfloat16"] : ["bfloat16", "float16"]
+    guard activations.bytes >= 2 || weights.bytes >= 2 else {
+      return KernelCalibration.nearestTypes(to: activations.rawValue)
     }
-    return [activations.rawValue, "fp8", "fp8_block", "bfloat16"]
+    let isHalf = activations.multiplied(by: weights) == .fp16
+    return KernelCalibration.nearestTypes(
+      to: weights.bytes < 2 ? "\(weights.rawValue)_wo" : isHalf ? "float16" : "bfloat16")
   }
 
   /// The same of attention.

@@ -87,7 +87,7 @@ public struct LatentDecodeLaw: KernelLaw {
       in: 1e-9...3e-5),
     KernelTerm(
       "arithmetic", unit: "1", meaning: "of the peak rate, by padded tiles", start: 0.5,
-      in: 0.02...1),
+      in: 0.02...1, lending: .byUnit),
     KernelTerm(
       "memory", unit: "1", meaning: "of the memory's bandwidth", start: 0.85, in: 0.2...1),
     KernelTerm(

@@ -76,7 +76,7 @@ public struct LatentPromptLaw: KernelLaw {
       in: 1e-8...3e-5),
     KernelTerm(
       "arithmetic", unit: "1", meaning: "of the peak rate, by whole tiles", start: 0.9,
-      in: 0.1...1),
+      in: 0.1...1, lending: .byUnit),
     KernelTerm(
       "scores", unit: "1/s", meaning: "exponentials a second and compute unit", start: 8e10,
       in: 5e9...2e12),

@@ -310,7 +310,7 @@ extension ScenarioReader {
         guard leavesRoutedRanks(shared, groups: groups),
           places(choice.written, model, parallelism, sharedGroups: shared) != nil
         else { return nil }
-        if choice.every != nil, choice.copies.redundant > 0 {
+        if choice.copies.redundant > 0, choice.every != nil || experts < groups - shared {
           return try .roundRobin(
             layers: layers, experts: experts, groups: groups - shared,
             redundant: choice.copies.redundant
