@@ -50,6 +50,11 @@ struct CompareCommand: ParsableCommand {
     case method(PlacementMethod)
     case file(String, PlacementFile)
 
+    var method: PlacementMethod? {
+      guard case .method(let method) = self else { return nil }
+      return method
+    }
+
     var name: String {
       switch self {
       case .method(let method): method.rawValue
@@ -95,18 +100,16 @@ struct CompareCommand: ParsableCommand {
       let loaded = try scenario.load()
       try refuseEvery(loaded)
       let candidates = try candidates(loaded)
-      var tasks: [Int?: PlacementTask] = [:]
+      var tasks: [PlacementTask.Question: PlacementTask] = [:]
       var requests = (profiled: 0, unseen: 0)
       let database = try out.map { try ResultsDatabase($0) }
       let bounds = TrafficBoundCache()
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
-        // What copies cost is part of the question: those of a file count where nothing else is asked for.
-        var asked = try question.asked(of: loaded)
-        asked.redundant = asked.redundant ?? candidate.redundant
-        let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
-        tasks[asked.redundant] = task
+        let asked = try asked(of: candidate, loaded)
+        let task = try tasks[asked] ?? PlacementTask(loaded, asked)
+        tasks[asked] = task
         requests = (task.profiledRequests, task.unseenRequests)
         let answer = try naming(candidate) { try self.answer(candidate, task) }
         let placed = try naming(candidate) {
@@ -126,6 +129,15 @@ struct CompareCommand: ParsableCommand {
       if let database { for result in results { try database.append(result) } }
       try printResult(json ? jsonText(rows) : text(rows, loaded.name, requests))
     }
+  }
+
+  /// What copies cost is part of the question: those of a file count where nothing else is asked for.
+  private func asked(
+    of candidate: Candidate, _ scenario: Scenario
+  ) throws -> PlacementTask.Question {
+    var asked = try question.asked(of: scenario)
+    asked.redundant = asked.redundant ?? candidate.redundant
+    return asked
   }
 
   /// Placements that are compared stay as they were chosen.
@@ -175,14 +187,20 @@ struct CompareCommand: ParsableCommand {
     where found[..<position].contains(where: { $0.name == candidate.name }) {
       throw CommandFailure("--placements has '\(candidate.name)' twice")
     }
+    let methods = found.compactMap(\.method)
     let hasUse = { (option: String) in
-      found.contains {
-        guard case .method(let method) = $0 else { return false }
-        return option == "--time" ? method.takesTime : method == .search
-      }
+      methods.contains { option == "--time" ? $0.takesTime : $0 == .search }
     }
     if let option = question.searchOptions.first(where: { !hasUse($0) }) {
       throw CommandFailure("\(option) has no effect: no placement is by search")
+    }
+    if question.mostExpertsPerDevice != nil, methods.allSatisfy(\.holdsEquallyMany) {
+      throw CommandFailure(
+        "--most-experts-per-device has no effect: no placement is by a method that gives devices unequal "
+          + "numbers of experts")
+    }
+    if question.replicaSpread != nil, methods.isEmpty {
+      throw CommandFailure("--replica-spread has no effect: no placement is by a method")
     }
     return found
   }
@@ -199,8 +217,11 @@ struct CompareCommand: ParsableCommand {
           "\(path): the placement has \(shared) groups of shared experts, the scenario \(wanted)")
       }
       let placement = task.study.routed(file.placement)
-      if let expert = task.profiled.misplaced(in: placement) {
-        throw CommandFailure("\(path): \(expert)")
+      let isLimited = question.mostExpertsPerDevice != nil
+      if let objection = task.profiled.misplaced(in: placement)
+        ?? (isLimited ? task.profiled.overfull(in: placement) : nil)
+      {
+        throw CommandFailure("\(path): \(objection)")
       }
       return PlacementAnswer(placement, in: task.profiled)
     }

@@ -88,6 +88,11 @@ struct PlaceCommand: ParsableCommand {
     if json && ports {
       throw ValidationError("--ports has no effect with --json, which lists every device")
     }
+    if method.holdsEquallyMany, question.mostExpertsPerDevice != nil {
+      throw ValidationError(
+        "--most-experts-per-device has no effect on method \(method.rawValue), which gives every device "
+          + "as many")
+    }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
       if let option = question.searchOptions.first(where: {
@@ -133,6 +138,11 @@ struct PlaceCommand: ParsableCommand {
     case .products: return try JointProgram(problem, form: .products).program
     case .compact: return try JointProgram(problem, form: .compact).program
     case .balance, .assignment:
+      guard !problem.hasSpareSlots else {
+        throw CommandFailure(
+          "MoETuner's programs give every device as many experts as any other: --export-form "
+            + "\((exportForm ?? .balance).rawValue) has no use for more on one")
+      }
       let programs = try MoETunerPlacement(problem).programs(for: problem)
       return exportForm == .balance ? programs.balance : programs.assignment
     }
@@ -229,6 +239,23 @@ struct PlacementOptions: ParsableArguments {
       """)
   var replicaChoice: ReplicaChoice?
 
+  @Option(
+    help: """
+      What an expert's copies are kept apart over: devices (always), or nodes, as far as there are nodes. \
+      As the scenario's placement has it where left out.
+      """)
+  var replicaSpread: ReplicaSpread?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The most experts of a layer, copies among them, that a device may hold: some may then hold more and \
+      others fewer. The scenario's where left out, else the fewest that hold all. Of search, exact, eplb and \
+      random.
+      """,
+      valueName: "number"))
+  var mostExpertsPerDevice: Int?
+
   static let defaultSeconds = 10.0
   private static let mostSeconds = 86_400.0
   /// How many times the given time a search may take before it is stopped.
@@ -244,6 +271,7 @@ struct PlacementOptions: ParsableArguments {
     for (name, value, range) in [
       ("--chains", chains, 1...1024), ("--threads", threads, 1...1024),
       ("--windows", windows ?? 1, 1...4096), ("--replicas", replicas ?? 0, 0...16_384),
+      ("--most-experts-per-device", mostExpertsPerDevice ?? 1, 1...65_535),
     ] where !range.contains(value) {
       throw ValidationError(
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
@@ -297,6 +325,8 @@ struct PlacementOptions: ParsableArguments {
     asked.traffic = traffic
     asked.objective = objective
     asked.replicaChoice = replicaChoice
+    asked.replicaSpread = replicaSpread
+    asked.mostPerGroup = mostExpertsPerDevice
     return asked
   }
 
@@ -394,3 +424,4 @@ extension PlacementMethod {
 extension PlacementProblem.Traffic: ExpressibleByArgument {}
 extension PlacementProblem.Objective: ExpressibleByArgument {}
 extension ReplicaChoice: ExpressibleByArgument {}
+extension ReplicaSpread: ExpressibleByArgument {}

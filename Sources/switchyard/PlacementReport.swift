@@ -19,6 +19,10 @@ struct PlacementReport {
     var copies: Int
     /// How tokens choose among copies; absent where no expert has several.
     var replicaChoice: String?
+    /// What they are kept apart over; absent likewise.
+    var replicaSpread: String?
+    /// Copies of a layer on one group.
+    var mostExpertsPerDevice: Int
     var groups: Int
     var groupsPerNode: Int
     var profiledRequests: Int
@@ -39,7 +43,7 @@ struct PlacementReport {
     var currentCopies: Int
     var found: Judgement
     /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB, and where that would
-    /// not have kept pinned or forbidden places.
+    /// not have kept pinned or forbidden places, or copies apart over nodes.
     var eplb: Judgement?
     /// What was found over EPLB's; absent where that is.
     var overEPLB: Excess?
@@ -146,6 +150,9 @@ struct PlacementReport {
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
       replicaChoice: problem.hasReplicas ? problem.replicaChoice.rawValue : nil,
+      replicaSpread: problem.hasReplicas
+        ? (problem.spreadsCopiesOverNodes ? ReplicaSpread.nodes : .devices).rawValue : nil,
+      mostExpertsPerDevice: problem.slotsPerGroup,
       groups: problem.groups, groupsPerNode: problem.groupsPerNode,
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
       windows: problem.windows,
@@ -243,13 +250,16 @@ struct PlacementReport {
       ? "\(content.experts) experts"
       : "\(content.copies) copies of \(content.experts) experts"
         + (content.replicaChoice.map { " (\($0))" } ?? "")
+        + (content.replicaSpread == ReplicaSpread.nodes.rawValue ? " apart over nodes" : "")
     let nodes =
       content.groupsPerNode < content.groups ? " in nodes of \(content.groupsPerNode)" : ""
+    let most =
+      task.profiled.hasSpareSlots ? ", at most \(content.mostExpertsPerDevice) on one" : ""
     let unseen =
       content.unseenRequests > 0 ? ", judged by \(content.unseenRequests) others" : ""
     return """
       \(content.scenario)
-      \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes), \
+      \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes)\(most), \
       \(content.traffic) traffic; \(content.profiledRequests) requests profiled in \
       \(content.windows) \(content.windows == 1 ? "window" : "windows")\(unseen)
       """

@@ -9,6 +9,8 @@ public struct PlacementChoice: Sendable {
   public var profile: Double?
   /// Nil for as many as iterations allow.
   public var windows: Int?
+  /// Copies of a layer on one expert group; nil for the fewest that hold all.
+  var mostPerGroup: Int?
   /// Of search; nil for ``defaultTrials``.
   public var trials: Int?
   /// Iterations after which experts are placed anew; nil where they stay.

@@ -18,7 +18,9 @@ import Units
 ///
 /// With `profile` a part of the trace's requests is profiled, and the run replays the others. With
 /// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
-/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``).
+/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``), and
+/// their copies in different nodes with `replica-spread: nodes`. Devices hold as few experts of a layer as
+/// hold all of them, unless `most-experts-per-device: 10` lets some hold more and others fewer.
 enum PlacementPolicy {
   case contiguous(Copies = Copies())
   case roundRobin(Copies = Copies())
@@ -32,6 +34,8 @@ enum PlacementPolicy {
     var sharedRanks = 0
     /// Even where nil.
     var replicaChoice: ReplicaChoice?
+    /// Over devices where nil.
+    var spread: ReplicaSpread?
   }
 
   /// The copies of a placement that is chosen when the trace and costs are known; nil without redundant ones.
@@ -50,12 +54,19 @@ enum PlacementPolicy {
 
     var keys: [String] {
       switch self {
-      case .contiguous, .roundRobin, .random: Self.copies
+      case .contiguous, .roundRobin: Self.copies
       case .file: ["path", "replica-choice"]
-      case .eplb: Self.copies + ["profile", "every"]
-      case .search: Self.copies + ["profile", "windows", "trials", "every", "pinned", "forbidden"]
+      case .random: Self.copies + [Self.most]
+      case .eplb: Self.copies + ["profile", "every", Self.most]
+      case .search:
+        Self.copies + [
+          "profile", "windows", "trials", "every", "pinned", "forbidden", "replica-spread",
+          Self.most,
+        ]
       }
     }
+
+    private static let most = "most-experts-per-device"
 
     private static let copies = ["redundant", "replica-choice", "shared-ranks"]
   }
@@ -77,7 +88,8 @@ enum PlacementPolicy {
           ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
         } ?? ""
       let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
-      return choice.method.rawValue + trials + profile + every + choice.copies.words
+      let most = choice.mostPerGroup.map { ", at most \($0) on a device" } ?? ""
+      return choice.method.rawValue + trials + profile + every + choice.copies.words + most
         + choice.written.words
     }
   }
@@ -95,7 +107,7 @@ enum PlacementPolicy {
 extension PlacementPolicy.Copies {
   fileprivate var words: String {
     (redundant == 0 ? "" : ", \(redundant) redundant experts in each layer")
-      + (replicaChoice?.words ?? "")
+      + (replicaChoice?.words ?? "") + (spread == .nodes ? ", apart over nodes" : "")
       + (sharedRanks == 0 ? "" : ", shared experts on \(sharedRanks) ranks of their own")
   }
 }
@@ -143,8 +155,17 @@ extension ScenarioReader {
           + "'redundant'", at: written.location)
       return nil
     }
+    let writtenSpread = reader.mapping?.optional("replica-spread")
+    let spread = writtenSpread?.word("replica-spread", ReplicaSpread.self, problems)
+    guard (writtenSpread == nil) == (spread == nil) else { return nil }
+    if let writtenSpread, redundant == 0 {
+      problems.add(
+        "'replica-spread' has no effect: no expert has copies to keep apart; say how many with "
+          + "'redundant'", at: writtenSpread.location)
+      return nil
+    }
     let copies = PlacementPolicy.Copies(
-      redundant: redundant, sharedRanks: sharedRanks ?? 0, replicaChoice: choice)
+      redundant: redundant, sharedRanks: sharedRanks ?? 0, replicaChoice: choice, spread: spread)
     switch reader.kind {
     case .contiguous: return .contiguous(copies)
     case .roundRobin: return .roundRobin(copies)
@@ -178,6 +199,12 @@ extension ScenarioReader {
       }
       choice.trials = trials
     }
+    if let value = mapping.optional("most-experts-per-device") {
+      guard let most = value.integer("most-experts-per-device", in: 1...65_535, problems) else {
+        return false
+      }
+      choice.mostPerGroup = most
+    }
     choice.written = WrittenPlaces(
       pinned: mapping.optional("pinned"), forbidden: mapping.optional("forbidden"))
     guard mapping.has("every") else { return true }
@@ -189,10 +216,16 @@ extension ScenarioReader {
         at: mapping.location(of: key))
       return false
     }
-    for key in ["pinned", "forbidden"] where mapping.has(key) {
+    for key in ["pinned", "forbidden", "replica-spread"] where mapping.has(key) {
       problems.add(
         "'\(key)' cannot be kept with 'every': experts begin in a row, wherever that is",
         at: mapping.location(of: key))
+      return false
+    }
+    if mapping.has("most-experts-per-device") {
+      problems.add(
+        "'most-experts-per-device' cannot be had with 'every': memory is set aside for the same number on "
+          + "every device", at: mapping.location(of: "most-experts-per-device"))
       return false
     }
     return choice.every != nil
@@ -207,6 +240,7 @@ extension ScenarioReader {
         sharedGroups: given.deployment.placement.sharedGroups)
     else { return nil }
     (choice.pinned, choice.forbidden) = places
+    guard isPossible(choice, given.deployment) else { return nil }
     let scenario = given.chosen(choice)
     let trials = choice.trials ?? PlacementChoice.defaultTrials
     if let every = choice.every {
@@ -255,6 +289,28 @@ extension ScenarioReader {
       problems.add("\(error)", at: place("policies", "placement"))
     }
     return nil
+  }
+
+  /// Whether copies can be kept apart as asked, and experts have room on as many slots.
+  private func isPossible(_ choice: PlacementChoice, _ deployment: Deployment) -> Bool {
+    if choice.copies.spread == .nodes, deployment.cluster.nodeCount == 1 {
+      problems.add(
+        "'replica-spread: nodes' has no effect: there is one node",
+        at: place("policies", "placement", "replica-spread"))
+      return false
+    }
+    guard let most = choice.mostPerGroup else { return true }
+    let experts = deployment.model.experts.count
+    let groups = deployment.placement.groups - deployment.placement.sharedGroups
+    let copies = experts + choice.copies.redundant
+    guard most * groups >= copies, most <= experts else {
+      problems.add(
+        "'most-experts-per-device' is \(most); \(copies) copies of \(experts) experts on \(groups) expert "
+          + "groups need \((copies + groups - 1) / groups) to \(experts)",
+        at: place("policies", "placement", "most-experts-per-device"))
+      return false
+    }
+    return true
   }
 
   private func placementFile(
