@@ -208,7 +208,9 @@ struct CompareCommand: ParsableCommand {
   private func answer(_ candidate: Candidate, _ task: PlacementTask) throws -> PlacementAnswer {
     switch candidate {
     case .method(let method):
-      return try question.place(method, task, question.effort(for: task.scenario))
+      return try task.answering {
+        try question.place(method, task, question.effort(for: task.scenario))
+      }
     case .file(let path, let file):
       let deployment = task.scenario.deployment
       let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)

@@ -115,7 +115,7 @@ struct PlaceCommand: ParsableCommand {
       var effort = question.effort(for: task.scenario)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
-      let answer = try question.place(method, task, effort)
+      let answer = try task.answering { try question.place(method, task, effort) }
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
       var report = try PlacementReport(task, method, answer, memory, seconds: seconds)

@@ -19,18 +19,16 @@ struct ExpertLimitTests {
   @Test("copies are in different nodes where that is asked for")
   func spread() throws {
     func hosts(_ options: String) throws -> [[Int]] {
-      try folder.load(replacing: twoNodes("kind: search\(options)")).deployment.placement.hosts
+      try folder.load(replacing: twoNodes("kind: search, \(options)")).deployment.placement.hosts
         .flatMap { $0 }.filter { $0.count > 1 }
     }
     /// An expert's copies, in the nodes of devices 0 to 3 and 4 to 7, differ by one at most.
     func isSpread(_ copies: [Int]) -> Bool {
       abs(copies.count { $0 < 4 } - copies.count { $0 >= 4 }) <= 1
     }
-    let spread = try hosts(", replica-spread: nodes")
+    let spread = try hosts("replica-spread: nodes")
     #expect(!spread.isEmpty && spread.allSatisfy(isSpread))
-    // Tokens take experts 0 and 1 alone, whose copies are elsewhere where nobody asks.
-    #expect(try !hosts("").allSatisfy(isSpread))
-    let nearest = try hosts(", replica-spread: nodes, replica-choice: nearest")
+    let nearest = try hosts("replica-spread: nodes, replica-choice: nearest")
     #expect(!nearest.isEmpty && nearest.allSatisfy(isSpread))
     let policies = try folder.load(replacing: twoNodes("kind: search, replica-spread: nodes"))
       .policies
@@ -41,13 +39,17 @@ struct ExpertLimitTests {
 
   @Test("pinned copies are kept apart over nodes as well")
   func pinned() throws {
-    // Copies that are pinned to one node need as many in the other.
-    let hosts = try folder.load(
-      replacing: twoNodes(
-        "kind: search, replica-spread: nodes, pinned: [{layer: 1, expert: 5, device: 0}, "
-          + "{layer: 1, expert: 5, device: 2}]")
-    ).deployment.placement.hosts[1][5]
-    #expect(hosts.contains(0) && hosts.contains(2) && hosts.count { $0 >= 4 } >= 1)
+    func hosts(_ options: String) throws -> [Int] {
+      try folder.load(
+        replacing: twoNodes(
+          "kind: search, \(options)pinned: [{layer: 1, expert: 5, device: 0}, "
+            + "{layer: 1, expert: 5, device: 2}]")
+      ).deployment.placement.hosts[1][5]
+    }
+    // No token takes it, so that it has no more copies than it must.
+    #expect(try hosts("") == [0, 2])
+    let spread = try hosts("replica-spread: nodes, ")
+    #expect(spread.contains(0) && spread.contains(2) && spread.count { $0 >= 4 } == 1)
   }
 
   @Test("some devices hold more experts than others where they may")
@@ -93,20 +95,20 @@ struct ExpertLimitTests {
       "{kind: search, redundant: 8, replica-spread: nodes}", at: "nodes",
       "'replica-spread: nodes' has no effect: there is one node")
     try expect(
-      "{kind: eplb, redundant: 8, replica-spread: nodes}", at: "nodes",
+      "{kind: eplb, redundant: 8, replica-spread: nodes}", at: "replica-spread",
       "'replica-spread' has no effect with kind 'eplb'; it is for kind 'search'")
     try expect(
       "{kind: search, redundant: 8, replica-spread: nodes, every: 2 iterations}",
-      at: "nodes",
+      at: "replica-spread",
       "'replica-spread' cannot be kept with 'every': experts begin in a row, wherever that is")
     try expect(
       "{kind: search, most-experts-per-device: 9}", at: "9",
       "'most-experts-per-device' is 9; 8 copies of 8 experts on 8 expert groups need 1 to 8")
     try expect(
-      "{kind: search, redundant: 9, most-experts-per-device: 2}", at: "2",
+      "{kind: search, redundant: 9, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' is 2; 17 copies of 8 experts on 8 expert groups need 3 to 8")
     try expect(
-      "{kind: eplb, every: 2 iterations, most-experts-per-device: 2}", at: "2}",
+      "{kind: eplb, every: 2 iterations, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' cannot be had with 'every': memory is set aside for the same number on "
         + "every device")
     try expect(

@@ -238,6 +238,12 @@ extension PlacementProblem {
     if let both = pinned.first(where: { forbidden.contains($0) }) {
       throw .contradictoryPlaces(both)
     }
+    // Whoever gets redundant copies, one of each expert and those that are pinned must have room; kept apart
+    // over nodes they are when it is known how many there are.
+    var alike = self
+    alike.spreadsCopiesOverNodes = false
+    let copies = pinnedGroups.map { layer in layer.map { alike.fewestCopies(pinned: $0) } }
+    try alike.checkRoom(copies: copies, layers: Set((pinned + forbidden).map(\.layer)).sorted())
   }
 }
 

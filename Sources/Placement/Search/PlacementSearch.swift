@@ -212,21 +212,34 @@ public struct PlacementSearch: Sendable {
   ) throws(PlacementProblemError) -> [[Int]] {
     if movableLayers != nil, let start { return start.hosts.map { $0.map(\.count) } }
     let work = problem.meanWork
-    var (least, most) = ([Int](repeating: 0, count: work.count), work.map { _ in problem.groups })
-    for place in Set(problem.pinned) { least[place.layer * problem.experts + place.expert] += 1 }
-    for place in Set(problem.forbidden) { most[place.layer * problem.experts + place.expert] -= 1 }
+    let pinned = problem.pinnedGroups
+    var forbidden = [Set<Int>](repeating: [], count: work.count)
+    for place in problem.forbidden {
+      forbidden[place.layer * problem.experts + place.expert].insert(place.group)
+    }
+    let most = forbidden.map { problem.mostCopies(forbidden: $0) }
     var counts: [[Int]] = []
     for layer in 0..<problem.layers {
       let range = layer * problem.experts..<(layer + 1) * problem.experts
-      let needed = range.reduce(0) { $0 + max(1, least[$1]) }
+      let least = pinned[layer].map { problem.fewestCopies(pinned: $0) }
+      let needed = least.reduce(0, +)
       guard needed <= problem.copies else {
         throw .misfit(
           "pinned places need \(needed) copies in layer \(layer), which has \(problem.copies)")
       }
-      counts.append(
-        replicaCounts(
-          work: work[range], copies: problem.copies, least: Array(least[range]),
-          most: Array(most[range])))
+      let own = replicaCounts(
+        work: work[range], copies: problem.copies, least: least, most: Array(most[range]))
+      let placed = own.reduce(0, +)
+      guard placed == problem.copies else {
+        throw .misfit(
+          "forbidden places leave no more than \(placed) copies of layer \(layer) a group, which has "
+            + "\(problem.copies)")
+      }
+      counts.append(own)
+    }
+    let hasPlaces = !problem.pinned.isEmpty || !problem.forbidden.isEmpty
+    if hasPlaces || problem.spreadsCopiesOverNodes {
+      try problem.checkRoom(copies: counts, layers: 0..<problem.layers)
     }
     return counts
   }
@@ -280,7 +293,7 @@ public struct PlacementSearch: Sendable {
   private var noStart: PlacementProblemError {
     .misfit(
       movableLayers == nil
-        ? "pinned and forbidden places leave some expert without a group"
+        ? "pinned and forbidden places, or copies apart over nodes, leave the search nowhere to begin"
         : "to move experts of some layers only, a placement with the problem's copies is needed")
   }
 

@@ -1,6 +1,7 @@
 import Models
 import Placement
 import Serving
+import StrictYAML
 import Traces
 
 /// A scenario's experts to be placed: by one part of the trace's requests, judged by the other.
@@ -114,8 +115,8 @@ public struct PlacementTask: Sendable {
         mostPerGroup: question.mostPerGroup ?? scenario.placementChoice?.mostPerGroup,
         traffic: traffic, objective: question.objective, choice: choice)
       problem.spreadsCopiesOverNodes = spreads
-      problem.pinned = scenario.placementChoice?.pinned ?? []
-      problem.forbidden = scenario.placementChoice?.forbidden ?? []
+      problem.pinned = scenario.placementChoice?.places.pinned ?? []
+      problem.forbidden = scenario.placementChoice?.places.forbidden ?? []
       return problem
     }
     profiled = try problem(profile, study)
@@ -141,6 +142,17 @@ public struct PlacementTask: Sendable {
     }
     return redundant > 0
       && (question.replicaSpread ?? scenario.placementChoice?.copies.spread) == .nodes
+  }
+
+  /// What a method answers.
+  ///
+  /// - Throws: What it throws; `Problems` with a place in the scenario where this says what leaves an expert
+  ///   no way.
+  public func answering<Answer>(_ method: () throws -> Answer) throws -> Answer {
+    do { return try method() } catch let error as PlacementProblemError {
+      guard let location = scenario.placementChoice?.location(of: error) else { throw error }
+      throw Problems([Problem(error.sentence, at: location)])
+    }
   }
 
   /// Where experts live by the scenario, where the problem admits that; nil otherwise.

@@ -239,7 +239,7 @@ extension ScenarioReader {
         choice.written, given.deployment.model, given.deployment.parallelism,
         sharedGroups: given.deployment.placement.sharedGroups)
     else { return nil }
-    (choice.pinned, choice.forbidden) = places
+    choice.places = places
     guard isPossible(choice, given.deployment) else { return nil }
     let scenario = given.chosen(choice)
     let trials = choice.trials ?? PlacementChoice.defaultTrials
@@ -273,7 +273,7 @@ extension ScenarioReader {
     do {
       let task = try PlacementTask(scenario, question)
       try task.checkMemory()
-      let answer = try choice.method.place(task.profiled, effort)
+      let answer = try task.answering { try choice.method.place(task.profiled, effort) }
       let remark =
         choice.profile == nil
         ? "the placement was chosen by the requests that the run replays"
@@ -283,6 +283,8 @@ extension ScenarioReader {
         with: answer.placement, remarks: choice.method == .random ? [] : [remark])
     } catch let error as PlacementProblemError {
       problems.add(error.sentence, at: place("policies", "placement"))
+    } catch let error as Problems {
+      problems.add(error)
     } catch let error as ServingError {
       problems.add(error.sentence, at: place("policies", "placement"))
     } catch {
