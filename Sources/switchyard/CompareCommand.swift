@@ -62,10 +62,9 @@ struct CompareCommand: ParsableCommand {
       }
     }
 
-    /// Redundant experts that a file has in some layer; nil where there are none.
-    var redundant: Int? {
-      guard case .file(_, let file) = self, file.placement.mostRedundant > 0 else { return nil }
-      return file.placement.mostRedundant
+    var file: PlacementFile? {
+      guard case .file(_, let file) = self else { return nil }
+      return file
     }
   }
 
@@ -131,12 +130,21 @@ struct CompareCommand: ParsableCommand {
     }
   }
 
-  /// What copies cost is part of the question: those of a file count where nothing else is asked for.
+  /// What copies cost is part of the question, and what a bound holds for: of a file, its own copies on as many
+  /// slots as it fills.
   private func asked(
     of candidate: Candidate, _ scenario: Scenario
   ) throws -> PlacementTask.Question {
     var asked = try question.asked(of: scenario)
-    asked.redundant = asked.redundant ?? candidate.redundant
+    guard let placement = candidate.file?.placement else { return asked }
+    let redundant = placement.mostRedundant
+    asked.redundant = redundant
+    if redundant == 0 { (asked.replicaChoice, asked.replicaSpread) = (nil, nil) }
+    let groups = placement.groups - placement.sharedGroups
+    let fewest = (placement.experts + redundant + groups - 1) / max(1, groups)
+    if asked.mostPerGroup == nil, placement.mostCopiesOfLayer > fewest {
+      asked.mostPerGroup = placement.mostCopiesOfLayer
+    }
     return asked
   }
 
@@ -199,8 +207,16 @@ struct CompareCommand: ParsableCommand {
         "--most-experts-per-device has no effect: no placement is by a method that gives devices unequal "
           + "numbers of experts")
     }
-    if question.replicaSpread != nil, methods.isEmpty {
-      throw CommandFailure("--replica-spread has no effect: no placement is by a method")
+    for (option, isGiven) in [
+      ("--replicas", question.replicas != nil), ("--replica-spread", question.replicaSpread != nil),
+    ] where isGiven && methods.isEmpty {
+      throw CommandFailure("\(option) has no effect: no placement is by a method")
+    }
+    if question.replicaChoice != nil, methods.isEmpty,
+      found.allSatisfy({ $0.file?.placement.hasReplicas == false })
+    {
+      throw CommandFailure(
+        "--replica-choice has no effect: no expert of the placement files has copies to choose among")
     }
     return found
   }

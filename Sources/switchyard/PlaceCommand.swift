@@ -4,6 +4,7 @@ import Placement
 import Results
 import Scenario
 import Serving
+import Units
 
 struct PlaceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,6 +20,9 @@ struct PlaceCommand: ParsableCommand {
         switchyard place scenarios/quickstart.yaml --method eplb --replicas 32
         switchyard place scenarios/quickstart.yaml --time 60s --threads 2
         switchyard run scenarios/quickstart.yaml --set policies.placement=file:placement.yaml
+
+      Standard output is the same for the same --trials on every machine; how long that took goes to \
+      standard error.
 
       Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
       programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
@@ -118,7 +122,7 @@ struct PlaceCommand: ParsableCommand {
       let answer = try task.answering { try question.place(method, task, effort) }
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
-      var report = try PlacementReport(task, method, answer, memory, seconds: seconds)
+      var report = try PlacementReport(task, method, answer, memory)
       if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
@@ -128,6 +132,7 @@ struct PlaceCommand: ParsableCommand {
       if let exported, let program {
         try exported.write(pieces: { sink in try program.writeMPS(to: sink) })
       }
+      say("found in \(Seconds(seconds))")
       try printResult(
         json ? jsonText(report.content) : report.text(allLayers: layers, allPorts: ports))
     }
@@ -280,7 +285,11 @@ struct PlacementOptions: ParsableArguments {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }
-    _ = try (seconds(), split())
+    let seconds = try seconds()
+    _ = try split()
+    if chains > 1, trials == 0 || seconds == 0 {
+      throw ValidationError("--chains has no effect without trials: each chain is of so many")
+    }
   }
 
   /// The options that only a search has a use for, or of time what ends by it.
@@ -370,10 +379,12 @@ struct PlacementOptions: ParsableArguments {
     // left if it came to be stopped; short ones take longer for a trial.
     while true {
       let begun = secondsSpent()
-      var (annealed, isLate) = (begun, false)
+      var (annealed, isLate, done) = (begun, false, 0)
       let outcome = effort.search.run(from: beginning) {
         annealed = secondsSpent()
-        isLate = Date() > deadline
+        done += PlacementSearch.trialsPerRound
+        // After the last round there is nothing to stop.
+        isLate = done < effort.trials && Date() > deadline
         return !isLate
       }
       outcomes.append(outcome)

@@ -34,7 +34,6 @@ struct PlacementReport {
     /// Of all searches together.
     var trials: Int
     var searches: Int
-    var seconds: Double
     /// Absent where it was not asked for.
     var bound: ProvenBound?
     /// Where experts live by the scenario, with its own copies.
@@ -119,12 +118,10 @@ struct PlacementReport {
     }
   }
 
-  /// - Parameters:
-  ///   - memory: What the fullest device holds then.
-  ///   - seconds: That the method took.
+  /// - Parameter memory: What the fullest device holds then.
   init(
     _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
-    _ memory: MemoryBudget, seconds: Double
+    _ memory: MemoryBudget
   ) throws(PlacementProblemError) {
     self.task = task
     self.answer = answer
@@ -158,7 +155,6 @@ struct PlacementReport {
       windows: problem.windows,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
-      seconds: seconds,
       current: Judgement(
         profiled: Measures(currentCosts.profiled), unseen: currentCosts.unseen.map { Measures($0) }),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
@@ -313,7 +309,7 @@ struct PlacementReport {
     var lines: [String] = []
     let trials = content.trials > 0 ? ", \(content.trials) trials" : ""
     let effort = content.searches > 1 ? trials + " in \(content.searches) searches" : trials
-    lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
+    lines.append("found by \(content.method)\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
       if bound.covers == PlacementBound.Coverage.meanWork.rawValue {

@@ -309,6 +309,93 @@ struct PlacementCommandTests {
     try bench.output(of: "run", "scenario.yaml", "--set", pinned)
   }
 
+  @Test("Copies keep apart over nodes where that is asked for, and methods that do not are refused")
+  func replicaSpread() throws {
+    try bench.smallPlacementScenario(nodes: 2)
+    let asked = ["--replicas", "4", "--replica-spread", "nodes"]
+    for choice in ["even", "nearest"] {
+      try bench.output(
+        of: ["place", "scenario.yaml", "--trials", "300", "--no-bound", "--out", "apart.yaml"]
+          + ["--replica-choice", choice] + asked)
+      let copied = try rows("apart.yaml").flatMap { $0.matches(of: /\[(\d), (\d)\]/) }
+      #expect(copied.count > 32)
+      for match in copied {
+        let devices = [match.output.1, match.output.2].compactMap { Int($0) }
+        #expect(devices[0] < 2 && devices[1] >= 2)
+      }
+    }
+    // By turns both copies of the first four experts are on neighbours.
+    #expect(
+      try bench.refusal(
+        of: ["place", "scenario.yaml", "--method", "contiguous"] + asked
+      ).hasSuffix(
+        "in node 0: they are to be spread over nodes; use search"))
+    #expect(
+      try bench.refusal("place", "scenario.yaml", "--replica-spread", "nodes")
+        == "there are no redundant experts to keep apart: a replica spread has no effect")
+    try bench.smallPlacementScenario()
+    #expect(
+      try bench.refusal(of: ["place", "scenario.yaml"] + asked)
+        == "all experts live in one node: a replica spread over nodes has no effect")
+  }
+
+  @Test("Devices hold unequal numbers of experts where they may")
+  func mostExperts() throws {
+    try bench.smallPlacementScenario()
+    let (most, trials) = (["--most-experts-per-device", "4"], ["--trials", "3000"])
+    let two = try bench.place(trials)
+    let four = try bench.place(trials + most + ["--out", "four.yaml"])
+    #expect(two.mostExpertsPerDevice == 2 && four.mostExpertsPerDevice == 4)
+    #expect(four.found.profiled.costSeconds <= two.found.profiled.costSeconds)
+    #expect(try #require(four.bound).seconds <= (#require(two.bound)).seconds)
+    #expect(
+      try bench.output(of: ["place", "scenario.yaml", "--no-bound"] + trials + most)
+        .contains("on 4 expert groups, at most 4 on one, home traffic"))
+    for method in ["contiguous", "round-robin", "moetuner"] {
+      #expect(
+        try bench.usageError(of: ["place", "scenario.yaml", "--method", method] + most)
+          .contains("--most-experts-per-device has no effect on method \(method)"))
+    }
+    #expect(
+      try bench.refusal(
+        "place", "scenario.yaml", "--method", "eplb", "--most-experts-per-device", "1")
+        == "8 copies of a layer's experts do not fit 4 expert groups with 1 slot each")
+    #expect(
+      try bench.refusal(
+        of: ["place", "scenario.yaml", "--export", "a.mps", "--export-form", "balance"] + most
+      ).contains("give every device as many experts as any other"))
+  }
+
+  @Test("The same trials say the same on standard output, and how long they took elsewhere")
+  func sameOutput() throws {
+    try bench.smallPlacementScenario()
+    for options in [[], ["--json"]] {
+      let (first, second) = try (
+        bench.run(["place", "scenario.yaml", "--trials", "300", "--no-bound"] + options),
+        bench.run(["place", "scenario.yaml", "--trials", "300", "--no-bound"] + options)
+      )
+      #expect(first.output == second.output && !first.output.isEmpty)
+      #expect(first.errors.hasPrefix("found in "))
+    }
+    // One round is the least that is done, and it is done whole, however late it is then.
+    let late = try bench.place("--time", "1ms", "--no-bound")
+    #expect(late.notes.contains("--trials 524288 gives the same placement on every machine"))
+    #expect(!late.notes.contains { $0.hasPrefix("the time was over") })
+  }
+
+  @Test("What pins leave no way for is named with the scenario's line")
+  func pinsWithoutWay() throws {
+    try bench.smallPlacementScenario()
+    let pins = (0..<3).map { "{layer: 7, expert: \($0), device: 1}" }.joined(separator: ", ")
+    let setting = "policies.placement={kind: search, trials: 0, pinned: [\(pins)]}"
+    let refusal = try bench.refusal("place", "scenario.yaml", "--set", setting)
+    #expect(refusal.hasPrefix("--set \(setting):1:"))
+    #expect(
+      refusal.hasSuffix(
+        "experts 0, 1 and 2 of layer 7 cannot all be placed: pinned and forbidden places leave them "
+          + "group 1 with 2 slots"))
+  }
+
   @Test("MPS of MoETuner's first program has a row for every expert of every layer")
   func export() throws {
     try bench.output(

@@ -22,7 +22,7 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
     case .unevenNodes(let groups, let groupsPerNode):
       "\(groups) expert groups do not divide into nodes of \(groupsPerNode)"
     case .tooFewSlots(let copies, let groups, let slots):
-      "\(copies) copies of a layer's experts do not fit \(groups) expert groups with \(slots) slots each"
+      "\(copies) copies of a layer's experts do not fit \(groups) expert groups with \(Self.words(slots, "slot")) each"
     case .tooManySlots(let slots, let experts):
       "\(slots) slots of an expert group for \(Self.words(experts, "expert")) in a layer, of which it "
         + "holds one copy each at most"
