@@ -139,7 +139,12 @@ struct CompareCommand: ParsableCommand {
     guard let placement = candidate.file?.placement else { return asked }
     let redundant = placement.mostRedundant
     asked.redundant = redundant
-    if redundant == 0 { (asked.replicaChoice, asked.replicaSpread) = (nil, nil) }
+    if redundant == 0 {
+      (asked.replicaChoice, asked.replicaSpread) = (nil, nil)
+    } else {
+      asked.replicaChoice =
+        asked.replicaChoice ?? scenario.replicaChoice ?? candidate.file?.replicaChoice
+    }
     let groups = placement.groups - placement.sharedGroups
     let fewest = (placement.experts + redundant + groups - 1) / max(1, groups)
     if asked.mostPerGroup == nil, placement.mostCopiesOfLayer > fewest {
@@ -241,7 +246,9 @@ struct CompareCommand: ParsableCommand {
       {
         throw CommandFailure("\(path): \(objection)")
       }
-      return PlacementAnswer(placement, in: task.profiled)
+      var answer = PlacementAnswer(placement, in: task.profiled)
+      answer.notes = file.remarks(taking: question.replicaChoice ?? task.scenario.replicaChoice)
+      return answer
     }
   }
 

@@ -127,7 +127,9 @@ struct PlaceCommand: ParsableCommand {
       try file?.write(
         PlacementFile(
           model: task.scenario.deployment.model.name,
-          placement: task.study.placement(of: answer.placement)
+          placement: task.study.placement(of: answer.placement),
+          replicaChoice: task.profiled.hasReplicas && task.profiled.replicaChoice != .leastLoaded
+            ? task.profiled.replicaChoice : nil
         ).yaml)
       if let exported, let program {
         try exported.write(pieces: { sink in try program.writeMPS(to: sink) })

@@ -96,13 +96,23 @@ struct PlacementReport {
     var meanImbalance: Double
     var worstImbalance: Double
     var layerImbalance: [Double]
-    var localShare: Double
-    var nodeShare: Double
-    var crossShare: Double
+    /// Of the routes from a layer's experts to the next one's; absent where tokens return home.
+    var localShare: Double?
+    var nodeShare: Double?
+    var crossShare: Double?
+    /// Of the experts that tokens take, those on a token's own device, on others of its node and in other
+    /// nodes; absent where tokens stay with their experts.
+    var ownDeviceShare: Double?
+    var ownNodeShare: Double?
+    var otherNodesShare: Double?
     var groupsPerToken: Double
     var nodesPerToken: Double
 
-    init(_ cost: PlacementCost) {
+    /// - Parameter choice: Of a placement with other copies than the problem, how tokens choose among these.
+    init(
+      _ cost: PlacementCost, of placement: ExpertPlacement, _ problem: PlacementProblem,
+      _ choice: ReplicaChoice
+    ) {
       costSeconds = cost.total
       workSeconds = cost.work
       inNodeSeconds = cost.inNodeSeconds
@@ -110,9 +120,15 @@ struct PlacementReport {
       meanImbalance = cost.meanImbalance
       worstImbalance = cost.imbalance.max() ?? 1
       layerImbalance = cost.imbalance
-      localShare = cost.localShare
-      nodeShare = cost.nodeShare
-      crossShare = cost.crossShare
+      if problem.traffic != .home {
+        (localShare, nodeShare, crossShare) = (cost.localShare, cost.nodeShare, cost.crossShare)
+      }
+      if problem.traffic != .transition,
+        let distances = ExpertDistances(of: placement, in: problem, choice: choice)
+      {
+        (ownDeviceShare, ownNodeShare) = (distances.onGroup, distances.inNode)
+        otherNodesShare = distances.acrossNodes
+      }
       groupsPerToken = cost.groupsPerToken
       nodesPerToken = cost.nodesPerToken
     }
@@ -126,10 +142,15 @@ struct PlacementReport {
     self.task = task
     self.answer = answer
     let problem = task.profiled
+    func measures(
+      _ placement: ExpertPlacement, _ problem: PlacementProblem
+    ) -> Measures {
+      Measures(
+        PlacementCost(of: placement, in: problem), of: placement, problem, problem.replicaChoice)
+    }
     func judge(_ placement: ExpertPlacement) -> Judgement {
       Judgement(
-        profiled: Measures(PlacementCost(of: placement, in: problem)),
-        unseen: task.unseen.map { Measures(PlacementCost(of: placement, in: $0)) })
+        profiled: measures(placement, problem), unseen: task.unseen.map { measures(placement, $0) })
     }
     let deployment = task.scenario.deployment
     let ports = PlacementFlows(of: answer.placement, in: problem).ports(
@@ -141,6 +162,10 @@ struct PlacementReport {
     }
     let current = task.study.current
     let currentCosts = try task.currentCosts()
+    let currentChoice = problem.hasReplicas ? problem.replicaChoice : deployment.replicaChoice
+    func currentMeasures(_ cost: PlacementCost, _ problem: PlacementProblem) -> Measures {
+      Measures(cost, of: current, problem, currentChoice)
+    }
     let eplb = ExpertPlacement.eplb(problem)
     let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
@@ -156,7 +181,10 @@ struct PlacementReport {
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
       current: Judgement(
-        profiled: Measures(currentCosts.profiled), unseen: currentCosts.unseen.map { Measures($0) }),
+        profiled: currentMeasures(currentCosts.profiled, problem),
+        unseen: currentCosts.unseen.flatMap { cost in
+          task.unseen.map { currentMeasures(cost, $0) }
+        }),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
       eplb: method == .eplb || problem.misplaced(in: eplb) != nil ? nil : judge(eplb),
       memoryBytesPerDevice: memory.total.value,
@@ -181,8 +209,7 @@ struct PlacementReport {
     case .even: break
     case .nearest:
       content.notes.append(
-        "this holds where tokens take the nearest copy: run it with 'placement: {kind: file, path: FILE, "
-          + "replica-choice: nearest}'")
+        "this holds where tokens take the nearest copy, which a file of --out says and its runs do")
     case .leastLoaded:
       content.notes.append(
         "copies by load are an estimate: a run takes copies evenly or the nearest")
@@ -294,10 +321,25 @@ struct PlacementReport {
     }
     row("work, most / mean") { ratio($0.meanImbalance) }
     row("  worst layer") { ratio($0.worstImbalance) }
-    row("routes to the next layer") { _ in "" }
-    row("  stay on the device") { percent($0.localShare) }
-    row("  stay in the node") { percent($0.nodeShare) }
-    if content.groupsPerNode < content.groups { row("  cross nodes") { percent($0.crossShare) } }
+    func shares(_ name: String, _ rows: [(String, KeyPath<Measures, Double?>)]) {
+      guard measures.contains(where: { $0[keyPath: rows[0].1] != nil }) else { return }
+      row(name) { _ in "" }
+      for (name, share) in rows.prefix(content.groupsPerNode < content.groups ? 3 : 2) {
+        row("  " + name) { $0[keyPath: share].map { percent($0) } ?? "-" }
+      }
+    }
+    shares(
+      "routes to the next layer",
+      [
+        ("stay on the device", \.localShare), ("stay in the node", \.nodeShare),
+        ("cross nodes", \.crossShare),
+      ])
+    shares(
+      "experts of a token",
+      [
+        ("on its own device", \.ownDeviceShare), ("on others of its node", \.ownNodeShare),
+        ("in other nodes", \.otherNodesShare),
+      ])
     row("devices of a token") { ratio($0.groupsPerToken) }
     if content.groupsPerNode < content.groups {
       row("nodes of a token") { ratio($0.nodesPerToken) }

@@ -105,14 +105,14 @@ struct ExpertLimitTests {
       "{kind: search, most-experts-per-device: 9}", at: "9",
       "'most-experts-per-device' is 9; 8 copies of 8 experts on 8 expert groups need 1 to 8")
     try expect(
-      "{kind: search, redundant: 9, most-experts-per-device: 2}", at: "most",
+      "{kind: search, redundant: 9, most-experts-per-device: 2}", at: "2}",
       "'most-experts-per-device' is 2; 17 copies of 8 experts on 8 expert groups need 3 to 8")
     try expect(
       "{kind: eplb, every: 2 iterations, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' cannot be had with 'every': memory is set aside for the same number on "
         + "every device")
     try expect(
-      "{kind: round-robin, most-experts-per-device: 2}", at: "2",
+      "{kind: round-robin, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' has no effect with kind 'round-robin'; it is for kind 'eplb', 'random' or "
         + "'search'")
   }

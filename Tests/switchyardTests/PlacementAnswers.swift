@@ -5,9 +5,12 @@ struct Placed: Decodable {
   struct Measures: Decodable {
     var costSeconds: Double
     var meanImbalance: Double
-    var localShare: Double
-    var nodeShare: Double
-    var crossShare: Double
+    var localShare: Double?
+    var nodeShare: Double?
+    var crossShare: Double?
+    var ownDeviceShare: Double?
+    var ownNodeShare: Double?
+    var otherNodesShare: Double?
   }
   struct Judgement: Decodable {
     var profiled: Measures

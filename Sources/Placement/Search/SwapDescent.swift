@@ -37,8 +37,8 @@ extension SwapDescent {
           tried += 1
           for other in this &+ 1..<max(items, this &+ 1)
           where groupOf[this] != groupOf[other] {
-            guard swaps.change(layer, this, other) < margin, mayGain(layer, this, other),
-              swaps.maySwap(layer, this, other)
+            guard swaps.change(layer, this, other) < margin, swaps.maySwap(layer, this, other),
+              mayGain(layer, this, other)
             else { continue }
             own -= steps(layer, this, other)
             guard change(layer, this, other) < -least else { continue }

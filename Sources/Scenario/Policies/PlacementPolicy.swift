@@ -116,6 +116,14 @@ extension ReplicaChoice {
   fileprivate var words: String { self == .even ? "" : ", of copies the \(rawValue)" }
 }
 
+/// Where experts live, and how tokens choose among copies.
+struct ResolvedPlacement {
+  var placement: ExpertPlacement
+  var replicaChoice: ReplicaChoice
+  /// What must be known of that, in sentences.
+  var remarks: [String] = []
+}
+
 extension ScenarioReader {
   func placementPolicy(_ value: Value) -> PlacementPolicy? {
     if case .scalar(let text) = value.content, text.hasPrefix("file:") {
@@ -155,7 +163,7 @@ extension ScenarioReader {
           + "'redundant'", at: written.location)
       return nil
     }
-    let writtenSpread = reader.mapping?.optional("replica-spread")
+    let writtenSpread = reader.kind != .search ? nil : reader.mapping?.optional("replica-spread")
     let spread = writtenSpread?.word("replica-spread", ReplicaSpread.self, problems)
     guard (writtenSpread == nil) == (spread == nil) else { return nil }
     if let writtenSpread, redundant == 0 {
@@ -331,14 +339,42 @@ extension ScenarioReader {
     return value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
   }
 
-  /// The placement itself, for a model on expert groups.
+  /// The placement for a model on expert groups, and how tokens choose among its copies: as the policy says,
+  /// else as its file does.
   func placement(
+    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
+  ) -> ResolvedPlacement? {
+    guard case .file(let path, _, _, let choice) = policy else {
+      return placementByRule(policy, model, parallelism).map {
+        ResolvedPlacement(placement: $0, replicaChoice: policy.replicaChoice ?? .even)
+      }
+    }
+    do throws(Problems) {
+      let file = try PlacementFile(
+        contentsOf: path, model: model.name, layers: model.expertLayers.count,
+        experts: model.experts.count, groups: parallelism.experts.expert)
+      guard choice == nil || file.placement.hasReplicas else {
+        problems.add(
+          "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
+          at: place("policies", "placement", "replica-choice"))
+        return nil
+      }
+      return ResolvedPlacement(
+        placement: file.placement, replicaChoice: choice ?? file.replicaChoice ?? .even,
+        remarks: file.remarks(taking: choice))
+    } catch {
+      problems.add(error)
+      return nil
+    }
+  }
+
+  private func placementByRule(
     _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
   ) -> ExpertPlacement? {
     let groups = parallelism.experts.expert
     let layers = model.expertLayers.count
     let experts = model.experts.count
-    do {
+    do throws(PlacementError) {
       switch policy {
       case .contiguous(let copies):
         guard leavesRoutedRanks(copies.sharedRanks, groups: groups) else { return nil }
@@ -352,16 +388,7 @@ extension ScenarioReader {
           layers: layers, experts: experts, groups: groups - copies.sharedRanks,
           redundant: copies.redundant
         ).behind(sharedGroups: copies.sharedRanks)
-      case .file(let path, _, _, let choice):
-        let file = try PlacementFile(
-          contentsOf: path, model: model.name, layers: layers, experts: experts, groups: groups)
-        guard choice == nil || file.placement.hasReplicas else {
-          problems.add(
-            "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
-            at: place("policies", "placement", "replica-choice"))
-          return nil
-        }
-        return file.placement
+      case .file: return nil
       case .chosen(let choice):
         let shared = choice.copies.sharedRanks
         // Until the trace and what experts cost are known.
@@ -378,12 +405,8 @@ extension ScenarioReader {
           layers: layers, experts: experts, groups: groups - shared
         ).behind(sharedGroups: shared)
       }
-    } catch let error as PlacementError {
-      problems.add(error.sentence, at: place(of: error))
-    } catch let error as Problems {
-      problems.add(error)
     } catch {
-      problems.add("\(error)", at: place("policies", "placement"))
+      problems.add(error.sentence, at: place(of: error))
     }
     return nil
   }
