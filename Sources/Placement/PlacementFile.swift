@@ -77,7 +77,8 @@ public struct PlacementFile: Sendable {
     let placement = ExpertPlacement(groups: groups, hosts: hosts, sharedGroups: shared)
     if let written, !placement.hasReplicas {
       problems.add(
-        "'replica-choice' has no effect: no expert has copies to choose among", at: written.location)
+        "'replica-choice' has no effect: no expert has copies to choose among", at: written.location
+      )
       try problems.throwIfAny()
     }
     self.init(model: model ?? expected, placement: placement, replicaChoice: choice)

@@ -221,7 +221,8 @@ struct CompareCommand: ParsableCommand {
       found.allSatisfy({ $0.file?.placement.hasReplicas == false })
     {
       throw CommandFailure(
-        "--replica-choice has no effect: no expert of the placement files has copies to choose among")
+        "--replica-choice has no effect: no expert of the placement files has copies to choose among"
+      )
     }
     return found
   }

@@ -495,6 +495,45 @@ func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
   }
 }
 
+@Test func annealingByNearestCopiesLeavesDescentsEndAndReturnsToTheBest() throws {
+  for seed in 0..<4 as Range<UInt64> {
+    var problem = try randomHomeProblem(seed: seed, redundant: 5)
+    (problem.traffic, problem.replicaChoice) = (.home, .nearest)
+    let eplb = ExpertPlacement.eplb(problem)
+    let tables = SearchTables(problem, counts: eplb.hosts.map { $0.map(\.count) })
+    /// The cost after a descent, and after annealing from there.
+    func costs(_ stream: UInt64) throws -> [Double] {
+      let state = SearchState(tables, groupOfItem: try #require(tables.groupOfItem(eplb)))
+      var descent = try #require(NearestDescent(state))
+      descent.descend(layers: [0, 1], margin: .infinity, passes: 100)
+      let descended = PlacementCost(of: state.placement, in: problem).total
+      var random = RandomStream(seed: stream, name: "annealing")
+      descent.anneal(
+        layers: [0, 1], &random, temperatures: (descended / 20, descended / 2000),
+        mostSteps: 400_000)
+      #expect(problem.admits(state.placement))
+      let annealed = PlacementCost(of: state.placement, in: problem).total
+      // What it holds of the layers is what is there: changes are still those of whole evaluations.
+      checkExactSwaps(descent, problem, &random)
+      return [descended, annealed]
+    }
+    let (first, again) = try (costs(seed), costs(seed))
+    #expect(first == again && first[1] <= first[0] * (1 + 1e-9))
+    if seed == 0 { #expect(first[1] < first[0] * 0.999) }
+  }
+}
+
+@Test func nearestCopiesKeepApartAndWhereTheyArePinned() throws {
+  var problem = try randomHomeProblem(seed: 4, redundant: 5)
+  (problem.traffic, problem.replicaChoice) = (.home, .nearest)
+  problem.spreadsCopiesOverNodes = true
+  problem.pinned = [.init(layer: 0, expert: 3, group: 1)]
+  problem.forbidden = [.init(layer: 1, expert: 2, group: 0)]
+  let found = try PlacementSearch(seed: 2, trials: 500).run(problem).placement
+  #expect(problem.admits(found))
+  #expect(found.hosts[0][3].contains(1) && !found.hosts[1][2].contains(0))
+}
+
 @Test func homeTrafficFallsWhenExpertsTakenTogetherMeet() throws {
   // Tokens take {0, 3}, {1, 4} or {2, 5}: one group each suffices.
   var problem = try PlacementProblem(

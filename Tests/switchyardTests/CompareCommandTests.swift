@@ -173,7 +173,8 @@ struct CompareCommandTests {
     let most = ["--most-experts-per-device", "4"]
     try compare(["--placements", "contiguous,search"] + most)
     try bench.output(
-      of: ["place", "scenario.yaml", "--method", "random", "--no-bound", "--out", "four.yaml"] + most
+      of: ["place", "scenario.yaml", "--method", "random", "--no-bound", "--out", "four.yaml"]
+        + most
     )
     try compare(["--placements", "search,file:four.yaml"])
     let rows = try beliefRows()

@@ -236,7 +236,8 @@ struct PlacementCommandTests {
     #expect(bound.seconds <= nearest.found.profiled.costSeconds)
     #expect(
       nearest.notes.contains(
-        "this holds where tokens take the nearest copy, which a file of --out says and its runs do"))
+        "this holds where tokens take the nearest copy, which a file of --out says and its runs do")
+    )
     func rows(_ choice: String, copies: String) throws -> [Compared] {
       try JSONDecoder().decode(
         [Compared].self,
@@ -363,7 +364,8 @@ struct PlacementCommandTests {
       ).contains("give every device as many experts as any other"))
   }
 
-  @Test("Where tokens return home it is told how far their experts are, else how far the next ones are")
+  @Test(
+    "Where tokens return home it is told how far their experts are, else how far the next ones are")
   func distances() throws {
     let nodes = ["--set", "cluster.nodes=2 x dgx-h100", "--set", "parallelism.attention.data=16"]
     let two = nodes + ["--set", "parallelism.experts.expert=16", "--method", "eplb", "--no-bound"]
@@ -417,7 +419,8 @@ struct PlacementCommandTests {
       + "nearest"
     #expect(other.remarks == [remark] && other.tokensPerSecond != own.tokensPerSecond)
     // A file that says nothing is what it was.
-    let old = try bench.text(bench.file("near.yaml")).replacing("replica-choice: nearest\n", with: "")
+    let old = try bench.text(bench.file("near.yaml")).replacing(
+      "replica-choice: nearest\n", with: "")
     try bench.write(old, to: "old.yaml")
     let silent = try run("file:old.yaml")
     #expect(silent.remarks.isEmpty && silent.tokensPerSecond == other.tokensPerSecond)
@@ -460,7 +463,8 @@ struct PlacementCommandTests {
       refusal.hasPrefix("--set policies.placement=")
         && refusal.hasSuffix(
           ":1:36: experts 0, 1 and 2 of layer 7 cannot all be placed: pinned and forbidden places leave them "
-            + "group 1 with 2 slots"))
+            + "group 1 with 2 slots")
+    )
   }
 
   @Test("MPS of MoETuner's first program has a row for every expert of every layer")

@@ -69,7 +69,8 @@ public enum PlacementProblemError: Error, Hashable, Sendable {
       ? "no group"
       : (groups.count == 1 ? "group " : "groups ") + list(groups) + " with "
         + words(slots, "slot") + (groups.count == 1 ? "" : " each")
-    return "\(names) of layer \(layer) cannot \(experts.count == 1 ? "" : "all ")be placed: \(places) "
+    return
+      "\(names) of layer \(layer) cannot \(experts.count == 1 ? "" : "all ")be placed: \(places) "
       + "leave \(experts.count == 1 ? "it" : "them") \(left)"
   }
 

@@ -1,6 +1,9 @@
-/// Swap descent where tokens return home and take the nearest of an expert's copies: on the ports that
-/// each home's tokens cross, and on the work that they bring to each copy, both exact. A search by pairs
-/// knows even shares only.
+import Foundation
+import Statistics
+
+/// Swap descent, and annealing, where tokens return home and take the nearest of an expert's copies: on the
+/// ports that each home's tokens cross, and on the work that they bring to each copy, both exact. A search by
+/// pairs knows even shares only.
 struct NearestDescent: SwapDescent {
   let state: SearchState
   private let problem: PlacementProblem
@@ -51,6 +54,7 @@ struct NearestDescent: SwapDescent {
 
   /// Groups that tokens visit are the bits of a word.
   private static let mostGroups = 64
+  private static let mostGlancesPerPair = 16
 
   static func appliesTo(_ problem: PlacementProblem) -> Bool {
     problem.traffic == .home && problem.sets != nil && problem.hasReplicas
@@ -154,15 +158,22 @@ struct NearestDescent: SwapDescent {
   private func work(_ loads: [Double]) -> Double {
     (0..<problem.windows).reduce(0) { sum, window in
       let first = window * problem.groups
-      return sum + problem.windowWeights[window] * (loads[first..<first + problem.groups].max() ?? 0)
+      return sum + problem.windowWeights[window]
+        * (loads[first..<first + problem.groups].max() ?? 0)
     }
   }
 
-  /// Whether a swap could make the layer faster: not where it would be as slow if the tokens of the two
-  /// experts left their groups and came to no others. O(groups^2).
-  func mayGain(_ number: Int, _ this: Int, _ other: Int) -> Bool {
-    let moves = moves(number, this, other)
-    guard !moves.isEmpty else { return false }
+  func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
+    leastChange(layer, moves(layer, this, other)) < 0
+  }
+
+  /// By the clock, on 16 groups and on 64.
+  var stepsOfGlance: Int { 1500 + 2 * problem.groups * problem.groups }
+
+  /// What a swap adds to the layer's seconds at least: as much as if the tokens of its experts left their groups
+  /// and came to no others. O(groups^2).
+  private func leastChange(_ number: Int, _ moves: [Move]) -> Double {
+    guard !moves.isEmpty else { return 0 }
     let (groups, nodes) = (problem.groups, problem.nodes)
     var (visits, nodeVisits) = (layers[number].visits, layers[number].nodeVisits)
     for move in moves {
@@ -178,7 +189,7 @@ struct NearestDescent: SwapDescent {
       }
     }
     return work(loads(number, moves)) + seconds(ports(visits, nodeVisits))
-      < layers[number].measures.seconds
+      - layers[number].measures.seconds
   }
 
   /// Sets with one of the two, times groups.
@@ -191,27 +202,29 @@ struct NearestDescent: SwapDescent {
 
   /// O(sets with one of the two x groups x their experts with copies).
   func change(_ layer: Int, _ this: Int, _ other: Int) -> Double {
-    guard let swap = swapped(layer, this, other) else { return 0 }
+    guard let swap = swapped(layer, moves(layer, this, other)) else { return 0 }
     return swap.measures.seconds - layers[layer].measures.seconds
   }
 
   mutating func swap(_ number: Int, _ this: Int, _ other: Int) {
-    if let swap = swapped(number, this, other) {
-      for move in swap.moves {
-        layers[number].hosts[move.expert] = move.hosts
-        layers[number].single[move.expert] = single(move.hosts)
-        let first = move.expert * problem.groups
-        for home in 0..<problem.groups {
-          layers[number].targets[first + home] = move.targets[home]
-        }
-      }
-      for (cell, tokens) in swap.visits.enumerated() { layers[number].visits[cell] += tokens }
-      for (cell, tokens) in swap.nodeVisits.enumerated() {
-        layers[number].nodeVisits[cell] += tokens
-      }
-      layers[number].measures = swap.measures
-    }
+    if let swap = swapped(number, moves(number, this, other)) { take(swap, number) }
     state.swaps.swap(number, this, other)
+  }
+
+  private mutating func take(_ swap: Swap, _ number: Int) {
+    for move in swap.moves {
+      layers[number].hosts[move.expert] = move.hosts
+      layers[number].single[move.expert] = single(move.hosts)
+      let first = move.expert * problem.groups
+      for home in 0..<problem.groups {
+        layers[number].targets[first + home] = move.targets[home]
+      }
+    }
+    for (cell, tokens) in swap.visits.enumerated() { layers[number].visits[cell] += tokens }
+    for (cell, tokens) in swap.nodeVisits.enumerated() {
+      layers[number].nodeVisits[cell] += tokens
+    }
+    layers[number].measures = swap.measures
   }
 
   /// Where a swap takes the experts of two items, those of empty slots left out; none where it changes nothing
@@ -242,9 +255,8 @@ struct NearestDescent: SwapDescent {
     return loads
   }
 
-  /// What a swap makes of the layer; `nil` where it changes nothing or is not allowed.
-  private func swapped(_ number: Int, _ this: Int, _ other: Int) -> Swap? {
-    let moves = moves(number, this, other)
+  /// What moves make of the layer; `nil` where there are none.
+  private func swapped(_ number: Int, _ moves: [Move]) -> Swap? {
     guard !moves.isEmpty else { return nil }
     var swap = Swap(
       moves: moves, visits: [Double](repeating: 0, count: layers[number].visits.count),
@@ -255,6 +267,56 @@ struct NearestDescent: SwapDescent {
     add(swap.visits, swap.nodeVisits, to: &swap.measures.ports)
     measure(&swap.measures)
     return swap
+  }
+
+  /// Proposes any swaps and takes those that the temperature lets pass (Metropolis), each layer by itself, as
+  /// nothing joins them; each ends at the best that it has been.
+  ///
+  /// - Parameters:
+  ///   - temperatures: Seconds: where it begins and ends.
+  ///   - mostSteps: Of all layers together, as ``steps(_:_:_:)`` counts them; temperatures fall over them.
+  mutating func anneal(
+    layers movable: [Int], _ random: inout RandomStream, temperatures: (start: Double, end: Double),
+    mostSteps: Int
+  ) {
+    for layer in movable {
+      anneal(layer, &random, temperatures, mostSteps: mostSteps / movable.count)
+    }
+  }
+
+  private mutating func anneal(
+    _ number: Int, _ random: inout RandomStream, _ temperatures: (start: Double, end: Double),
+    mostSteps: Int
+  ) {
+    let items = state.swaps.items
+    let groupOf = state.swaps.groupOf + number * items
+    var (best, since) = (layers[number], [(this: Int, other: Int)]())
+    // Small layers are gone through long before the steps are used up.
+    let mostSteps = min(mostSteps, Self.mostGlancesPerPair * items * items * stepsOfGlance)
+    var used = 0
+    while used < mostSteps, temperatures.start > 0 {
+      used += stepsOfGlance
+      let (this, other) = (random.below(items), random.below(items))
+      let limit =
+        temperatures.start
+        * pow(temperatures.end / temperatures.start, Double(used) / Double(mostSteps))
+        * Double(exponentials[random.below(exponentials.count)])
+      guard groupOf[this] != groupOf[other] else { continue }
+      let moves = moves(number, this, other)
+      guard !moves.isEmpty, leastChange(number, moves) <= limit else { continue }
+      used += steps(number, this, other)
+      guard let swap = swapped(number, moves),
+        swap.measures.seconds - layers[number].measures.seconds <= limit
+      else { continue }
+      take(swap, number)
+      state.swaps.swap(number, this, other)
+      since.append((this, other))
+      if layers[number].measures.seconds < best.measures.seconds {
+        (best, since) = (layers[number], [])
+      }
+    }
+    for (this, other) in since.reversed() { state.swaps.swap(number, this, other) }
+    layers[number] = best
   }
 
   private func moveTokens(_ number: Int, _ swap: inout Swap) {

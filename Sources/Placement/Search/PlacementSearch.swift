@@ -13,8 +13,8 @@ import Threading
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:)``
 /// does it; the search moves copies, each with an equal share of its expert. Where tokens return home and take
-/// the nearest it ends with a descent by those (``NearestDescent``); whatever they do, the exact measure judges
-/// what it ends at. Annealing: Kirkpatrick,
+/// the nearest it ends with descent and annealing by those (``NearestDescent``); whatever they do, the exact
+/// measure judges what it ends at. Annealing: Kirkpatrick,
 /// Gelatt and Vecchi, "Optimization by simulated annealing", Science 220, 1983, with temperatures that
 /// are fractions of the mean change by a random swap.
 public struct PlacementSearch: Sendable {
@@ -42,9 +42,12 @@ public struct PlacementSearch: Sendable {
   /// Of the mean change: swaps that look worse by this and less are measured exactly in the end. More finds
   /// nothing more on DeepSeek-V2-Lite and gpt-oss-20b on 8 devices, a third of it half as much.
   static let exactMargin = 0.3
-  /// What a descent by nearest copies may take: about as long as annealing does, and some seconds at least.
+  /// What descents and annealing by nearest copies may take together: about as long as annealing by pairs does,
+  /// and some seconds at least, a third each. Temperatures as parts of the mean change
+  /// by pairs: on DeepSeek-V2-Lite on 16 devices with 32 copies 0.3 ends lower than 0.03, 0.1 and 1 do.
   static let nearestStepsPerTrial = 20
-  static let leastNearestSteps = 300_000_000
+  static let leastNearestSteps = 1_200_000_000
+  static let nearestTemperatures = (start: 0.3, end: 0.0015)
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
   /// chains weigh work twice, and a better balance may cost 0.25 %. On DeepSeek-V2-Lite on 16 devices the
@@ -341,7 +344,7 @@ final class SearchChain: @unchecked Sendable {
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
-  /// Where tokens take the nearest copies, what a descent by these makes of the best.
+  /// Where tokens take the nearest copies, what a search by these makes of the best.
   private(set) var bestNearest: [Int32]?
 
   init(
@@ -379,17 +382,26 @@ final class SearchChain: @unchecked Sendable {
     guard NearestDescent.appliesTo(state.tables.problem) else { return }
     state.place(best)
     guard var nearest = NearestDescent(state) else { return }
-    nearest.descend(
-      layers: annealing.layers, margin: margin,
-      mostSteps: PlacementSearch.leastNearestSteps
-        + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials)
+    let steps =
+      PlacementSearch.leastNearestSteps
+      + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials
+    let temperatures = PlacementSearch.nearestTemperatures
+    nearest.descend(layers: annealing.layers, margin: margin, mostSteps: steps / 3)
+    nearest.anneal(
+      layers: annealing.layers, &annealing.random,
+      temperatures: (temperatures.start * meanChange, temperatures.end * meanChange),
+      mostSteps: steps / 3)
+    nearest.descend(layers: annealing.layers, margin: margin, mostSteps: steps / 3)
     bestNearest = state.groupOfItem
   }
 
-  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
-  private var margin: Double {
-    annealing.cooling.end / PlacementSearch.endingTemperature * PlacementSearch.exactMargin
+  /// Seconds by which a random swap changes the cost by pairs.
+  private var meanChange: Double {
+    annealing.cooling.end / PlacementSearch.endingTemperature
   }
+
+  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
+  private var margin: Double { meanChange * PlacementSearch.exactMargin }
 
   private func keepBest() {
     state.refill()

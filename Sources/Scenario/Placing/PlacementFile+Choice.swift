@@ -9,7 +9,10 @@ extension PlacementFile {
     guard let replicaChoice else { return [] }
     guard let said else {
       return replicaChoice == .even
-        ? [] : ["of an expert's copies tokens take the \(replicaChoice.words), as the placement file says"]
+        ? []
+        : [
+          "of an expert's copies tokens take the \(replicaChoice.words), as the placement file says"
+        ]
     }
     return said == replicaChoice
       ? []
