@@ -46,7 +46,7 @@ public struct PlacementSearch: Sendable {
   /// and some seconds at least, a third each. Temperatures as parts of the mean change
   /// by pairs: on DeepSeek-V2-Lite on 16 devices with 32 copies 0.3 ends lower than 0.03, 0.1 and 1 do.
   static let nearestStepsPerTrial = 20
-  static let leastNearestSteps = 1_200_000_000
+  static let leastNearestSteps = 900_000_000
   static let nearestTemperatures = (start: 0.3, end: 0.0015)
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
