@@ -443,7 +443,7 @@ private func checkExactSwaps<Descent: SwapDescent>(
     total = after
     swapped += 1
   }
-  #expect(swapped > 40)
+  #expect(swapped > 30)
 }
 
 @Test(arguments: [(true, false), (false, false), (false, true)])
