@@ -6,6 +6,7 @@ import StrictYAML
 /// placement: 1                 # format version
 /// model: deepseek-v2-lite
 /// groups: 8                    # expert groups: devices, unless experts are sliced
+/// replica-choice: nearest      # of which copy a token goes to the placement was made for; may be left out
 /// shared-groups: 2             # the first of them hold shared experts and nothing else; left out for none
 /// layers:                      # one row for each MoE layer, one entry for each expert:
 ///   - [0, 0, 1, [2, 5], ...]   # its group, or the groups of its copies
@@ -16,10 +17,13 @@ public struct PlacementFile: Sendable {
   /// The model that the placement was made for.
   public var model: String
   public var placement: ExpertPlacement
+  /// How tokens choose among copies where it costs what it was chosen for; nil where nothing is said.
+  public var replicaChoice: ReplicaChoice?
 
-  public init(model: String, placement: ExpertPlacement) {
+  public init(model: String, placement: ExpertPlacement, replicaChoice: ReplicaChoice? = nil) {
     self.model = model
     self.placement = placement
+    self.replicaChoice = replicaChoice
   }
 
   /// Reads a placement and holds it to the model and cluster it is to be used for.
@@ -49,6 +53,8 @@ public struct PlacementFile: Sendable {
     if reader.has("shared-groups") {
       shared = reader.integer("shared-groups", in: 1...max(1, groups - 1)) ?? 0
     }
+    let written = reader.optional("replica-choice")
+    let choice = written?.word("replica-choice", ReplicaChoice.self, problems)
     // What was made for something else would be wrong in every line below.
     if !problems.isEmpty {
       _ = reader.optional("layers")
@@ -68,9 +74,14 @@ public struct PlacementFile: Sendable {
     }
     reader.finish()
     try problems.throwIfAny()
-    self.init(
-      model: model ?? expected,
-      placement: ExpertPlacement(groups: groups, hosts: hosts, sharedGroups: shared))
+    let placement = ExpertPlacement(groups: groups, hosts: hosts, sharedGroups: shared)
+    if let written, !placement.hasReplicas {
+      problems.add(
+        "'replica-choice' has no effect: no expert has copies to choose among", at: written.location
+      )
+      try problems.throwIfAny()
+    }
+    self.init(model: model ?? expected, placement: placement, replicaChoice: choice)
   }
 
   private static func layer(
@@ -99,6 +110,7 @@ public struct PlacementFile: Sendable {
   /// The file's text.
   public var yaml: String {
     var text = "placement: \(Self.version)\nmodel: \(model)\ngroups: \(placement.groups)\n"
+    if let replicaChoice { text += "replica-choice: \(replicaChoice.rawValue)\n" }
     if placement.sharedGroups > 0 { text += "shared-groups: \(placement.sharedGroups)\n" }
     text += "layers:\n"
     for layer in placement.hosts {

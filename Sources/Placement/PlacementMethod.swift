@@ -10,6 +10,14 @@ public enum PlacementMethod: String, CaseIterable, Hashable, Sendable {
   case roundRobin = "round-robin"
   case random
 
+  /// Whether it gives every group as many copies of a layer, or one fewer, however many the group may hold.
+  public var holdsEquallyMany: Bool {
+    switch self {
+    case .moetuner, .contiguous, .roundRobin: true
+    case .search, .exact, .eplb, .random: false
+    }
+  }
+
   /// How much work a method may take. What a method has no use for is ignored here, and refused
   /// where people say it.
   public struct Effort: Sendable {

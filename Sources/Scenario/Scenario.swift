@@ -24,6 +24,8 @@ public struct Scenario: Sendable {
   private var wholeTrace: RoutingTrace?
   /// How its policy chooses the placement; nil where no method does.
   public private(set) var placementChoice: PlacementChoice?
+  /// What its policy says of which copy of an expert a token goes to; nil where it says nothing.
+  public let replicaChoice: ReplicaChoice?
   public let measurement: Measurement
   public let seed: UInt64
   /// What was chosen for each policy slot, in the order of the slots.
@@ -61,7 +63,8 @@ public struct Scenario: Sendable {
 
   init(
     name: String, document: ScenarioDocument, deployment: Deployment, workload: Workload,
-    measurement: Measurement, seed: UInt64, policies: [PolicyChoice], remarks: [String]
+    measurement: Measurement, seed: UInt64, policies: [PolicyChoice],
+    replicaChoice: ReplicaChoice?, remarksOfPlacement: [String], remarks: [String]
   ) {
     self.name = name
     path = document.path
@@ -70,7 +73,9 @@ public struct Scenario: Sendable {
     self.measurement = measurement
     self.seed = seed
     self.policies = policies
+    self.replicaChoice = replicaChoice
     memory = MemoryBudget(deployment, workload)
+    self.remarksOfPlacement = remarksOfPlacement
     otherRemarks = remarks
     text = document.text
   }

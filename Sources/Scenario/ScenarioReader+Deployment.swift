@@ -13,10 +13,10 @@ extension ScenarioReader {
     _ model: ModelArchitecture?, _ cluster: Cluster?, _ fabric: FabricPlan?,
     _ precisions: Precisions?, _ parallelism: Parallelism?, _ policies: Policies?,
     _ catalogue: HardwareCatalogue?
-  ) -> Deployment? {
+  ) -> (deployment: Deployment, remarksOfPlacement: [String])? {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
-    let placement = placement(policy, model, parallelism)
-    guard let cluster, let precisions, let placement, let fabric,
+    let resolved = placement(policy, model, parallelism)
+    guard let cluster, let precisions, let resolved, let fabric,
       let communication = policies?.communication?.value,
       let execution = policies?.execution?.value
     else { return nil }
@@ -32,15 +32,16 @@ extension ScenarioReader {
       exchangeProtocols(communication, cluster, model, parallelism, $0)
     }
     do throws(ServingError) {
-      return try Deployment(
+      let deployment = try Deployment(
         model: model, cluster: cluster, precisions: precisions, parallelism: parallelism,
-        placement: placement, replicaChoice: policy.replicaChoice ?? .even,
+        placement: resolved.placement, replicaChoice: resolved.replicaChoice,
         exchange: .init(
           dispatch: communication.dispatch ?? precisions.activations,
           combine: communication.combine ?? .bf16, overlap: communication.overlap,
           residence: communication.residence, algorithm: communication.algorithm,
           options: communication.options),
         protocols: protocols, fabric: fabric, execution: execution)
+      return (deployment, resolved.remarks)
     } catch {
       problems.add(error.sentence, at: place(of: error))
       return nil

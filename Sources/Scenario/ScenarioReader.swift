@@ -59,8 +59,9 @@ struct ScenarioReader {
 
     checkEffect(workload, policies?.routing?.value)
     checkEffect(workload, policies?.batching?.value, model?.architecture)
-    let deployment = deployment(
+    let found = deployment(
       model?.architecture, cluster, fabric, precisions, parallelism, policies, catalogues.hardware)
+    let deployment = found?.deployment
     var largest: (sequences: Int, limit: String)?
     if let deployment, let draft = workload, draft.takesLargestBatch {
       largest = largestBatch(draft, deployment, policies)
@@ -92,6 +93,8 @@ struct ScenarioReader {
       name: name, document: document, deployment: deployment, workload: resolved,
       measurement: measurement, seed: givenSeed ?? UInt64(seed),
       policies: policies.choices(deployment.exchange),
+      replicaChoice: placement.value.replicaChoice,
+      remarksOfPlacement: found?.remarksOfPlacement ?? [],
       remarks: largest.map {
         ["the largest batch has \($0.sequences) sequences of each group; of one more: \($0.limit)"]
       } ?? [])

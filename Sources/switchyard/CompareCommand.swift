@@ -50,6 +50,11 @@ struct CompareCommand: ParsableCommand {
     case method(PlacementMethod)
     case file(String, PlacementFile)
 
+    var method: PlacementMethod? {
+      guard case .method(let method) = self else { return nil }
+      return method
+    }
+
     var name: String {
       switch self {
       case .method(let method): method.rawValue
@@ -57,10 +62,9 @@ struct CompareCommand: ParsableCommand {
       }
     }
 
-    /// Redundant experts that a file has in some layer; nil where there are none.
-    var redundant: Int? {
-      guard case .file(_, let file) = self, file.placement.mostRedundant > 0 else { return nil }
-      return file.placement.mostRedundant
+    var file: PlacementFile? {
+      guard case .file(_, let file) = self else { return nil }
+      return file
     }
   }
 
@@ -95,18 +99,16 @@ struct CompareCommand: ParsableCommand {
       let loaded = try scenario.load()
       try refuseEvery(loaded)
       let candidates = try candidates(loaded)
-      var tasks: [Int?: PlacementTask] = [:]
+      var tasks: [PlacementTask.Question: PlacementTask] = [:]
       var requests = (profiled: 0, unseen: 0)
       let database = try out.map { try ResultsDatabase($0) }
       let bounds = TrafficBoundCache()
       var rows: [Row] = []
       var results: [RunResult] = []
       for candidate in candidates {
-        // What copies cost is part of the question: those of a file count where nothing else is asked for.
-        var asked = try question.asked(of: loaded)
-        asked.redundant = asked.redundant ?? candidate.redundant
-        let task = try tasks[asked.redundant] ?? PlacementTask(loaded, asked)
-        tasks[asked.redundant] = task
+        let asked = try asked(of: candidate, loaded)
+        let task = try tasks[asked] ?? PlacementTask(loaded, asked)
+        tasks[asked] = task
         requests = (task.profiledRequests, task.unseenRequests)
         let answer = try naming(candidate) { try self.answer(candidate, task) }
         let placed = try naming(candidate) {
@@ -126,6 +128,29 @@ struct CompareCommand: ParsableCommand {
       if let database { for result in results { try database.append(result) } }
       try printResult(json ? jsonText(rows) : text(rows, loaded.name, requests))
     }
+  }
+
+  /// What copies cost is part of the question, and what a bound holds for: of a file, its own copies on as many
+  /// slots as it fills.
+  private func asked(
+    of candidate: Candidate, _ scenario: Scenario
+  ) throws -> PlacementTask.Question {
+    var asked = try question.asked(of: scenario)
+    guard let placement = candidate.file?.placement else { return asked }
+    let redundant = placement.mostRedundant
+    asked.redundant = redundant
+    if redundant == 0 {
+      (asked.replicaChoice, asked.replicaSpread) = (nil, nil)
+    } else {
+      asked.replicaChoice =
+        asked.replicaChoice ?? scenario.replicaChoice ?? candidate.file?.replicaChoice
+    }
+    let groups = placement.groups - placement.sharedGroups
+    let fewest = (placement.experts + redundant + groups - 1) / max(1, groups)
+    if asked.mostPerGroup == nil, placement.mostCopiesOfLayer > fewest {
+      asked.mostPerGroup = placement.mostCopiesOfLayer
+    }
+    return asked
   }
 
   /// Placements that are compared stay as they were chosen.
@@ -175,14 +200,29 @@ struct CompareCommand: ParsableCommand {
     where found[..<position].contains(where: { $0.name == candidate.name }) {
       throw CommandFailure("--placements has '\(candidate.name)' twice")
     }
+    let methods = found.compactMap(\.method)
     let hasUse = { (option: String) in
-      found.contains {
-        guard case .method(let method) = $0 else { return false }
-        return option == "--time" ? method.takesTime : method == .search
-      }
+      methods.contains { option == "--time" ? $0.takesTime : $0 == .search }
     }
     if let option = question.searchOptions.first(where: { !hasUse($0) }) {
       throw CommandFailure("\(option) has no effect: no placement is by search")
+    }
+    if question.mostExpertsPerDevice != nil, methods.allSatisfy(\.holdsEquallyMany) {
+      throw CommandFailure(
+        "--most-experts-per-device has no effect: no placement is by a method that gives devices unequal "
+          + "numbers of experts")
+    }
+    for (option, isGiven) in [
+      ("--replicas", question.replicas != nil), ("--replica-spread", question.replicaSpread != nil),
+    ] where isGiven && methods.isEmpty {
+      throw CommandFailure("\(option) has no effect: no placement is by a method")
+    }
+    if question.replicaChoice != nil, methods.isEmpty,
+      found.allSatisfy({ $0.file?.placement.hasReplicas == false })
+    {
+      throw CommandFailure(
+        "--replica-choice has no effect: no expert of the placement files has copies to choose among"
+      )
     }
     return found
   }
@@ -190,7 +230,9 @@ struct CompareCommand: ParsableCommand {
   private func answer(_ candidate: Candidate, _ task: PlacementTask) throws -> PlacementAnswer {
     switch candidate {
     case .method(let method):
-      return try question.place(method, task, question.effort(for: task.scenario))
+      return try task.answering {
+        try question.place(method, task, question.effort(for: task.scenario))
+      }
     case .file(let path, let file):
       let deployment = task.scenario.deployment
       let (shared, wanted) = (file.placement.sharedGroups, deployment.placement.sharedGroups)
@@ -199,10 +241,15 @@ struct CompareCommand: ParsableCommand {
           "\(path): the placement has \(shared) groups of shared experts, the scenario \(wanted)")
       }
       let placement = task.study.routed(file.placement)
-      if let expert = task.profiled.misplaced(in: placement) {
-        throw CommandFailure("\(path): \(expert)")
+      let isLimited = question.mostExpertsPerDevice != nil
+      if let objection = task.profiled.misplaced(in: placement)
+        ?? (isLimited ? task.profiled.overfull(in: placement) : nil)
+      {
+        throw CommandFailure("\(path): \(objection)")
       }
-      return PlacementAnswer(placement, in: task.profiled)
+      var answer = PlacementAnswer(placement, in: task.profiled)
+      answer.notes = file.remarks(taking: question.replicaChoice ?? task.scenario.replicaChoice)
+      return answer
     }
   }
 

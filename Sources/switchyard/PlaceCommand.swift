@@ -4,6 +4,7 @@ import Placement
 import Results
 import Scenario
 import Serving
+import Units
 
 struct PlaceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,6 +20,9 @@ struct PlaceCommand: ParsableCommand {
         switchyard place scenarios/quickstart.yaml --method eplb --replicas 32
         switchyard place scenarios/quickstart.yaml --time 60s --threads 2
         switchyard run scenarios/quickstart.yaml --set policies.placement=file:placement.yaml
+
+      Standard output is the same for the same --trials on every machine; how long that took goes to \
+      standard error.
 
       Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
       programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
@@ -88,6 +92,11 @@ struct PlaceCommand: ParsableCommand {
     if json && ports {
       throw ValidationError("--ports has no effect with --json, which lists every device")
     }
+    if method.holdsEquallyMany, question.mostExpertsPerDevice != nil {
+      throw ValidationError(
+        "--most-experts-per-device has no effect on method \(method.rawValue), which gives every device "
+          + "as many")
+    }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
       if let option = question.searchOptions.first(where: {
@@ -110,19 +119,22 @@ struct PlaceCommand: ParsableCommand {
       var effort = question.effort(for: task.scenario)
       effort.movableLayers = try moveLayers.map { try layerNumbers($0, of: task.profiled.layers) }
       let start = Date()
-      let answer = try question.place(method, task, effort)
+      let answer = try task.answering { try question.place(method, task, effort) }
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
-      var report = try PlacementReport(task, method, answer, memory, seconds: seconds)
+      var report = try PlacementReport(task, method, answer, memory)
       if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(
           model: task.scenario.deployment.model.name,
-          placement: task.study.placement(of: answer.placement)
+          placement: task.study.placement(of: answer.placement),
+          replicaChoice: task.profiled.hasReplicas && task.profiled.replicaChoice != .leastLoaded
+            ? task.profiled.replicaChoice : nil
         ).yaml)
       if let exported, let program {
         try exported.write(pieces: { sink in try program.writeMPS(to: sink) })
       }
+      say("found in \(Seconds(seconds))")
       try printResult(
         json ? jsonText(report.content) : report.text(allLayers: layers, allPorts: ports))
     }
@@ -133,6 +145,11 @@ struct PlaceCommand: ParsableCommand {
     case .products: return try JointProgram(problem, form: .products).program
     case .compact: return try JointProgram(problem, form: .compact).program
     case .balance, .assignment:
+      guard !problem.hasSpareSlots else {
+        throw CommandFailure(
+          "MoETuner's programs give every device as many experts as any other: --export-form "
+            + "\((exportForm ?? .balance).rawValue) has no use for more on one")
+      }
       let programs = try MoETunerPlacement(problem).programs(for: problem)
       return exportForm == .balance ? programs.balance : programs.assignment
     }
@@ -229,6 +246,23 @@ struct PlacementOptions: ParsableArguments {
       """)
   var replicaChoice: ReplicaChoice?
 
+  @Option(
+    help: """
+      What an expert's copies are kept apart over: devices (always), or nodes, as far as there are nodes. \
+      As the scenario's placement has it where left out.
+      """)
+  var replicaSpread: ReplicaSpread?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The most experts of a layer, copies among them, that a device may hold: some may then hold more and \
+      others fewer. The scenario's where left out, else the fewest that hold all. Of search, exact, eplb and \
+      random.
+      """,
+      valueName: "number"))
+  var mostExpertsPerDevice: Int?
+
   static let defaultSeconds = 10.0
   private static let mostSeconds = 86_400.0
   /// How many times the given time a search may take before it is stopped.
@@ -244,6 +278,7 @@ struct PlacementOptions: ParsableArguments {
     for (name, value, range) in [
       ("--chains", chains, 1...1024), ("--threads", threads, 1...1024),
       ("--windows", windows ?? 1, 1...4096), ("--replicas", replicas ?? 0, 0...16_384),
+      ("--most-experts-per-device", mostExpertsPerDevice ?? 1, 1...65_535),
     ] where !range.contains(value) {
       throw ValidationError(
         "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
@@ -252,7 +287,11 @@ struct PlacementOptions: ParsableArguments {
       throw ValidationError(
         "--objective bottleneck is of transition traffic; add --traffic transition")
     }
-    _ = try (seconds(), split())
+    let seconds = try seconds()
+    _ = try split()
+    if chains > 1, trials == 0 || seconds == 0 {
+      throw ValidationError("--chains has no effect without trials: each chain is of so many")
+    }
   }
 
   /// The options that only a search has a use for, or of time what ends by it.
@@ -297,6 +336,8 @@ struct PlacementOptions: ParsableArguments {
     asked.traffic = traffic
     asked.objective = objective
     asked.replicaChoice = replicaChoice
+    asked.replicaSpread = replicaSpread
+    asked.mostPerGroup = mostExpertsPerDevice
     return asked
   }
 
@@ -340,10 +381,12 @@ struct PlacementOptions: ParsableArguments {
     // left if it came to be stopped; short ones take longer for a trial.
     while true {
       let begun = secondsSpent()
-      var (annealed, isLate) = (begun, false)
+      var (annealed, isLate, done) = (begun, false, 0)
       let outcome = effort.search.run(from: beginning) {
         annealed = secondsSpent()
-        isLate = Date() > deadline
+        done += PlacementSearch.trialsPerRound
+        // After the last round there is nothing to stop.
+        isLate = done < effort.trials && Date() > deadline
         return !isLate
       }
       outcomes.append(outcome)
@@ -394,3 +437,4 @@ extension PlacementMethod {
 extension PlacementProblem.Traffic: ExpressibleByArgument {}
 extension PlacementProblem.Objective: ExpressibleByArgument {}
 extension ReplicaChoice: ExpressibleByArgument {}
+extension ReplicaSpread: ExpressibleByArgument {}

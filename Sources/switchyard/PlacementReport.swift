@@ -19,6 +19,10 @@ struct PlacementReport {
     var copies: Int
     /// How tokens choose among copies; absent where no expert has several.
     var replicaChoice: String?
+    /// What they are kept apart over; absent likewise.
+    var replicaSpread: String?
+    /// Copies of a layer on one group.
+    var mostExpertsPerDevice: Int
     var groups: Int
     var groupsPerNode: Int
     var profiledRequests: Int
@@ -31,7 +35,6 @@ struct PlacementReport {
     /// Of all searches together.
     var trials: Int
     var searches: Int
-    var seconds: Double
     /// Absent where it was not asked for.
     var bound: ProvenBound?
     /// Where experts live by the scenario, with its own copies.
@@ -40,7 +43,7 @@ struct PlacementReport {
     var currentCopies: Int
     var found: Judgement
     /// EPLB's answer on the same profile, to compare with; absent where the method is EPLB, and where that would
-    /// not have kept pinned or forbidden places.
+    /// not have kept pinned or forbidden places, or copies apart over nodes.
     var eplb: Judgement?
     /// What was found over EPLB's; absent where that is.
     var overEPLB: Excess?
@@ -94,13 +97,23 @@ struct PlacementReport {
     var meanImbalance: Double
     var worstImbalance: Double
     var layerImbalance: [Double]
-    var localShare: Double
-    var nodeShare: Double
-    var crossShare: Double
+    /// Of the routes from a layer's experts to the next one's; absent where tokens return home.
+    var localShare: Double?
+    var nodeShare: Double?
+    var crossShare: Double?
+    /// Of the experts that tokens take, those on a token's own device, on others of its node and in other
+    /// nodes; absent where tokens stay with their experts.
+    var ownDeviceShare: Double?
+    var ownNodeShare: Double?
+    var otherNodesShare: Double?
     var groupsPerToken: Double
     var nodesPerToken: Double
 
-    init(_ cost: PlacementCost) {
+    /// - Parameter choice: Of a placement with other copies than the problem, how tokens choose among these.
+    init(
+      _ cost: PlacementCost, of placement: ExpertPlacement, _ problem: PlacementProblem,
+      _ choice: ReplicaChoice
+    ) {
       costSeconds = cost.total
       workSeconds = cost.work
       inNodeSeconds = cost.inNodeSeconds
@@ -108,28 +121,37 @@ struct PlacementReport {
       meanImbalance = cost.meanImbalance
       worstImbalance = cost.imbalance.max() ?? 1
       layerImbalance = cost.imbalance
-      localShare = cost.localShare
-      nodeShare = cost.nodeShare
-      crossShare = cost.crossShare
+      if problem.traffic != .home {
+        (localShare, nodeShare, crossShare) = (cost.localShare, cost.nodeShare, cost.crossShare)
+      }
+      if problem.traffic != .transition,
+        let distances = ExpertDistances(of: placement, in: problem, choice: choice)
+      {
+        (ownDeviceShare, ownNodeShare) = (distances.onGroup, distances.inNode)
+        otherNodesShare = distances.acrossNodes
+      }
       groupsPerToken = cost.groupsPerToken
       nodesPerToken = cost.nodesPerToken
     }
   }
 
-  /// - Parameters:
-  ///   - memory: What the fullest device holds then.
-  ///   - seconds: That the method took.
+  /// - Parameter memory: What the fullest device holds then.
   init(
     _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
-    _ memory: MemoryBudget, seconds: Double
+    _ memory: MemoryBudget
   ) throws(PlacementProblemError) {
     self.task = task
     self.answer = answer
     let problem = task.profiled
+    func measures(
+      _ placement: ExpertPlacement, _ problem: PlacementProblem
+    ) -> Measures {
+      Measures(
+        PlacementCost(of: placement, in: problem), of: placement, problem, problem.replicaChoice)
+    }
     func judge(_ placement: ExpertPlacement) -> Judgement {
       Judgement(
-        profiled: Measures(PlacementCost(of: placement, in: problem)),
-        unseen: task.unseen.map { Measures(PlacementCost(of: placement, in: $0)) })
+        profiled: measures(placement, problem), unseen: task.unseen.map { measures(placement, $0) })
     }
     let deployment = task.scenario.deployment
     let ports = PlacementFlows(of: answer.placement, in: problem).ports(
@@ -141,20 +163,29 @@ struct PlacementReport {
     }
     let current = task.study.current
     let currentCosts = try task.currentCosts()
+    let currentChoice = problem.hasReplicas ? problem.replicaChoice : deployment.replicaChoice
+    func currentMeasures(_ cost: PlacementCost, _ problem: PlacementProblem) -> Measures {
+      Measures(cost, of: current, problem, currentChoice)
+    }
     let eplb = ExpertPlacement.eplb(problem)
     let migration = task.study.migration(from: current, to: answer.placement)
     content = Content(
       scenario: task.scenario.name, method: method.rawValue, traffic: problem.traffic.rawValue,
       layers: problem.layers, experts: problem.experts, copies: problem.copies,
       replicaChoice: problem.hasReplicas ? problem.replicaChoice.rawValue : nil,
+      replicaSpread: problem.hasReplicas
+        ? (problem.spreadsCopiesOverNodes ? ReplicaSpread.nodes : .devices).rawValue : nil,
+      mostExpertsPerDevice: problem.slotsPerGroup,
       groups: problem.groups, groupsPerNode: problem.groupsPerNode,
       profiledRequests: task.profiledRequests, unseenRequests: task.unseenRequests,
       windows: problem.windows, windowsOverlap: task.windowsOverlap,
       tellsWaysApart: problem.secondsAcrossNodes > problem.secondsInNode,
       isOptimal: answer.isOptimal, trials: answer.trials, searches: answer.searches,
-      seconds: seconds,
       current: Judgement(
-        profiled: Measures(currentCosts.profiled), unseen: currentCosts.unseen.map { Measures($0) }),
+        profiled: currentMeasures(currentCosts.profiled, problem),
+        unseen: currentCosts.unseen.flatMap { cost in
+          task.unseen.map { currentMeasures(cost, $0) }
+        }),
       currentCopies: current.experts + current.mostRedundant, found: judge(answer.placement),
       eplb: method == .eplb || problem.misplaced(in: eplb) != nil ? nil : judge(eplb),
       memoryBytesPerDevice: memory.total.value,
@@ -179,8 +210,7 @@ struct PlacementReport {
     case .even: break
     case .nearest:
       content.notes.append(
-        "this holds where tokens take the nearest copy: run it with 'placement: {kind: file, path: FILE, "
-          + "replica-choice: nearest}'")
+        "this holds where tokens take the nearest copy, which a file of --out says and its runs do")
     case .leastLoaded:
       content.notes.append(
         "copies by load are an estimate: a run takes copies evenly or the nearest")
@@ -244,15 +274,18 @@ struct PlacementReport {
       ? "\(content.experts) experts"
       : "\(content.copies) copies of \(content.experts) experts"
         + (content.replicaChoice.map { " (\($0))" } ?? "")
+        + (content.replicaSpread == ReplicaSpread.nodes.rawValue ? " apart over nodes" : "")
     let nodes =
       content.groupsPerNode < content.groups ? " in nodes of \(content.groupsPerNode)" : ""
+    let most =
+      task.profiled.hasSpareSlots ? ", at most \(content.mostExpertsPerDevice) on one" : ""
     let unseen =
       content.unseenRequests > 0 ? ", judged by \(content.unseenRequests) others" : ""
     let windowWord =
       content.windowsOverlap ? "random halves" : content.windows == 1 ? "window" : "windows"
     return """
       \(content.scenario)
-      \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes), \
+      \(content.layers) layers of \(copies) on \(content.groups) expert groups\(nodes)\(most), \
       \(content.traffic) traffic; \(content.profiledRequests) requests profiled in \
       \(content.windows) \(windowWord)\(unseen)
       """
@@ -291,10 +324,25 @@ struct PlacementReport {
     }
     row("work, most / mean") { ratio($0.meanImbalance) }
     row("  worst layer") { ratio($0.worstImbalance) }
-    row("routes to the next layer") { _ in "" }
-    row("  stay on the device") { percent($0.localShare) }
-    row("  stay in the node") { percent($0.nodeShare) }
-    if content.groupsPerNode < content.groups { row("  cross nodes") { percent($0.crossShare) } }
+    func shares(_ name: String, _ rows: [(String, KeyPath<Measures, Double?>)]) {
+      guard measures.contains(where: { $0[keyPath: rows[0].1] != nil }) else { return }
+      row(name) { _ in "" }
+      for (name, share) in rows.prefix(content.groupsPerNode < content.groups ? 3 : 2) {
+        row("  " + name) { $0[keyPath: share].map { percent($0) } ?? "-" }
+      }
+    }
+    shares(
+      "routes to the next layer",
+      [
+        ("stay on the device", \.localShare), ("stay in the node", \.nodeShare),
+        ("cross nodes", \.crossShare),
+      ])
+    shares(
+      "experts of a token",
+      [
+        ("on its own device", \.ownDeviceShare), ("on others of its node", \.ownNodeShare),
+        ("in other nodes", \.otherNodesShare),
+      ])
     row("devices of a token") { ratio($0.groupsPerToken) }
     if content.groupsPerNode < content.groups {
       row("nodes of a token") { ratio($0.nodesPerToken) }
@@ -306,7 +354,7 @@ struct PlacementReport {
     var lines: [String] = []
     let trials = content.trials > 0 ? ", \(content.trials) trials" : ""
     let effort = content.searches > 1 ? trials + " in \(content.searches) searches" : trials
-    lines.append("found by \(content.method) in \(time(content.seconds))\(effort)")
+    lines.append("found by \(content.method)\(effort)")
     if let bound = content.bound {
       let kind = bound.isOfChosenCopies ? " with as many copies of each expert" : ""
       if bound.covers == PlacementBound.Coverage.meanWork.rawValue {

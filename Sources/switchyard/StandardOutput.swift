@@ -14,3 +14,8 @@ func printResult(_ text: String) throws {
     bytes = bytes.dropFirst(count)
   }
 }
+
+/// Talk goes to the standard error, results to the standard output.
+func say(_ text: String) {
+  FileHandle.standardError.write(Data((text + "\n").utf8))
+}

@@ -328,11 +328,6 @@ extension GateFormat: ExpressibleByArgument {
   }
 }
 
-/// Talk goes to the standard error, results to the standard output.
-private func say(_ text: String) {
-  FileHandle.standardError.write(Data((text + "\n").utf8))
-}
-
 /// Two columns: what, and how much.
 private func printTable(_ rows: [(String, String)]) throws {
   var table = TextTable([.left(""), .left("")])

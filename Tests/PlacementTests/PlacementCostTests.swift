@@ -185,7 +185,7 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
     _ = try PlacementProblem(
       layers: 1, experts: 8, groups: 4, slotsPerGroup: 1, work: Array(repeating: 1, count: 8))
   }
-  #expect(none == "8 copies of a layer's experts do not fit 4 expert groups with 1 slots each")
+  #expect(none == "8 copies of a layer's experts do not fit 4 expert groups with 1 slot each")
   let uneven = sentence { () throws(PlacementProblemError) in
     _ = try PlacementProblem(
       layers: 1, experts: 8, groups: 4, groupsPerNode: 3, work: Array(repeating: 1, count: 8))

@@ -74,11 +74,16 @@ private func problems(_ text: String) throws -> [String] {
 
 @Test func aPlacementFileReadsBackAsItWasWritten() throws {
   let hosts = [[[0], [1]], [[0, 1], [1]]]
-  let file = PlacementFile(model: "m", placement: ExpertPlacement(groups: 2, hosts: hosts))
+  let file = PlacementFile(
+    model: "m", placement: ExpertPlacement(groups: 2, hosts: hosts), replicaChoice: .nearest)
   let path = try temporaryFile(file.yaml)
   defer { try? FileManager.default.removeItem(atPath: path) }
   let read = try PlacementFile(contentsOf: path, model: "m", layers: 2, experts: 2, groups: 2)
-  #expect(read.placement == file.placement)
+  #expect(read.placement == file.placement && read.replicaChoice == .nearest)
+  #expect(
+    try problems(
+      "placement: 1\nmodel: m\ngroups: 2\nreplica-choice: even\nlayers:\n  - [0, 1]\n  - [1, 1]\n")
+      == ["4:17: 'replica-choice' has no effect: no expert has copies to choose among"])
 }
 
 @Test func groupsOfSharedExpertsHoldNoRoutedOnes() throws {

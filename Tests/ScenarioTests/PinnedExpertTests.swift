@@ -99,7 +99,13 @@ struct PinnedExpertTests {
       "'forbidden' has no effect with kind 'eplb'; it is for kind 'search'")
     // A device has room for one expert of a layer.
     try expect(
-      search("pinned: [\(place), {layer: 0, expert: 3, device: 2}]"), at: "{kind",
-      "pinned and forbidden places leave some expert without a group")
+      search("pinned: [\(place), {layer: 0, expert: 3, device: 2}]"), at: place,
+      "experts 1 and 3 of layer 0 cannot all be placed: pinned and forbidden places leave them group 2 with "
+        + "1 slot")
+    // And an expert none where it is forbidden on all.
+    let forbidden = (0..<8).map { "{layer: 2, expert: 5, device: \($0)}" }
+    try expect(
+      search("forbidden: [\(forbidden.joined(separator: ", "))]"), at: forbidden[0],
+      "expert 5 of layer 2 cannot be placed: pinned and forbidden places leave it no group")
   }
 }

@@ -124,7 +124,70 @@ struct CompareCommandTests {
       return try #require(rows.first).believedSeconds
     }
     let alone = try believed()
-    #expect(try alone == believed("--replicas", "16"))
     #expect(placed.contains("\(alone)"))
+    // They stay its own beside others that have more, or none.
+    for copies in ["32", "0"] {
+      let text = try bench.output(
+        of: "compare", "scenario.yaml", "--placements", "eplb,file:copies.yaml", "--replicas",
+        copies, "--json")
+      let rows = try JSONDecoder().decode([Compared].self, from: Data(text.utf8))
+      #expect(rows[1].believedSeconds == alone)
+    }
+  }
+
+  @Test("What says nothing of files is refused where there is nothing else")
+  func effectlessOptions() throws {
+    try bench.smallPlacementScenario()
+    try bench.output(
+      of: "place", "scenario.yaml", "--method", "eplb", "--no-bound", "--out", "mine.yaml")
+    for (option, value, what) in [
+      ("--replicas", "4", "no placement is by a method"),
+      ("--replica-spread", "nodes", "no placement is by a method"),
+      (
+        "--most-experts-per-device", "4",
+        "no placement is by a method that gives devices unequal numbers of experts"
+      ),
+      (
+        "--replica-choice", "nearest",
+        "no expert of the placement files has copies to choose among"
+      ),
+    ] {
+      #expect(
+        try bench.refusal(
+          "compare", "scenario.yaml", "--placements", "file:mine.yaml", option, value)
+          == "\(option) has no effect: \(what)")
+    }
+    #expect(
+      try bench.usageError(
+        "compare", "scenario.yaml", "--placements", "search", "--chains", "2", "--trials", "0"
+      ).contains("--chains has no effect without trials"))
+  }
+
+  @Test("Devices hold unequal numbers of experts where that is asked for, and bounds hold for that")
+  func unequalNumbers() throws {
+    try bench.smallPlacementScenario()
+    func compare(_ arguments: [String]) throws {
+      try bench.output(
+        of: ["compare", "scenario.yaml", "--trials", "3000", "--out", "both.sqlite"] + arguments)
+    }
+    let most = ["--most-experts-per-device", "4"]
+    try compare(["--placements", "contiguous,search"] + most)
+    try bench.output(
+      of: ["place", "scenario.yaml", "--method", "random", "--no-bound", "--out", "four.yaml"]
+        + most
+    )
+    try compare(["--placements", "search,file:four.yaml"])
+    let rows = try beliefRows()
+    let costs = rows.map { row -> Double in row["cost_s"] }
+    let bounds = rows.map { row -> Double in row["bound_s"] }
+    // A file that fills four slots is held to the bound of four, as is who leaves some empty.
+    #expect(bounds[3] == bounds[1] && bounds[0] == bounds[1])
+    #expect(bounds[1] < bounds[2] && costs[1] <= costs[2])
+    #expect(zip(bounds, costs).allSatisfy { $0 <= $1 })
+    let few = "four.yaml: group "
+    let refusal = try bench.refusal(
+      "compare", "scenario.yaml", "--placements", "eplb,file:four.yaml",
+      "--most-experts-per-device", "2")
+    #expect(refusal.hasPrefix(few) && refusal.hasSuffix("more than its 2 slots"))
   }
 }

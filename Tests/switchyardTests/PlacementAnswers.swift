@@ -5,9 +5,12 @@ struct Placed: Decodable {
   struct Measures: Decodable {
     var costSeconds: Double
     var meanImbalance: Double
-    var localShare: Double
-    var nodeShare: Double
-    var crossShare: Double
+    var localShare: Double?
+    var nodeShare: Double?
+    var crossShare: Double?
+    var ownDeviceShare: Double?
+    var ownNodeShare: Double?
+    var otherNodesShare: Double?
   }
   struct Judgement: Decodable {
     var profiled: Measures
@@ -34,6 +37,7 @@ struct Placed: Decodable {
   var windows: Int
   var trials: Int
   var searches: Int
+  var mostExpertsPerDevice: Int
   var movedCopies: Int
   var notes: [String]
 
@@ -55,14 +59,15 @@ extension Workbench {
     try Placed(output(of: ["place", "scenario.yaml", "--json"] + arguments))
   }
 
-  /// Eight experts in each of 32 layers on four devices, in place of the quickstart: quick to search.
-  func smallPlacementScenario() throws {
+  /// Eight experts in each of 32 layers on four devices, of as many nodes, in place of the quickstart: quick to
+  /// search.
+  func smallPlacementScenario(nodes: Int = 1) throws {
     try write(
       """
       switchyard: 1
       name: Mixtral-8x7B on four
       model: mixtral-8x7b
-      cluster: {nodes: 1 x dgx-h100, devices-per-node: 4}
+      cluster: {nodes: \(nodes) x dgx-h100, devices-per-node: \(4 / nodes)}
       precision: bf16
       workload: {routing: {drawn: uniform, phase: decode}, batch: 16, context: 512 tokens}
       measure: {warmup: 1 iterations, iterations: 2}

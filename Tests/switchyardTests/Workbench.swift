@@ -6,10 +6,13 @@ struct Outcome {
   var exitCode: Int32
   var output: String
   var errors: String
-  /// The standard error without the lines that tell how far a slow run is.
+  /// The standard error without the lines that tell how far a slow run is, or how long a search took.
   var complaints: String {
     errors.split(separator: "\n")
-      .filter { $0.wholeMatch(of: /\d+ of \d+ (iterations|runs)/) == nil }
+      .filter {
+        $0.wholeMatch(of: /\d+ of \d+ (iterations|runs)/) == nil
+          && $0.wholeMatch(of: /found in [\d.]+ [a-z]+/) == nil
+      }
       .joined(separator: "\n")
   }
 }
@@ -103,7 +106,9 @@ final class Workbench {
   }
 
   /// What a wrong command line is answered with: the first line, as help follows it.
-  func usageError(_ arguments: String...) throws -> String {
+  func usageError(_ arguments: String...) throws -> String { try usageError(of: arguments) }
+
+  func usageError(of arguments: [String]) throws -> String {
     let lines = try refusal(of: arguments).split(separator: "\n")
     #expect(lines.contains { $0.hasPrefix("Usage: switchyard") })
     return String(try #require(lines.first))

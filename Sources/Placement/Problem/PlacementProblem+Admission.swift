@@ -20,8 +20,9 @@ extension PlacementProblem {
     return misplaced(in: placement)
   }
 
-  /// Which expert of a placement of the problem's layers and experts is not where it must be, or is where it
-  /// must not be, to end a sentence with; `nil` where none is.
+  /// Which expert of a placement of the problem's layers and experts is not where it must be, is where it
+  /// must not be, or has copies in one node that are to be in several, to end a sentence with; `nil` where
+  /// none is.
   public func misplaced(in placement: ExpertPlacement) -> String? {
     func has(_ place: Place) -> Bool {
       (0..<layers).contains(place.layer) && (0..<experts).contains(place.expert)
@@ -34,6 +35,13 @@ extension PlacementProblem {
     if let place = forbidden.first(where: has) {
       return "expert \(place.expert) of layer \(place.layer) is on group \(place.group), "
         + "where it is forbidden"
+    }
+    for (layer, hosts) in placement.hosts.enumerated() {
+      for (expert, own) in hosts.enumerated() {
+        guard let node = crowdedNode(own) else { continue }
+        return "expert \(expert) of layer \(layer) has too many of its copies in "
+          + "node \(node): they are to be spread over nodes"
+      }
     }
     return nil
   }
@@ -49,13 +57,24 @@ extension PlacementProblem {
         return "expert \(expert) of layer \(layer) is twice on one group"
       }
       for group in own { held[group] += 1 }
-      if let node = crowdedNode(own) {
-        return "expert \(expert) of layer \(layer) has too many of its copies in "
-          + "node \(node): they are to be spread over nodes"
-      }
     }
     let sum = held.reduce(0, +)
     guard sum == copies else { return "layer \(layer) has \(sum) copies, not \(copies)" }
+    return overfull(held, layer)
+  }
+
+  /// The first group with more copies of a layer than it has slots for, to end a sentence with; `nil` where
+  /// none has.
+  public func overfull(in placement: ExpertPlacement) -> String? {
+    for (layer, hosts) in placement.hosts.enumerated() {
+      var held = [Int](repeating: 0, count: groups)
+      for group in hosts.joined() { held[group] += 1 }
+      if let objection = overfull(held, layer) { return objection }
+    }
+    return nil
+  }
+
+  private func overfull(_ held: [Int], _ layer: Int) -> String? {
     guard let full = held.firstIndex(where: { $0 > slotsPerGroup }) else { return nil }
     return "group \(full) has \(held[full]) copies of layer \(layer), "
       + "more than its \(slotsPerGroup) slots"

@@ -160,6 +160,8 @@ extension PlacementProblem {
   public var nodes: Int { groups / groupsPerNode }
   public var slotsPerLayer: Int { groups * slotsPerGroup }
   public var hasReplicas: Bool { copies > experts }
+  /// Whether groups may hold more copies of a layer than the fewest slots that hold all of them.
+  public var hasSpareSlots: Bool { slotsPerGroup > (copies + groups - 1) / groups }
   public func node(ofGroup group: Int) -> Int { group / groupsPerNode }
 
   /// Whether transition traffic counts, and is known.
@@ -236,6 +238,12 @@ extension PlacementProblem {
     if let both = pinned.first(where: { forbidden.contains($0) }) {
       throw .contradictoryPlaces(both)
     }
+    // Whoever gets redundant copies, one of each expert and those that are pinned must have room; kept apart
+    // over nodes they are when it is known how many there are.
+    var alike = self
+    alike.spreadsCopiesOverNodes = false
+    let copies = pinnedGroups.map { layer in layer.map { alike.fewestCopies(pinned: $0) } }
+    try alike.checkRoom(copies: copies, layers: Set((pinned + forbidden).map(\.layer)).sorted())
   }
 }
 
@@ -243,6 +251,14 @@ extension PlacementProblem {
 /// none, and the share of the rest.
 func copySeconds(_ all: Double, _ fixed: Double, share: Double) -> Double {
   share > 0 ? fixed + (all - fixed) * share : 0
+}
+
+/// What the copies of an expert are kept apart over.
+public enum ReplicaSpread: String, Hashable, Sendable, CaseIterable {
+  /// Each on another group, as they are in any case.
+  case devices
+  /// Each in another node as far as there are nodes (``PlacementProblem/spreadsCopiesOverNodes``).
+  case nodes
 }
 
 /// How a token chooses among the copies of an expert.

@@ -89,6 +89,9 @@ struct HomeDescent: SwapDescent {
       || ways[layer * nodes + Int(swaps.nodeOfGroup[to])] == busiest
   }
 
+  /// A few look-ups.
+  var stepsOfGlance: Int { 1 }
+
   mutating func swap(_ layer: Int, _ this: Int, _ other: Int) {
     let swaps = state.swaps
     let gains = gains(layer, this, other)

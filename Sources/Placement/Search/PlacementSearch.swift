@@ -13,8 +13,8 @@ import Threading
 ///
 /// Which experts have redundant copies is chosen first, by load, as ``ExpertPlacement/eplb(_:)``
 /// does it; the search moves copies, each with an equal share of its expert. Where tokens return home and take
-/// the nearest it ends with a descent by those (``NearestDescent``); whatever they do, the exact measure judges
-/// what it ends at. Annealing: Kirkpatrick,
+/// the nearest it ends with descent and annealing by those (``NearestDescent``); whatever they do, the exact
+/// measure judges what it ends at. Annealing: Kirkpatrick,
 /// Gelatt and Vecchi, "Optimization by simulated annealing", Science 220, 1983, with temperatures that
 /// are fractions of the mean change by a random swap.
 public struct PlacementSearch: Sendable {
@@ -42,9 +42,12 @@ public struct PlacementSearch: Sendable {
   /// Of the mean change: swaps that look worse by this and less are measured exactly in the end. More finds
   /// nothing more on DeepSeek-V2-Lite and gpt-oss-20b on 8 devices, a third of it half as much.
   static let exactMargin = 0.3
-  /// What a descent by nearest copies may take: about as long as annealing does, and some seconds at least.
+  /// What descents and annealing by nearest copies may take together: about as long as annealing by pairs does,
+  /// and some seconds at least, a third each. Temperatures as parts of the mean change
+  /// by pairs: on DeepSeek-V2-Lite on 16 devices with 32 copies 0.3 ends lower than 0.03, 0.1 and 1 do.
   static let nearestStepsPerTrial = 20
-  static let leastNearestSteps = 300_000_000
+  static let leastNearestSteps = 900_000_000
+  static let nearestTemperatures = (start: 0.3, end: 0.0015)
   /// Requests that were not profiled load devices less evenly than those that were, and have the same
   /// traffic. So of home traffic, where swaps are judged by pairs and end in many places of like cost, some
   /// chains weigh work twice, and a better balance may cost 0.25 %. On DeepSeek-V2-Lite on 16 devices the
@@ -212,21 +215,34 @@ public struct PlacementSearch: Sendable {
   ) throws(PlacementProblemError) -> [[Int]] {
     if movableLayers != nil, let start { return start.hosts.map { $0.map(\.count) } }
     let work = problem.meanWork
-    var (least, most) = ([Int](repeating: 0, count: work.count), work.map { _ in problem.groups })
-    for place in Set(problem.pinned) { least[place.layer * problem.experts + place.expert] += 1 }
-    for place in Set(problem.forbidden) { most[place.layer * problem.experts + place.expert] -= 1 }
+    let pinned = problem.pinnedGroups
+    var forbidden = [Set<Int>](repeating: [], count: work.count)
+    for place in problem.forbidden {
+      forbidden[place.layer * problem.experts + place.expert].insert(place.group)
+    }
+    let most = forbidden.map { problem.mostCopies(forbidden: $0) }
     var counts: [[Int]] = []
     for layer in 0..<problem.layers {
       let range = layer * problem.experts..<(layer + 1) * problem.experts
-      let needed = range.reduce(0) { $0 + max(1, least[$1]) }
+      let least = pinned[layer].map { problem.fewestCopies(pinned: $0) }
+      let needed = least.reduce(0, +)
       guard needed <= problem.copies else {
         throw .misfit(
           "pinned places need \(needed) copies in layer \(layer), which has \(problem.copies)")
       }
-      counts.append(
-        replicaCounts(
-          work: work[range], copies: problem.copies, least: Array(least[range]),
-          most: Array(most[range])))
+      let own = replicaCounts(
+        work: work[range], copies: problem.copies, least: least, most: Array(most[range]))
+      let placed = own.reduce(0, +)
+      guard placed == problem.copies else {
+        throw .misfit(
+          "forbidden places leave no more than \(placed) copies of layer \(layer) a group, which has "
+            + "\(problem.copies)")
+      }
+      counts.append(own)
+    }
+    let hasPlaces = !problem.pinned.isEmpty || !problem.forbidden.isEmpty
+    if hasPlaces || problem.spreadsCopiesOverNodes {
+      try problem.checkRoom(copies: counts, layers: 0..<problem.layers)
     }
     return counts
   }
@@ -280,7 +296,7 @@ public struct PlacementSearch: Sendable {
   private var noStart: PlacementProblemError {
     .misfit(
       movableLayers == nil
-        ? "pinned and forbidden places leave some expert without a group"
+        ? "pinned and forbidden places, or copies apart over nodes, leave the search nowhere to begin"
         : "to move experts of some layers only, a placement with the problem's copies is needed")
   }
 
@@ -328,7 +344,7 @@ final class SearchChain: @unchecked Sendable {
   private var annealing: Annealing
   private(set) var best: [Int32]
   private(set) var bestCost: Double
-  /// Where tokens take the nearest copies, what a descent by these makes of the best.
+  /// Where tokens take the nearest copies, what a search by these makes of the best.
   private(set) var bestNearest: [Int32]?
 
   init(
@@ -366,17 +382,26 @@ final class SearchChain: @unchecked Sendable {
     guard NearestDescent.appliesTo(state.tables.problem) else { return }
     state.place(best)
     guard var nearest = NearestDescent(state) else { return }
-    nearest.descend(
-      layers: annealing.layers, margin: margin,
-      mostSteps: PlacementSearch.leastNearestSteps
-        + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials)
+    let steps =
+      PlacementSearch.leastNearestSteps
+      + PlacementSearch.nearestStepsPerTrial * annealing.cooling.trials
+    let temperatures = PlacementSearch.nearestTemperatures
+    nearest.descend(layers: annealing.layers, margin: margin, mostSteps: steps / 3)
+    nearest.anneal(
+      layers: annealing.layers, &annealing.random,
+      temperatures: (temperatures.start * meanChange, temperatures.end * meanChange),
+      mostSteps: steps / 3)
+    nearest.descend(layers: annealing.layers, margin: margin, mostSteps: steps / 3)
     bestNearest = state.groupOfItem
   }
 
-  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
-  private var margin: Double {
-    annealing.cooling.end / PlacementSearch.endingTemperature * PlacementSearch.exactMargin
+  /// Seconds by which a random swap changes the cost by pairs.
+  private var meanChange: Double {
+    annealing.cooling.end / PlacementSearch.endingTemperature
   }
+
+  /// Seconds by which a swap may look worse by the pairs and still be measured exactly.
+  private var margin: Double { meanChange * PlacementSearch.exactMargin }
 
   private func keepBest() {
     state.refill()

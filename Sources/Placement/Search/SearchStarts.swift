@@ -29,7 +29,7 @@ extension SearchTables {
   }
 
   /// Where there are constraints: items with fewest groups first, each to the least loaded group that
-  /// it may have; where that ends nowhere, an assignment that heeds places alone, mended.
+  /// it may have; where that ends nowhere, any way there is.
   private func constrainedLayer(_ layer: Int, _ loads: [Double]) -> [Int32]? {
     let choices = (0..<items).map { item in
       (0..<groups).count { isAllowed(layer * items + item, $0) }
@@ -44,7 +44,7 @@ extension SearchTables {
         room[$0] > 0 && isAllowed(layer * items + item, $0)
           && !meets(layer, item, $0, row) && !crowds(layer, item, $0, row)
       }.min { load[$0] < load[$1] }
-      guard let group else { return assigned(layer) }
+      guard let group else { return anyWay(layer) }
       row[item] = Int32(group)
       load[group] += loads[item]
       room[group] -= 1
@@ -52,11 +52,12 @@ extension SearchTables {
     return row
   }
 
-  private func assigned(_ layer: Int) -> [Int32]? {
-    let costs = (0..<items * groups).map { cell in
-      isAllowed(layer * items + cell / groups, cell % groups) ? 0 : Double.infinity
+  private func anyWay(_ layer: Int) -> [Int32]? {
+    var copies = [Int](repeating: 0, count: problem.experts)
+    for place in layer * items..<(layer + 1) * items where expertOf[place] >= 0 {
+      copies[Int(expertOf[place])] += 1
     }
-    return transported(layer, costs)
+    return LayerRoom(problem, layer: layer, copies: copies).hosts.flatMap { row(layer, $0) }
   }
 
   func isAllowed(_ place: Int, _ group: Int) -> Bool {
@@ -154,29 +155,34 @@ extension SearchTables {
   func groupOfItem(_ placement: ExpertPlacement) -> [Int32]? {
     var groupOfItem: [Int32] = []
     for layer in 0..<layers {
-      var room = [Int](repeating: slots, count: groups)
-      var row: [Int32] = []
-      for hosts in placement.hosts[layer] {
-        let places = layer * items + row.count..<layer * items + row.count + hosts.count
-        guard places.upperBound <= (layer + 1) * items,
-          Int(copiesOf[places.lowerBound]) == hosts.count
-        else { return nil }
-        // A pinned copy takes its own group first.
-        var left = hosts
-        for place in places {
-          guard let index = left.firstIndex(where: { isAllowed(place, $0) }) else { return nil }
-          let group = left.remove(at: index)
-          room[group] -= 1
-          row.append(Int32(group))
-        }
-      }
-      for (group, count) in room.enumerated() {
-        guard count >= 0 else { return nil }
-        row += Array(repeating: Int32(group), count: count)
-      }
-      guard row.count == items else { return nil }
+      guard let row = row(layer, placement.hosts[layer]) else { return nil }
       groupOfItem += row
     }
     return groupOfItem
+  }
+
+  /// A layer's groups of experts' copies as groups of items; `nil` where there are other copies.
+  private func row(_ layer: Int, _ hosts: [[Int]]) -> [Int32]? {
+    var room = [Int](repeating: slots, count: groups)
+    var row: [Int32] = []
+    for own in hosts {
+      let places = layer * items + row.count..<layer * items + row.count + own.count
+      guard places.upperBound <= (layer + 1) * items,
+        Int(copiesOf[places.lowerBound]) == own.count
+      else { return nil }
+      // A pinned copy takes its own group first.
+      var left = own
+      for place in places {
+        guard let index = left.firstIndex(where: { isAllowed(place, $0) }) else { return nil }
+        let group = left.remove(at: index)
+        room[group] -= 1
+        row.append(Int32(group))
+      }
+    }
+    for (group, count) in room.enumerated() {
+      guard count >= 0 else { return nil }
+      row += Array(repeating: Int32(group), count: count)
+    }
+    return row.count == items ? row : nil
   }
 }

@@ -7,6 +7,8 @@ protocol SwapDescent {
   func steps(_ layer: Int, _ this: Int, _ other: Int) -> Int
   /// Whether a swap could make the layer cheaper, at less work; `true` where that is not known.
   func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool
+  /// About how many steps that takes.
+  var stepsOfGlance: Int { get }
   /// Carries a swap out, in the state too.
   mutating func swap(_ layer: Int, _ this: Int, _ other: Int)
 }
@@ -37,9 +39,10 @@ extension SwapDescent {
           tried += 1
           for other in this &+ 1..<max(items, this &+ 1)
           where groupOf[this] != groupOf[other] {
-            guard swaps.change(layer, this, other) < margin, mayGain(layer, this, other),
-              swaps.maySwap(layer, this, other)
+            guard swaps.change(layer, this, other) < margin, swaps.maySwap(layer, this, other)
             else { continue }
+            own -= stepsOfGlance
+            guard mayGain(layer, this, other) else { continue }
             own -= steps(layer, this, other)
             guard change(layer, this, other) < -least else { continue }
             swap(layer, this, other)

@@ -9,6 +9,8 @@ public struct PlacementChoice: Sendable {
   public var profile: Double?
   /// Nil for as many as iterations allow.
   public var windows: Int?
+  /// Copies of a layer on one expert group; nil for the fewest that hold all.
+  var mostPerGroup: Int?
   /// Of search; nil for ``defaultTrials``.
   public var trials: Int?
   /// Iterations after which experts are placed anew; nil where they stay.
@@ -18,8 +20,22 @@ public struct PlacementChoice: Sendable {
 
   var written = WrittenPlaces()
   /// Expert groups where copies must be, and must not be.
-  var pinned: [PlacementProblem.Place] = []
-  var forbidden: [PlacementProblem.Place] = []
+  var places = Places()
+
+  struct Places: Sendable {
+    var pinned: [PlacementProblem.Place] = []
+    var forbidden: [PlacementProblem.Place] = []
+    /// Where the scenario says each.
+    var locations: [PlacementProblem.Place: Location] = [:]
+  }
+
+  /// Where the scenario says what leaves an expert no way to be placed; nil where the fault is another.
+  func location(of error: PlacementProblemError) -> Location? {
+    guard let (layer, experts) = error.unplaced else { return nil }
+    return (places.pinned + places.forbidden)
+      .first { $0.layer == layer && experts.contains($0.expert) }
+      .flatMap { places.locations[$0] }
+  }
 
   static let defaultTrials = 2_000_000
 }

@@ -1,6 +1,7 @@
 import Models
 import Placement
 import Serving
+import StrictYAML
 import Traces
 
 /// A scenario's experts to be placed: by one part of the trace's requests, judged by the other.
@@ -25,7 +26,7 @@ public struct PlacementTask: Sendable {
   private let unseenSequences: [Int]?
 
   /// What is asked beside the scenario.
-  public struct Question: Sendable {
+  public struct Question: Hashable, Sendable {
     /// The share of the tokens whose requests are profiled, above 0; 1 for all.
     public var split = 0.5
     /// Of profiled requests, apart from one another and each balanced for itself. Nil for ``halves``.
@@ -41,6 +42,11 @@ public struct PlacementTask: Sendable {
     public var objective = PlacementProblem.Objective.sum
     /// The scenario's where nil.
     public var replicaChoice: ReplicaChoice?
+    /// What an expert's copies are kept apart over; the scenario's where nil.
+    public var replicaSpread: ReplicaSpread?
+    /// Copies of a layer on one expert group; the scenario's where nil, and the fewest that hold all where
+    /// that says nothing.
+    public var mostPerGroup: Int?
 
     public init() {}
   }
@@ -66,6 +72,7 @@ public struct PlacementTask: Sendable {
       throw PlacementProblemError.misfit(
         "there are no redundant experts to choose among: a replica choice has no effect")
     }
+    let spreads = try Self.spreads(question, scenario, study, redundant: redundant)
     let traffic =
       question.traffic ?? (scenario.deployment.exchange.residence == .home ? .home : .transition)
     guard question.objective == .sum || traffic == .transition else {
@@ -105,10 +112,12 @@ public struct PlacementTask: Sendable {
     }
     func problem(_ profile: RoutingProfile, _ study: PlacementStudy) throws -> PlacementProblem {
       var problem = try study.problem(
-        of: profile, redundant: redundant, traffic: traffic, objective: question.objective,
-        choice: choice)
-      problem.pinned = scenario.placementChoice?.pinned ?? []
-      problem.forbidden = scenario.placementChoice?.forbidden ?? []
+        of: profile, redundant: redundant,
+        mostPerGroup: question.mostPerGroup ?? scenario.placementChoice?.mostPerGroup,
+        traffic: traffic, objective: question.objective, choice: choice)
+      problem.spreadsCopiesOverNodes = spreads
+      problem.pinned = scenario.placementChoice?.places.pinned ?? []
+      problem.forbidden = scenario.placementChoice?.places.forbidden ?? []
       return problem
     }
     profiled = try problem(profile, study)
@@ -117,6 +126,35 @@ public struct PlacementTask: Sendable {
     profiledRequests = requests
     unseenRequests = others?.count ?? 0
     unseenSequences = others
+  }
+
+  /// Whether an expert's copies are kept apart over nodes.
+  ///
+  /// - Throws: ``PlacementProblemError`` where it is asked for and there is nothing to keep apart.
+  private static func spreads(
+    _ question: Question, _ scenario: Scenario, _ study: PlacementStudy, redundant: Int
+  ) throws(PlacementProblemError) -> Bool {
+    guard question.replicaSpread == nil || redundant > 0 else {
+      throw .misfit(
+        "there are no redundant experts to keep apart: a replica spread has no effect")
+    }
+    guard question.replicaSpread != .nodes || study.groupsPerNode < study.groups else {
+      throw .misfit(
+        "all experts live in one node: a replica spread over nodes has no effect")
+    }
+    return redundant > 0
+      && (question.replicaSpread ?? scenario.placementChoice?.copies.spread) == .nodes
+  }
+
+  /// What a method answers.
+  ///
+  /// - Throws: What it throws; `Problems` with a place in the scenario where this says what leaves an expert
+  ///   no way.
+  public func answering<Answer>(_ method: () throws -> Answer) throws -> Answer {
+    do { return try method() } catch let error as PlacementProblemError {
+      guard let location = scenario.placementChoice?.location(of: error) else { throw error }
+      throw Problems([Problem(error.sentence, at: location)])
+    }
   }
 
   /// Where experts live by the scenario, where the problem admits that; nil otherwise.

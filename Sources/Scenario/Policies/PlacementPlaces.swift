@@ -33,7 +33,8 @@ extension ScenarioReader {
   func places(
     _ written: WrittenPlaces, _ model: ModelArchitecture, _ parallelism: Parallelism,
     sharedGroups: Int
-  ) -> (pinned: [PlacementProblem.Place], forbidden: [PlacementProblem.Place])? {
+  ) -> PlacementChoice.Places? {
+    var places = PlacementChoice.Places()
     var known: [PlacementProblem.Place: String] = [:]
     func read(_ key: String, _ value: Value?, is words: String) -> [PlacementProblem.Place]? {
       guard let value else { return [] }
@@ -51,6 +52,7 @@ extension ScenarioReader {
           return nil
         }
         known[place] = words
+        places.locations[place] = entry.location
         return place
       }
       return found.count == entries.count ? found : nil
@@ -58,7 +60,8 @@ extension ScenarioReader {
     guard let pinned = read("pinned", written.pinned, is: "pinned"),
       let forbidden = read("forbidden", written.forbidden, is: "forbidden")
     else { return nil }
-    return (pinned, forbidden)
+    (places.pinned, places.forbidden) = (pinned, forbidden)
+    return places
   }
 
   private func place(

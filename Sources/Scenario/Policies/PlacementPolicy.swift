@@ -18,7 +18,9 @@ import Units
 ///
 /// With `profile` a part of the trace's requests is profiled, and the run replays the others. With
 /// `every: 100 iterations` experts begin in a row (with redundant ones: by turns) and are placed anew by
-/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``).
+/// what the last iterations asked. `search` keeps experts where they are pinned (``WrittenPlaces``), and
+/// their copies in different nodes with `replica-spread: nodes`. Devices hold as few experts of a layer as
+/// hold all of them, unless `most-experts-per-device: 10` lets some hold more and others fewer.
 enum PlacementPolicy {
   case contiguous(Copies = Copies())
   case roundRobin(Copies = Copies())
@@ -32,6 +34,8 @@ enum PlacementPolicy {
     var sharedRanks = 0
     /// Even where nil.
     var replicaChoice: ReplicaChoice?
+    /// Over devices where nil.
+    var spread: ReplicaSpread?
   }
 
   /// The copies of a placement that is chosen when the trace and costs are known; nil without redundant ones.
@@ -50,12 +54,19 @@ enum PlacementPolicy {
 
     var keys: [String] {
       switch self {
-      case .contiguous, .roundRobin, .random: Self.copies
+      case .contiguous, .roundRobin: Self.copies
       case .file: ["path", "replica-choice"]
-      case .eplb: Self.copies + ["profile", "every"]
-      case .search: Self.copies + ["profile", "windows", "trials", "every", "pinned", "forbidden"]
+      case .random: Self.copies + [Self.most]
+      case .eplb: Self.copies + ["profile", "every", Self.most]
+      case .search:
+        Self.copies + [
+          "profile", "windows", "trials", "every", "pinned", "forbidden", "replica-spread",
+          Self.most,
+        ]
       }
     }
+
+    private static let most = "most-experts-per-device"
 
     private static let copies = ["redundant", "replica-choice", "shared-ranks"]
   }
@@ -77,7 +88,8 @@ enum PlacementPolicy {
           ", by \(fixed($0 * 100, decimals: 1, droppingZeros: true)) % of the trace"
         } ?? ""
       let every = choice.every.map { ", anew every \($0) iterations" } ?? ""
-      return choice.method.rawValue + trials + profile + every + choice.copies.words
+      let most = choice.mostPerGroup.map { ", at most \($0) on a device" } ?? ""
+      return choice.method.rawValue + trials + profile + every + choice.copies.words + most
         + choice.written.words
     }
   }
@@ -95,13 +107,21 @@ enum PlacementPolicy {
 extension PlacementPolicy.Copies {
   fileprivate var words: String {
     (redundant == 0 ? "" : ", \(redundant) redundant experts in each layer")
-      + (replicaChoice?.words ?? "")
+      + (replicaChoice?.words ?? "") + (spread == .nodes ? ", apart over nodes" : "")
       + (sharedRanks == 0 ? "" : ", shared experts on \(sharedRanks) ranks of their own")
   }
 }
 
 extension ReplicaChoice {
   fileprivate var words: String { self == .even ? "" : ", of copies the \(rawValue)" }
+}
+
+/// Where experts live, and how tokens choose among copies.
+struct ResolvedPlacement {
+  var placement: ExpertPlacement
+  var replicaChoice: ReplicaChoice
+  /// What must be known of that, in sentences.
+  var remarks: [String] = []
 }
 
 extension ScenarioReader {
@@ -143,8 +163,17 @@ extension ScenarioReader {
           + "'redundant'", at: written.location)
       return nil
     }
+    let writtenSpread = reader.kind != .search ? nil : reader.mapping?.optional("replica-spread")
+    let spread = writtenSpread?.word("replica-spread", ReplicaSpread.self, problems)
+    guard (writtenSpread == nil) == (spread == nil) else { return nil }
+    if let writtenSpread, redundant == 0 {
+      problems.add(
+        "'replica-spread' has no effect: no expert has copies to keep apart; say how many with "
+          + "'redundant'", at: writtenSpread.location)
+      return nil
+    }
     let copies = PlacementPolicy.Copies(
-      redundant: redundant, sharedRanks: sharedRanks ?? 0, replicaChoice: choice)
+      redundant: redundant, sharedRanks: sharedRanks ?? 0, replicaChoice: choice, spread: spread)
     switch reader.kind {
     case .contiguous: return .contiguous(copies)
     case .roundRobin: return .roundRobin(copies)
@@ -178,6 +207,12 @@ extension ScenarioReader {
       }
       choice.trials = trials
     }
+    if let value = mapping.optional("most-experts-per-device") {
+      guard let most = value.integer("most-experts-per-device", in: 1...65_535, problems) else {
+        return false
+      }
+      choice.mostPerGroup = most
+    }
     choice.written = WrittenPlaces(
       pinned: mapping.optional("pinned"), forbidden: mapping.optional("forbidden"))
     guard mapping.has("every") else { return true }
@@ -189,10 +224,16 @@ extension ScenarioReader {
         at: mapping.location(of: key))
       return false
     }
-    for key in ["pinned", "forbidden"] where mapping.has(key) {
+    for key in ["pinned", "forbidden", "replica-spread"] where mapping.has(key) {
       problems.add(
         "'\(key)' cannot be kept with 'every': experts begin in a row, wherever that is",
         at: mapping.location(of: key))
+      return false
+    }
+    if mapping.has("most-experts-per-device") {
+      problems.add(
+        "'most-experts-per-device' cannot be had with 'every': memory is set aside for the same number on "
+          + "every device", at: mapping.location(of: "most-experts-per-device"))
       return false
     }
     return choice.every != nil
@@ -206,7 +247,8 @@ extension ScenarioReader {
         choice.written, given.deployment.model, given.deployment.parallelism,
         sharedGroups: given.deployment.placement.sharedGroups)
     else { return nil }
-    (choice.pinned, choice.forbidden) = places
+    choice.places = places
+    guard isPossible(choice, given.deployment) else { return nil }
     let scenario = given.chosen(choice)
     let trials = choice.trials ?? PlacementChoice.defaultTrials
     if let every = choice.every {
@@ -239,7 +281,7 @@ extension ScenarioReader {
     do {
       let task = try PlacementTask(scenario, question)
       try task.checkMemory()
-      let answer = try choice.method.place(task.profiled, effort)
+      let answer = try task.answering { try choice.method.place(task.profiled, effort) }
       let remark =
         choice.profile == nil
         ? "the placement was chosen by the requests that the run replays"
@@ -249,12 +291,36 @@ extension ScenarioReader {
         with: answer.placement, remarks: choice.method == .random ? [] : [remark])
     } catch let error as PlacementProblemError {
       problems.add(error.sentence, at: place("policies", "placement"))
+    } catch let error as Problems {
+      problems.add(error)
     } catch let error as ServingError {
       problems.add(error.sentence, at: place("policies", "placement"))
     } catch {
       problems.add("\(error)", at: place("policies", "placement"))
     }
     return nil
+  }
+
+  /// Whether copies can be kept apart as asked, and experts have room on as many slots.
+  private func isPossible(_ choice: PlacementChoice, _ deployment: Deployment) -> Bool {
+    if choice.copies.spread == .nodes, deployment.cluster.nodeCount == 1 {
+      problems.add(
+        "'replica-spread: nodes' has no effect: there is one node",
+        at: place("policies", "placement", "replica-spread"))
+      return false
+    }
+    guard let most = choice.mostPerGroup else { return true }
+    let experts = deployment.model.experts.count
+    let groups = deployment.placement.groups - deployment.placement.sharedGroups
+    let copies = experts + choice.copies.redundant
+    guard most * groups >= copies, most <= experts else {
+      problems.add(
+        "'most-experts-per-device' is \(most); \(copies) copies of \(experts) experts on \(groups) expert "
+          + "groups need \((copies + groups - 1) / groups) to \(experts)",
+        at: place("policies", "placement", "most-experts-per-device"))
+      return false
+    }
+    return true
   }
 
   private func placementFile(
@@ -273,14 +339,42 @@ extension ScenarioReader {
     return value.integer("redundant", in: 0...PlacementPolicy.mostRedundant, problems)
   }
 
-  /// The placement itself, for a model on expert groups.
+  /// The placement for a model on expert groups, and how tokens choose among its copies: as the policy says,
+  /// else as its file does.
   func placement(
+    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
+  ) -> ResolvedPlacement? {
+    guard case .file(let path, _, _, let choice) = policy else {
+      return placementByRule(policy, model, parallelism).map {
+        ResolvedPlacement(placement: $0, replicaChoice: policy.replicaChoice ?? .even)
+      }
+    }
+    do throws(Problems) {
+      let file = try PlacementFile(
+        contentsOf: path, model: model.name, layers: model.expertLayers.count,
+        experts: model.experts.count, groups: parallelism.experts.expert)
+      guard choice == nil || file.placement.hasReplicas else {
+        problems.add(
+          "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
+          at: place("policies", "placement", "replica-choice"))
+        return nil
+      }
+      return ResolvedPlacement(
+        placement: file.placement, replicaChoice: choice ?? file.replicaChoice ?? .even,
+        remarks: file.remarks(taking: choice))
+    } catch {
+      problems.add(error)
+      return nil
+    }
+  }
+
+  private func placementByRule(
     _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
   ) -> ExpertPlacement? {
     let groups = parallelism.experts.expert
     let layers = model.expertLayers.count
     let experts = model.experts.count
-    do {
+    do throws(PlacementError) {
       switch policy {
       case .contiguous(let copies):
         guard leavesRoutedRanks(copies.sharedRanks, groups: groups) else { return nil }
@@ -294,16 +388,7 @@ extension ScenarioReader {
           layers: layers, experts: experts, groups: groups - copies.sharedRanks,
           redundant: copies.redundant
         ).behind(sharedGroups: copies.sharedRanks)
-      case .file(let path, _, _, let choice):
-        let file = try PlacementFile(
-          contentsOf: path, model: model.name, layers: layers, experts: experts, groups: groups)
-        guard choice == nil || file.placement.hasReplicas else {
-          problems.add(
-            "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
-            at: place("policies", "placement", "replica-choice"))
-          return nil
-        }
-        return file.placement
+      case .file: return nil
       case .chosen(let choice):
         let shared = choice.copies.sharedRanks
         // Until the trace and what experts cost are known.
@@ -320,12 +405,8 @@ extension ScenarioReader {
           layers: layers, experts: experts, groups: groups - shared
         ).behind(sharedGroups: shared)
       }
-    } catch let error as PlacementError {
-      problems.add(error.sentence, at: place(of: error))
-    } catch let error as Problems {
-      problems.add(error)
     } catch {
-      problems.add("\(error)", at: place("policies", "placement"))
+      problems.add(error.sentence, at: place(of: error))
     }
     return nil
   }

@@ -79,11 +79,13 @@ public struct PlacementStudy: Sendable {
   ///
   /// - Parameters:
   ///   - redundant: Copies of a layer beyond one for each expert.
+  ///   - mostPerGroup: Copies of a layer on one group; the fewest that hold all where nil.
   ///   - traffic: Where tokens are between layers.
   ///   - choice: Among copies; the deployment's where nil.
-  /// - Throws: ``PlacementProblemError`` where there cannot be so many copies.
+  /// - Throws: ``PlacementProblemError`` where there cannot be so many copies, or not on so few slots.
   public func problem(
-    of profile: RoutingProfile, redundant: Int, traffic: PlacementProblem.Traffic = .home,
+    of profile: RoutingProfile, redundant: Int, mostPerGroup: Int? = nil,
+    traffic: PlacementProblem.Traffic = .home,
     objective: PlacementProblem.Objective = .sum, choice: ReplicaChoice? = nil
   ) throws(PlacementProblemError) -> PlacementProblem {
     guard traffic == .home || !profile.transitions.isEmpty else {
@@ -91,7 +93,7 @@ public struct PlacementStudy: Sendable {
         "there is no transition traffic to count: it takes two layers with experts, and at most "
           + "\(RoutingProfile.mostTransitionExperts) experts in each")
     }
-    let slots = max(1, (profile.experts + redundant + groups - 1) / groups)
+    let slots = mostPerGroup ?? max(1, (profile.experts + redundant + groups - 1) / groups)
     let seconds = ExpertSeconds(
       deployment, workload.mix, groups: groups, tokens: tokensPerIteration)
     var problem = try profile.problem(
