@@ -29,6 +29,13 @@ private let kinds: [(PlacementProblem.Traffic, PlacementProblem.Objective, windo
   (.transition, .bottleneck, 1), (.transition, .bottleneck, 2),
 ]
 
+/// With dispatches that take less in nodes than between them, beside combines.
+private func uneven(_ way: TokenExchange.Way) -> TokenExchange {
+  var exchange = TokenExchange(way)
+  exchange.dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
+  return exchange
+}
+
 @Test(arguments: kinds)
 func theExactPlacementIsTheBestOfAll(
   traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
@@ -39,8 +46,8 @@ func theExactPlacementIsTheBestOfAll(
       seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
-    for once in traffic == .transition ? [true] : [true, false] {
-      problem.sendsOnceToNode = once
+    for way in traffic == .transition ? [.direct] : TokenExchange.Way.allCases {
+      problem.exchange = uneven(way)
       let exact = try ExactPlacement(of: problem)
       let best = enumerated(problem)
       #expect(abs(exact.cost.total - best) < 1e-12 * best)
@@ -111,11 +118,16 @@ func anExactPlacementThatIsStoppedKnowsHowFarItCame(
   problem.traffic = .home
   (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 10)
   // On groups of their own in one node half a token visits each group and node, and loads are 3; on one
-  // group a quarter visits it, and loads are 4 and 2. Copies for the other node are half of all.
-  let apart = 3 + (4 * 0.5 * 0.75 + 2 * 0.5 * 0.5 * 9)
+  // group a quarter visits it, and loads are 4 and 2. Copies for the other node are half of all; where a
+  // node gets them once, half of what a group gets comes by its port.
+  let apart = 3 + 4 * 0.5 * 0.5 * 1 + 0.5 * 10
+  let besideOneAnother = 3 + 0.5 * 10
   let together = 4 + 4 * 0.25 * 0.5 * 10
-  for (once, total) in [(true, apart), (false, together)] {
-    problem.sendsOnceToNode = once
+  let ways: [(TokenExchange.Way, Double)] = [
+    (.hopByHop, apart), (.streamed, besideOneAnother), (.direct, together),
+  ]
+  for (way, total) in ways {
+    problem.exchange.way = way
     #expect(abs(try ExactPlacement(of: problem).cost.total - total) < 1e-12)
     #expect(abs(try PlacementSearch(trials: 3000).run(problem).cost.total - total) < 1e-12)
     #expect(try PlacementBound(of: problem).total <= total * (1 + 1e-12))
@@ -154,8 +166,8 @@ func theBoundIsBelowTheOptimum(
       var problem = try boundProblem(
         seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
         windows: windows, traffic: traffic, objective: objective)
-      for once in traffic == .transition ? [true] : [true, false] {
-        problem.sendsOnceToNode = once
+      for way in traffic == .transition ? [.direct] : TokenExchange.Way.allCases {
+        problem.exchange = uneven(way)
         let exact = try ExactPlacement(of: problem)
         let bound = try PlacementBound(of: problem)
         #expect(bound.total <= exact.cost.total * (1 + 1e-12))

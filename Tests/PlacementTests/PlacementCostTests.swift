@@ -155,13 +155,21 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   let cost = PlacementCost(of: placement, in: problem)
   #expect(cost.groupsPerToken == 2)
   #expect(cost.nodesPerToken == 10.0 / 8)
-  // All 8 tokens visit group 1: 6 copies come there from others, to its node 4 from the other, by the ways
-  // of two groups.
+  // All 8 tokens visit group 1 and its node: 4 come to the node from the other, by the ways of two groups;
+  // and of all 8 half come to the group's node at the other one, which passes them on.
   #expect(isNear(cost.acrossNodesSeconds, 10 * 4.0 / 2))
-  #expect(isNear(cost.inNodeSeconds, 6 - 4.0 / 2))
+  #expect(isNear(cost.inNodeSeconds, 4))
   #expect(isNear(cost.total, 1 + 24))
+  // Where tokens are passed on as they come, the slower of the two; where only those of the own node go at
+  // once, what is passed on in dispatch, and what is gathered in combine, comes on top.
+  problem.exchange.way = .streamed
+  #expect(isNear(PlacementCost(of: placement, in: problem).communication, 20))
+  problem.exchange.way = .forwarded
+  let forwarded = PlacementCost(of: placement, in: problem)
+  #expect(isNear(forwarded.acrossNodesSeconds, 20))
+  #expect(isNear(forwarded.inNodeSeconds, 4.0 / 4 + 4.0 / 2))
   // Where each group gets a copy of its own, group 1 gets 4 from the other node and 2 from its own meanwhile.
-  problem.sendsOnceToNode = false
+  problem.exchange.way = .direct
   let flat = PlacementCost(of: placement, in: problem)
   #expect(isNear(flat.acrossNodesSeconds, 40) && flat.inNodeSeconds == 0)
   problem.secondsAcrossNodes = 1.0 / 4

@@ -393,16 +393,17 @@ private func checkExactSwaps<Descent: SwapDescent>(
   #expect(swapped > 40)
 }
 
-@Test(arguments: [(true, false), (false, false), (false, true)])
+@Test(
+  arguments: TokenExchange.Way.allCases.map { ($0, false) } + [(TokenExchange.Way.direct, true)])
 func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
-  once: Bool, sharesWayOut: Bool
+  way: TokenExchange.Way, sharesWayOut: Bool
 ) throws {
   var random = RandomStream(seed: 5, name: "swaps")
   var single = try randomHomeProblem(seed: 5)
-  (single.sendsOnceToNode, single.sharesWayOut) = (once, sharesWayOut)
+  (single.exchange.way, single.sharesWayOut) = (way, sharesWayOut)
   let copied = try randomHomeProblem(seed: 6, redundant: 5)
   var even = copied
-  (even.sendsOnceToNode, even.sharesWayOut) = (once, sharesWayOut)
+  (even.exchange.way, even.sharesWayOut) = (way, sharesWayOut)
   even.traffic = .home
   var nearest = even
   nearest.replicaChoice = .nearest

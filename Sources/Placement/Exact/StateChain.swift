@@ -224,7 +224,7 @@ struct LayerCost {
         nodeVisits[node] += sets.tokens[set]
       }
     }
-    return seconds + price.seconds((visits, nodeVisits))
+    return seconds + price.seconds(price.load((visits, nodeVisits)))
   }
 }
 

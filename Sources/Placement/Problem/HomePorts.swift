@@ -1,64 +1,74 @@
 /// Copies of a layer's tokens that cross ports in dispatch; in combine as many go the other way.
 struct HomePorts {
   /// Of each group.
-  var groups: [Port]
-  /// Tokens of other nodes that visit each node, and visits of each node's tokens to others.
-  private var nodeEntries: [Double]
-  private var nodeExits: [Double]
+  private(set) var groups: [Port]
   private let groupsPerNode: Int
+  private let sendsOnceToNode: Bool
 
-  /// What a group sends and gets: within its node, and to and from others.
+  /// What a group sends and gets: within its node of tokens of its node, and of others that are passed on
+  /// there, and to and from other nodes.
   struct Port {
     var sentInNode = 0.0
     var receivedInNode = 0.0
+    var sentOn = 0.0
+    var receivedOn = 0.0
     var sentAcross = 0.0
     var receivedAcross = 0.0
-
-    var entered: Double { receivedInNode + receivedAcross }
   }
 
   init(_ problem: PlacementProblem) {
     groups = [Port](repeating: Port(), count: problem.groups)
-    nodeEntries = [Double](repeating: 0, count: problem.nodes)
-    nodeExits = nodeEntries
     groupsPerNode = problem.groupsPerNode
+    sendsOnceToNode = problem.exchange.way.sendsOnceToNode
   }
 
-  /// Adds tokens that visit a group; takes them off where they are less than none.
+  /// Adds tokens that visit a group; takes them off where they are less than none. Where a token is sent
+  /// once to each other node, that is what is sent in the group's node.
   mutating func add(_ tokens: Double, from home: Int, to group: Int) {
     if home == group { return }
-    if home / groupsPerNode == group / groupsPerNode {
+    let node = group / groupsPerNode
+    if home / groupsPerNode == node {
       groups[home].sentInNode += tokens
       groups[group].receivedInNode += tokens
-    } else {
+    } else if !sendsOnceToNode {
       groups[home].sentAcross += tokens
       groups[group].receivedAcross += tokens
+    } else {
+      let relay = self.relay(of: home, in: node)
+      guard relay != group else { return }
+      groups[relay].sentOn += tokens
+      groups[group].receivedOn += tokens
     }
   }
 
-  /// The same of a node.
+  /// Adds tokens that visit a node, where they are sent there once.
   mutating func add(_ tokens: Double, from home: Int, toNode node: Int) {
-    if home / groupsPerNode == node { return }
-    nodeEntries[node] += tokens
-    nodeExits[home / groupsPerNode] += tokens
+    guard sendsOnceToNode, home / groupsPerNode != node else { return }
+    groups[home].sentAcross += tokens
+    groups[relay(of: home, in: node)].receivedAcross += tokens
   }
 
-  /// Of the node that most enter or leave, in the busier direction.
-  var busiestNode: Double { max(nodeEntries.max() ?? 0, nodeExits.max() ?? 0) }
+  /// The group in the place of another in its node.
+  private func relay(of group: Int, in node: Int) -> Int {
+    node * groupsPerNode + group % groupsPerNode
+  }
 
-  /// Copies over the busiest port, in the busier direction: of a group in its node, and of so many groups in
-  /// a row that share a way out of it, their mean.
-  func busiest(onWayOut width: Int) -> (inNode: Double, across: Double) {
-    var (inNode, across) = (0.0, 0.0)
+  /// Over the busiest port, in the busier direction; of so many groups in a row that share a way out of
+  /// their node, their mean.
+  func load(groupsPerWayOut width: Int) -> HomeLoad {
+    var load = HomeLoad()
     for first in stride(from: 0, to: groups.count, by: width) {
       var (out, into) = (0.0, 0.0)
       for port in groups[first..<first + width] {
-        inNode = max(inNode, max(port.sentInNode, port.receivedInNode))
+        load.own = max(load.own, port.sentInNode, port.receivedInNode)
+        load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
+        load.inside = max(
+          load.inside, port.sentInNode + port.sentOn, port.receivedInNode + port.receivedOn)
         out += port.sentAcross
         into += port.receivedAcross
       }
-      across = max(across, max(out, into) / Double(width))
+      load.across = max(load.across, max(out, into) / Double(width))
     }
-    return (inNode, across)
+    return load
   }
 }

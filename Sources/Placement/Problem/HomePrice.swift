@@ -1,109 +1,193 @@
 /// What home traffic costs: the one statement of it that costs, searches, bounds and exact methods share.
 ///
 ///     let price = HomePrice(problem)
-///     price.seconds((groups: [3, 1, 2, 2], nodes: [4, 3]))    // tokens of a layer that visit each
+///     price.seconds(price.load(busiestGroup: 3, busiestOutlet: 4))    // tokens of a layer that visit each
 ///
-/// A layer's exchange ends with its busiest port, as `ExchangeTraffic` has it: the port of a group in its
-/// node, or its way to other nodes, which a node's groups may share. Every group is as many tokens' own, so
-/// that a group with V visits gets V (groups per node - 1) / groups copies from its node and
-/// V (groups - groups per node) / groups from others, in dispatch, and sends as many in combine. What a group
-/// sends in dispatch goes to others evenly and is no more than what the busiest of them gets.
+/// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
+/// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
+/// nodes, which a node's groups may share. Of w groups in each of N nodes, G = w N in all, with V tokens that
+/// visit a group and W that visit a node, in dispatch
 ///
-/// Where a token is sent once to each other node and passed on there, both take their turns: a copy for each
-/// group that is not the token's own in nodes, one for each node that is not its own across, in place of one
-/// of those. A copy that crosses costs ``acrossNodes``, any other ``inNode``, both divided among all groups:
-/// so that means over ports are sums over copies, and no placement costs less than by them
-/// (``perGroup``, ``perNode``).
+///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from its
+///    node and V (G - w) / G from others;
+///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass them
+///    on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by its port
+///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
+///    node gets, as what it speaks for are a w-th of all tokens.
+///
+/// As much goes back in combine. Seconds of the problem are divided among all groups, so that those of a
+/// port are G times as many.
 struct HomePrice {
-  /// Seconds of a copy that stays in its node, and of one that does not.
-  let inNode: Double
-  let acrossNodes: Double
   let sendsOnceToNode: Bool
-  let groupsPerNode: Int
-  /// Whether a node's groups leave it by one way.
-  let sharesWayOut: Bool
+  /// Groups of what counts by node: a whole node, or those that share a way out of it.
+  let groupsPerOutlet: Int
+  /// Groups that share a way out of their node.
+  let groupsPerWayOut: Int
+  private let groupsPerNode: Double
   private let groups: Double
   private let nodes: Double
+  /// What a phase may be as long as, phase after phase, in seconds for each copy of a load.
+  private var parts: [Part] = []
 
-  init(_ problem: PlacementProblem) {
-    inNode = problem.secondsInNode
-    acrossNodes = problem.secondsAcrossNodes
-    sendsOnceToNode = problem.sendsOnceToNode
-    groupsPerNode = problem.groupsPerNode
-    sharesWayOut = problem.sharesWayOut && problem.nodes > 1
-    groups = Double(problem.groups)
-    nodes = Double(problem.nodes)
+  private struct Part {
+    let phase: Int
+    let seconds: HomeLoad
+    let isAcross: Bool
   }
 
-  /// Seconds of a visit by what copies from the same node take, and by what those from others take, where
-  /// each group gets a copy of its own.
-  private var near: Double { inNode * (Double(groupsPerNode) - 1) / groups }
-  private var far: Double { acrossNodes * (groups - Double(groupsPerNode)) / groups }
-  private var groupsLeft: Double { 1 - 1 / groups }
-  private var nodesLeft: Double { 1 - 1 / nodes }
+  init(_ problem: PlacementProblem) {
+    sendsOnceToNode = problem.exchange.way.sendsOnceToNode
+    groupsPerWayOut = problem.sharesWayOut ? problem.groupsPerNode : 1
+    groupsPerOutlet = sendsOnceToNode ? problem.groupsPerNode : groupsPerWayOut
+    groupsPerNode = Double(problem.groupsPerNode)
+    groups = Double(problem.groups)
+    nodes = Double(problem.nodes)
+    addPhases(problem)
+  }
 
-  /// Seconds for each group, and on top for each node, that a token goes to whatever its own is, if all
-  /// ports were as busy as the mean one.
-  var perGroup: Double { sendsOnceToNode ? groupsLeft * inNode : max(near, far) }
-  var perNode: Double { sendsOnceToNode ? nodesLeft * (acrossNodes - inNode) : 0 }
-
-  /// Whether nodes matter beside groups.
-  var needsNodes: Bool { nodes > 1 && (sendsOnceToNode || sharesWayOut) }
-
-  /// Of the tokens that visit each group and node, what counts by node: these, or visits to its groups.
-  func nodeVisits(_ visits: (groups: [Double], nodes: [Double])) -> [Double] {
-    if sendsOnceToNode { return visits.nodes }
-    return stride(from: 0, to: visits.groups.count, by: groupsPerNode).map {
-      visits.groups[$0..<$0 + groupsPerNode].reduce(0, +)
+  private mutating func addPhases(_ problem: PlacementProblem) {
+    let share = problem.exchange.dispatchShare
+    var phases = 0
+    func leg(_ inNode: Double, _ across: Double) -> (inNode: Double, across: Double) {
+      (problem.secondsInNode * groups * inNode, problem.secondsAcrossNodes * groups * across)
+    }
+    func add(_ seconds: [HomeLoad]) {
+      for part in seconds where part.across == 0 || nodes > 1 {
+        parts.append(Part(phase: phases, seconds: part, isAcross: part.across > 0))
+      }
+      phases += 1
+    }
+    let there = leg(share.inNode, share.acrossNodes)
+    let back = leg(1 - share.inNode, 1 - share.acrossNodes)
+    switch problem.exchange.way {
+    case .direct, .streamed:
+      // Where both ways are alike they are as long as one of them twice.
+      let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
+      for leg in areAlike ? [leg(1, 1)] : [there, back] {
+        add([HomeLoad(inside: leg.inNode), HomeLoad(across: leg.across)])
+      }
+    case .hopByHop:
+      add([HomeLoad(inside: leg(1, 1).inNode)])
+      add([HomeLoad(across: leg(1, 1).across)])
+    case .forwarded:
+      add([HomeLoad(own: there.inNode), HomeLoad(across: there.across)])
+      add([HomeLoad(passedOn: there.inNode)])
+      add([HomeLoad(inside: back.inNode)])
+      add([HomeLoad(across: back.across)])
     }
   }
 
-  /// Seconds of a layer whose tokens visit groups and nodes.
-  func seconds(_ visits: (groups: [Double], nodes: [Double])) -> Double {
-    seconds(
-      busiestGroup: visits.groups.max() ?? 0, busiestNode: nodeVisits(visits).max() ?? 0)
+  /// Whether nodes matter beside groups.
+  var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
+
+  /// How many count by node.
+  var outlets: Int { Int(groups) / groupsPerOutlet }
+
+  /// Of the tokens that visit each group and node, what counts by node: these, or visits to the groups of
+  /// a way out.
+  func outletVisits(_ visits: (groups: [Double], nodes: [Double])) -> [Double] {
+    if sendsOnceToNode { return visits.nodes }
+    return stride(from: 0, to: visits.groups.count, by: groupsPerOutlet).map {
+      visits.groups[$0..<$0 + groupsPerOutlet].reduce(0, +)
+    }
+  }
+
+  /// What ports carry.
+  func load(_ ports: HomePorts) -> HomeLoad { ports.load(groupsPerWayOut: groupsPerWayOut) }
+
+  /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
+  func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
+    load(
+      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0)
   }
 
   /// The same of those most visited.
-  func seconds(busiestGroup: Double, busiestNode: Double) -> Double {
-    let parts = parts(busiestGroup: busiestGroup, busiestNode: busiestNode)
+  func load(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
+    let own = busiestGroup * (groupsPerNode - 1) / groups
+    if sendsOnceToNode {
+      return HomeLoad(
+        own: own, passedOn: own * (nodes - 1), inside: own * nodes,
+        across: busiestOutlet * (nodes - 1) / groups)
+    }
+    return HomeLoad(
+      own: own, inside: own,
+      across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
+  }
+
+  /// The same if all ports were as busy as the mean one: no placement with so many visits to groups and
+  /// nodes puts less on its busiest ports.
+  func meanLoad(groups visits: Double, nodes nodeVisits: Double) -> HomeLoad {
+    load(
+      busiestGroup: visits / groups,
+      busiestOutlet: sendsOnceToNode ? nodeVisits / nodes : visits / Double(outlets))
+  }
+
+  /// Seconds of a layer.
+  func seconds(_ load: HomeLoad) -> Double {
+    let parts = self.parts(load)
     return parts.inNode + parts.acrossNodes
   }
 
-  /// What ``seconds(busiestGroup:busiestNode:)`` is the sum of: of two ports at a time, the slower one.
-  func parts(
-    busiestGroup: Double, busiestNode: Double
-  ) -> (inNode: Double, acrossNodes: Double) {
-    let (visits, nodeVisits) = (groups * busiestGroup, nodes * busiestNode)
-    if sendsOnceToNode {
-      let crossing = nodesLeft * nodeVisits
-      return ((visits * groupsLeft - crossing) * inNode, crossing * acrossNodes)
+  /// What ``seconds(_:)`` is the sum of: of each phase what it is as long as.
+  func parts(_ load: HomeLoad) -> (inNode: Double, acrossNodes: Double) {
+    var sums = (inNode: 0.0, acrossNodes: 0.0)
+    forEachLongest(load) { part, seconds in
+      if part.isAcross { sums.acrossNodes += seconds } else { sums.inNode += seconds }
     }
-    return slower(near * visits, far * (sharesWayOut ? nodeVisits : visits))
+    return sums
   }
 
-  /// The same where the groups that a token goes to depend on its own.
-  func parts(of ports: HomePorts) -> (inNode: Double, acrossNodes: Double) {
-    if sendsOnceToNode {
-      let crossing = nodes * ports.busiestNode
-      let entered = groups * (ports.groups.lazy.map(\.entered).max() ?? 0)
-      return ((max(crossing, entered) - crossing) * inNode, crossing * acrossNodes)
+  /// Calls `body` with each phase's longest part.
+  @inline(__always)
+  private func forEachLongest(_ load: HomeLoad, _ body: (Part, Double) -> Void) {
+    var next = 0
+    while next < parts.count {
+      var (longest, seconds) = (next, parts[next].seconds * load)
+      let phase = parts[next].phase
+      next += 1
+      while next < parts.count, parts[next].phase == phase {
+        let other = parts[next].seconds * load
+        if other > seconds { (longest, seconds) = (next, other) }
+        next += 1
+      }
+      body(parts[longest], seconds)
     }
-    let busiest = ports.busiest(onWayOut: sharesWayOut ? groupsPerNode : 1)
-    return slower(inNode * groups * busiest.inNode, acrossNodes * groups * busiest.across)
   }
 
-  /// What no placement whose copies leave their group, and of which some cross, costs less than.
+  /// Seconds for each visit to a group and to a node such that no numbers of visits cost less by
+  /// ``meanLoad(groups:nodes:)`` than by these, and those given cost as much: phases are as long as the
+  /// longest of some sums of visits, whose tangents lie below.
+  func tangent(groups visits: Double, nodes nodeVisits: Double) -> (group: Double, node: Double) {
+    var slopes = HomeLoad()
+    forEachLongest(meanLoad(groups: visits, nodes: nodeVisits)) { part, _ in
+      slopes += part.seconds
+    }
+    return (slopes * meanLoad(groups: 1, nodes: 0), slopes * meanLoad(groups: 0, nodes: 1))
+  }
+
+  /// The most that a visit to a group, and one to a node, can cost by a ``tangent(groups:nodes:)``.
+  var dearest: (group: Double, node: Double) {
+    (seconds(meanLoad(groups: 1, nodes: 0)), seconds(meanLoad(groups: 0, nodes: 1)))
+  }
+
+  /// What no placement costs less than if so many copies leave their group, and so many of tokens, or no
+  /// fewer, cross to another node, once to each where that is the way.
   func least(left: Double, crossing: Double) -> Double {
-    if sendsOnceToNode { return left * inNode + crossing * (acrossNodes - inNode) }
-    // However they divide between the two ports, one of these is not faster.
-    guard inNode > 0, nodes > 1 else { return nodes > 1 ? crossing * acrossNodes : left * inNode }
-    return max(crossing * acrossNodes, left / (1 / inNode + 1 / acrossNodes))
-  }
-
-  private func slower(
-    _ inside: Double, _ across: Double
-  ) -> (inNode: Double, acrossNodes: Double) {
-    inside > across ? (inside, 0) : (0, across)
+    // Of copies that leave no more than one for each that crosses is there without the port of its group in
+    // its node. Means over ports; what is passed on takes its time beside what is not, or after.
+    func price(_ crossing: Double) -> Double {
+      let inside = max(0, left - crossing) / groups
+      return seconds(HomeLoad(own: inside, inside: inside, across: crossing / groups))
+    }
+    // Convex in what crosses, with a corner where two parts of a phase are as long.
+    var least = min(price(crossing), price(max(crossing, left)))
+    for part in parts where !part.isAcross {
+      for other in parts where other.phase == part.phase && other.isAcross {
+        let (near, far) = (part.seconds.own + part.seconds.inside, other.seconds.across)
+        guard near + far > 0 else { continue }
+        least = min(least, price(max(crossing, left * near / (near + far))))
+      }
+    }
+    return least
   }
 }

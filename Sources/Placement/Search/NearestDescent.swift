@@ -77,8 +77,7 @@ struct NearestDescent: SwapDescent {
   private func single(_ hosts: [Int]) -> UInt64 { hosts.count == 1 ? 1 << UInt64(hosts[0]) : 0 }
 
   private func measure(_ measures: inout Measures) {
-    let parts = price.parts(of: measures.ports)
-    measures.seconds = parts.inNode + parts.acrossNodes
+    measures.seconds = price.seconds(price.load(measures.ports))
     for window in 0..<problem.windows {
       var most = 0.0
       for group in 0..<problem.groups {

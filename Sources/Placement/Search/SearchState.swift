@@ -157,7 +157,7 @@ extension SearchState {
     return (0..<tables.layers).map { layer in
       let visits = shares.visits(sets, layer, problem)
       return (
-        price.seconds(visits), visits.groups.reduce(0, +), visits.nodes.reduce(0, +),
+        price.seconds(price.load(visits)), visits.groups.reduce(0, +), visits.nodes.reduce(0, +),
         sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       )
     }
@@ -185,8 +185,9 @@ extension SearchState {
       let routes = measured[layer].tokens * Double(sets.topK)
       let groupsSaved = inGroup > 0 ? (routes - measured[layer].groups) / inGroup : 1
       let nodesSaved = inNode > 0 ? (routes - measured[layer].nodes) / inNode : 1
-      swaps.groupPair[layer] = Float(groupsSaved * price.perGroup)
-      swaps.nodePair[layer] = Float(nodesSaved * price.perNode)
+      let worth = price.tangent(groups: measured[layer].groups, nodes: measured[layer].nodes)
+      swaps.groupPair[layer] = Float(groupsSaved * worth.group)
+      swaps.nodePair[layer] = Float(nodesSaved * worth.node)
     }
   }
 

@@ -102,7 +102,7 @@ public struct PlacementStudy: Sendable {
     problem.traffic = traffic
     problem.objective = objective
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
-    problem.sendsOnceToNode = deployment.sendsOnceToNode
+    problem.exchange = tokenExchange
     problem.sharesWayOut = sharesWayOut
     if traffic == .both {
       // A token goes on to its next expert once, and to its experts and back from them. In nodes; what a
@@ -114,13 +114,37 @@ public struct PlacementStudy: Sendable {
     }
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
-    let outside: KeyPath<ProtocolShares, Double> =
-      deployment.cluster.node.scaleUp.planes == nil ? \.card : \.scaleUp
     problem.secondsInNode = portSeconds(of: traffic, bandwidthInNode, \.scaleUp).value / senders
     problem.secondsAcrossNodes = max(
       problem.secondsInNode, portSeconds(of: traffic, bandwidthAcrossNodes, outside).value / senders
     )
     return problem
+  }
+
+  /// Of what leaves a node, what a library leaves of the links that it passes.
+  private var outside: KeyPath<ProtocolShares, Double> {
+    deployment.cluster.node.scaleUp.planes == nil ? \.card : \.scaleUp
+  }
+
+  /// How a run sends tokens to their experts and back.
+  private var tokenExchange: TokenExchange {
+    var exchange = TokenExchange(way)
+    func dispatchShare(_ share: KeyPath<ProtocolShares, Double>) -> Double {
+      let protocols = deployment.protocols
+      let there = deployment.dispatchedCopy.value / protocols.dispatch.shares[keyPath: share]
+      let back = deployment.combinedCopy.value / protocols.combine.shares[keyPath: share]
+      return there / (there + back)
+    }
+    exchange.dispatchShare = (dispatchShare(\.scaleUp), dispatchShare(outside))
+    return exchange
+  }
+
+  private var way: TokenExchange.Way {
+    switch deployment.exchange.algorithm {
+    case .twoHop: deployment.streamsHops ? .streamed : .forwarded
+    case .biLevel: .hopByHop
+    default: .direct
+    }
   }
 
   /// Of a token's bytes over a port: where it returns home as in a run, by what the library leaves of the

@@ -1,0 +1,26 @@
+/// How the tokens of a layer get to its experts and return home: what tells one exchange from another, for
+/// ``PlacementProblem/Traffic/home``.
+public struct TokenExchange: Sendable {
+  public var way = Way.hopByHop
+  /// What of ``PlacementProblem/secondsInNode`` and ``PlacementProblem/secondsAcrossNodes`` a token takes
+  /// on its way to its experts, 0 to 1; the rest is its way back.
+  public var dispatchShare = (inNode: 0.5, acrossNodes: 0.5)
+
+  /// Where a token is sent, and what waits for what.
+  public enum Way: String, Hashable, Sendable, CaseIterable {
+    /// Straight to each group that has any of its experts.
+    case direct
+    /// Once to each other node, to the group in the place of the token's own, which passes it on in its
+    /// node. Nodes exchange first, and when all tokens are there their groups do, what is for the own node
+    /// among it; on the way back groups first.
+    case hopByHop = "hop-by-hop"
+    /// The same, but what is for the own node goes at once, beside what is for other nodes.
+    case forwarded
+    /// The same with each token passed on as it comes, so that no hop waits for another.
+    case streamed
+
+    public var sendsOnceToNode: Bool { self != .direct }
+  }
+
+  public init(_ way: Way = .hopByHop) { self.way = way }
+}
