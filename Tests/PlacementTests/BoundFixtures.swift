@@ -13,6 +13,19 @@ func allLayerPlacements(experts: Int, groups: Int, slots: Int) -> [[Int]] {
   return found
 }
 
+/// Exchanges of every kind, whose dispatches take a smaller part of what they take in nodes than of what they
+/// take between them.
+let tokenExchanges: [TokenExchange] = {
+  var exchanges = TokenExchange.Way.allCases.map { TokenExchange($0) }
+  var copies = TokenExchange(.direct)
+  copies.copiesForEachExpert = true
+  exchanges.append(copies)
+  for index in exchanges.indices {
+    exchanges[index].dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
+  }
+  return exchanges
+}()
+
 /// Numbers from 0 to 1 of which a few are much larger than most.
 func skewedNumbers(_ count: Int, _ random: inout RandomStream) -> [Double] {
   (0..<count).map { _ in

@@ -29,13 +29,6 @@ private let kinds: [(PlacementProblem.Traffic, PlacementProblem.Objective, windo
   (.transition, .bottleneck, 1), (.transition, .bottleneck, 2),
 ]
 
-/// With dispatches that take less in nodes than between them, beside combines.
-private func uneven(_ way: TokenExchange.Way) -> TokenExchange {
-  var exchange = TokenExchange(way)
-  exchange.dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
-  return exchange
-}
-
 @Test(arguments: kinds)
 func theExactPlacementIsTheBestOfAll(
   traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
@@ -46,8 +39,8 @@ func theExactPlacementIsTheBestOfAll(
       seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
-    for way in traffic == .transition ? [.direct] : TokenExchange.Way.allCases {
-      problem.exchange = uneven(way)
+    for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {
+      problem.exchange = exchange
       let exact = try ExactPlacement(of: problem)
       let best = enumerated(problem)
       #expect(abs(exact.cost.total - best) < 1e-12 * best)
@@ -166,8 +159,8 @@ func theBoundIsBelowTheOptimum(
       var problem = try boundProblem(
         seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
         windows: windows, traffic: traffic, objective: objective)
-      for way in traffic == .transition ? [.direct] : TokenExchange.Way.allCases {
-        problem.exchange = uneven(way)
+      for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {
+        problem.exchange = exchange
         let exact = try ExactPlacement(of: problem)
         let bound = try PlacementBound(of: problem)
         #expect(bound.total <= exact.cost.total * (1 + 1e-12))

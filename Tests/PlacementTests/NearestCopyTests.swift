@@ -221,11 +221,11 @@ struct NearestCopyTests {
     var random = RandomStream(seed: 11, name: "nearest bound")
     var closest = Double.infinity
     for seed in 0..<6 {
-      for way in TokenExchange.Way.allCases {
+      for exchange in tokenExchanges {
         let redundant = groups == 3 ? 7 : 4
-        let problem = try problem(
-          UInt64(seed), groups: groups, groupsPerNode: groupsPerNode, redundant: redundant,
-          way: way)
+        var problem = try problem(
+          UInt64(seed), groups: groups, groupsPerNode: groupsPerNode, redundant: redundant)
+        problem.exchange = exchange
         let counts = redundant == 7 ? [3, 2, 2, 1, 1, 2, 2, 2] : [3, 1, 2, 1, 1, 2, 1, 1]
         let bound = try PlacementBound(of: problem, copies: [counts, counts])
         #expect(bound.isOfChosenCopies && bound.covers == .everything)

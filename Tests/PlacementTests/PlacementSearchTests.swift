@@ -393,17 +393,16 @@ private func checkExactSwaps<Descent: SwapDescent>(
   #expect(swapped > 40)
 }
 
-@Test(
-  arguments: TokenExchange.Way.allCases.map { ($0, false) } + [(TokenExchange.Way.direct, true)])
+@Test(arguments: tokenExchanges.map { ($0, false) } + [(TokenExchange(.direct), true)])
 func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
-  way: TokenExchange.Way, sharesWayOut: Bool
+  exchange: TokenExchange, sharesWayOut: Bool
 ) throws {
   var random = RandomStream(seed: 5, name: "swaps")
   var single = try randomHomeProblem(seed: 5)
-  (single.exchange.way, single.sharesWayOut) = (way, sharesWayOut)
+  (single.exchange, single.sharesWayOut) = (exchange, sharesWayOut)
   let copied = try randomHomeProblem(seed: 6, redundant: 5)
   var even = copied
-  (even.exchange.way, even.sharesWayOut) = (way, sharesWayOut)
+  (even.exchange, even.sharesWayOut) = (exchange, sharesWayOut)
   even.traffic = .home
   var nearest = even
   nearest.replicaChoice = .nearest

@@ -27,7 +27,7 @@ struct NearestBound {
     cache: TrafficBoundCache
   ) {
     layerWork = (0..<problem.layers).map { Self.work(problem, $0, copies[$0]) }
-    guard problem.countsSets, let sets = problem.sets else {
+    guard problem.countsSets, let sets = problem.setsSent else {
       homeSeconds = []
       return
     }
@@ -101,13 +101,7 @@ private struct Gathering {
     topK = sets.topK
     let own = sets.starts[layer]..<sets.starts[layer + 1]
     tokens = sets.tokens[own].reduce(0, +)
-    var counts = [Double](repeating: 0, count: problem.experts)
-    for set in own {
-      for member in sets.members[set * topK..<(set + 1) * topK] {
-        counts[Int(member)] += sets.tokens[set]
-      }
-    }
-    tokensOfExpert = counts
+    tokensOfExpert = sets.tokensOfExperts(layer: layer, experts: problem.experts)
     let together = sets.coactivation(layer: layer, experts: problem.experts)
     var pairs = table.spread(together[...], from: layer, to: layer)
     diagonal = pairs.max() ?? 0

@@ -107,7 +107,7 @@ extension TrafficTerm {
         }
       }
     }
-    if problem.countsSets, let sets = problem.sets {
+    if problem.countsSets, let sets = problem.setsSent {
       for layer in 0..<problem.layers {
         terms += home(problem, table, sets, layer: layer, work: work[layer])
       }

@@ -117,8 +117,9 @@ public struct PlacementCost: Sendable, Hashable {
   ) {
     var (total, distinctGroups, distinctNodes) = (0.0, 0.0, 0.0)
     let price = HomePrice(problem)
+    let sent = problem.exchange.copiesForEachExpert ? problem.setsSent : nil
     if problem.countsSets, problem.replicaChoice == .nearest, shares.placement.hasReplicas {
-      addNearestHome(sets, shares.placement, problem)
+      addNearestHome(sets, sent, shares.placement, problem)
       return
     }
     for layer in 0..<problem.layers {
@@ -127,7 +128,8 @@ public struct PlacementCost: Sendable, Hashable {
       distinctGroups += visits.groups.reduce(0, +)
       distinctNodes += visits.nodes.reduce(0, +)
       guard problem.countsSets else { continue }
-      let (inside, across) = price.parts(price.load(visits))
+      let copies = sent.map { shares.visits($0, layer, problem) } ?? visits
+      let (inside, across) = price.parts(price.load(copies))
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across
@@ -137,7 +139,8 @@ public struct PlacementCost: Sendable, Hashable {
   }
 
   private mutating func addNearestHome(
-    _ sets: ExpertSets, _ placement: ExpertPlacement, _ problem: PlacementProblem
+    _ sets: ExpertSets, _ sent: ExpertSets?, _ placement: ExpertPlacement,
+    _ problem: PlacementProblem
   ) {
     let price = HomePrice(problem)
     var (total, groups, nodes) = (0.0, 0.0, 0.0)
@@ -146,7 +149,8 @@ public struct PlacementCost: Sendable, Hashable {
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       groups += visits.groups
       nodes += visits.nodes
-      let (inside, across) = price.parts(price.load(visits.ports))
+      let copies = sent.map { NearestVisits($0, layer, placement, problem) } ?? visits
+      let (inside, across) = price.parts(price.load(copies.ports))
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across

@@ -23,7 +23,7 @@ public struct PlacementFlows: Sendable, Hashable {
         for (cell, count) in shares.flows(pair, problem).enumerated() { tokens[cell] += count }
       }
     }
-    if problem.countsSets, let sets = problem.sets {
+    if problem.countsSets, let sets = problem.setsSent {
       for layer in 0..<problem.layers {
         if problem.replicaChoice == .nearest, placement.hasReplicas {
           addNearest(sets, layer, placement, problem)

@@ -166,6 +166,12 @@ extension PlacementProblem {
   /// Whether home traffic counts, and is known.
   public var countsSets: Bool { traffic != .transition && sets != nil }
 
+  /// The experts that tokens take together and that one copy of a token is enough for where they are on
+  /// one group: ``sets``, or each expert by itself.
+  var setsSent: ExpertSets? {
+    exchange.copiesForEachExpert ? sets?.apart(experts: experts) : sets
+  }
+
   /// Tokens from the experts of `pair` to those of the layer after it, `[this][next]`.
   public func transition(_ pair: Int) -> ArraySlice<Double> {
     transitions[pair * experts * experts..<(pair + 1) * experts * experts]

@@ -2,6 +2,8 @@
 /// ``PlacementProblem/Traffic/home``.
 public struct TokenExchange: Sendable {
   public var way = Way.hopByHop
+  /// Whether a group gets a copy of a token for each of the token's experts on it; else one for all.
+  public var copiesForEachExpert = false
   /// What of ``PlacementProblem/secondsInNode`` and ``PlacementProblem/secondsAcrossNodes`` a token takes
   /// on its way to its experts, 0 to 1; the rest is its way back.
   public var dispatchShare = (inNode: 0.5, acrossNodes: 0.5)

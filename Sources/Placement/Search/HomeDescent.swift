@@ -26,7 +26,7 @@ struct HomeDescent: SwapDescent {
   /// `nil` without home traffic, and where copies are not shared evenly.
   init?(_ state: SearchState) {
     let (tables, problem) = (state.tables, state.tables.problem)
-    guard tables.hasHome, let sets = problem.sets,
+    guard tables.hasHome, let sets = problem.setsSent,
       !tables.hasReplicas || problem.replicaChoice == .even
     else { return nil }
     self.state = state

@@ -44,7 +44,7 @@ struct NearestDescent: SwapDescent {
   /// `nil` where it does not apply, or the state's placement is not admitted.
   init?(_ state: SearchState) {
     let problem = state.tables.problem
-    guard Self.appliesTo(problem), let sets = problem.sets else { return nil }
+    guard Self.appliesTo(problem), let sets = problem.setsSent else { return nil }
     self.state = state
     self.problem = problem
     self.sets = sets

@@ -150,7 +150,7 @@ extension SearchState {
   private var homeSeconds: Double { measuredHome.reduce(0) { $0 + $1.seconds } }
 
   private var measuredHome: [(seconds: Double, groups: Double, nodes: Double, tokens: Double)] {
-    guard let sets = tables.problem.sets else { return [] }
+    guard let sets = tables.problem.setsSent else { return [] }
     let problem = tables.problem
     let shares = CopyShares(of: placement, in: problem)
     let price = HomePrice(problem)
@@ -165,7 +165,7 @@ extension SearchState {
 
   /// What a pair of items taken together is worth: seconds saved so far for each such pair.
   private func measurePairs() {
-    guard let sets = tables.problem.sets else { return }
+    guard let sets = tables.problem.setsSent else { return }
     let problem = tables.problem
     let measured = measuredHome
     let price = HomePrice(problem)

@@ -135,6 +135,7 @@ public struct PlacementStudy: Sendable {
       let back = deployment.combinedCopy.value / protocols.combine.shares[keyPath: share]
       return there / (there + back)
     }
+    exchange.copiesForEachExpert = deployment.protocols.copiesForEachExpert
     exchange.dispatchShare = (dispatchShare(\.scaleUp), dispatchShare(outside))
     return exchange
   }
