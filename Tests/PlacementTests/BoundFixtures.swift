@@ -20,6 +20,14 @@ let tokenExchanges: [TokenExchange] = {
   var copies = TokenExchange(.direct)
   copies.copiesForEachExpert = true
   exchanges.append(copies)
+  var shared = TokenExchange(.direct)
+  shared.groupsPerWayOut = 2
+  exchanges.append(shared)
+  for way in [TokenExchange.Way.direct, .streamed] {
+    var planes = TokenExchange(way)
+    (planes.groupsPerWayOut, planes.leavesByPort) = (3, true)
+    exchanges.append(planes)
+  }
   for index in exchanges.indices {
     exchanges[index].dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
   }

@@ -34,9 +34,10 @@ func theExactPlacementIsTheBestOfAll(
   traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
 ) throws {
   // Experts, groups, groups of a node, slots.
-  for (experts, groups, node, slots) in [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1)] {
+  let sizes = [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1), (3, 8, 4, 1)]
+  for (experts, groups, node, slots) in sizes {
     var problem = try boundProblem(
-      seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
+      seed: UInt64(experts * 10 + groups), layers: groups == 8 ? 1 : groups == 4 ? 2 : 3, experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
     for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {
@@ -136,6 +137,16 @@ func anExactPlacementThatIsStoppedKnowsHowFarItCame(
     #expect(states.count == 2520)
     #expect(states.representatives.count == distinct)
   }
+  // Two groups of one node share a card, and two another one: as if they were two nodes.
+  var cards = try boundProblem(
+    seed: 0, layers: 1, experts: 8, groups: 4, groupsPerNode: 4, traffic: .home)
+  cards.exchange.groupsPerWayOut = 2
+  #expect(try LayerStates(of: cards, most: 10_000).representatives.count == 315)
+  // Of three groups the last has a card of its own, as no other has.
+  cards = try boundProblem(
+    seed: 0, layers: 1, experts: 3, groups: 3, groupsPerNode: 3, traffic: .home)
+  cards.exchange.groupsPerWayOut = 2
+  #expect(try LayerStates(of: cards, most: 10_000).representatives.count == 6)
 }
 
 @Test func assignmentsAndStatesAgreeOnOneExpertEach() throws {

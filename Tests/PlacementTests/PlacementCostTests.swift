@@ -178,7 +178,7 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   #expect(isNear(inside.inNodeSeconds, 4.2) && inside.acrossNodesSeconds == 0)
   // By one way out of the node, half of 6 + 8 visits for each of its two groups.
   problem.secondsAcrossNodes = 10.0 / 4
-  problem.sharesWayOut = true
+  problem.exchange.groupsPerWayOut = 2
   #expect(isNear(PlacementCost(of: placement, in: problem).communication, 10 * 3.5))
 }
 

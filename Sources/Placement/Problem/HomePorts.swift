@@ -1,9 +1,9 @@
 /// Copies of a layer's tokens that cross ports in dispatch; in combine as many go the other way.
-struct HomePorts {
+struct HomePorts: Sendable {
   /// Of each group.
   private(set) var groups: [Port]
   private let groupsPerNode: Int
-  private let sendsOnceToNode: Bool
+  private let exchange: TokenExchange
 
   /// What a group sends and gets: within its node of tokens of its node, and of others that are passed on
   /// there, and to and from other nodes.
@@ -19,7 +19,32 @@ struct HomePorts {
   init(_ problem: PlacementProblem) {
     groups = [Port](repeating: Port(), count: problem.groups)
     groupsPerNode = problem.groupsPerNode
-    sendsOnceToNode = problem.exchange.way.sendsOnceToNode
+    exchange = problem.exchange
+  }
+
+  /// Of tokens that visit groups and nodes whatever their own group is, which is any, each as likely.
+  init(of visits: (groups: [Double], nodes: [Double]), in problem: PlacementProblem) {
+    self.init(problem)
+    for home in groups.indices {
+      for (group, tokens) in visits.groups.enumerated() {
+        add(tokens / Double(groups.count), from: home, to: group)
+      }
+      for (node, tokens) in visits.nodes.enumerated() {
+        add(tokens / Double(groups.count), from: home, toNode: node)
+      }
+    }
+  }
+
+  /// Adds what crosses other ports.
+  mutating func add(_ other: HomePorts) {
+    for (group, port) in other.groups.enumerated() {
+      groups[group].sentInNode += port.sentInNode
+      groups[group].receivedInNode += port.receivedInNode
+      groups[group].sentOn += port.sentOn
+      groups[group].receivedOn += port.receivedOn
+      groups[group].sentAcross += port.sentAcross
+      groups[group].receivedAcross += port.receivedAcross
+    }
   }
 
   /// Adds tokens that visit a group; takes them off where they are less than none. Where a token is sent
@@ -30,7 +55,7 @@ struct HomePorts {
     if home / groupsPerNode == node {
       groups[home].sentInNode += tokens
       groups[group].receivedInNode += tokens
-    } else if !sendsOnceToNode {
+    } else if !exchange.way.sendsOnceToNode {
       groups[home].sentAcross += tokens
       groups[group].receivedAcross += tokens
     } else {
@@ -43,7 +68,7 @@ struct HomePorts {
 
   /// Adds tokens that visit a node, where they are sent there once.
   mutating func add(_ tokens: Double, from home: Int, toNode node: Int) {
-    guard sendsOnceToNode, home / groupsPerNode != node else { return }
+    guard exchange.way.sendsOnceToNode, home / groupsPerNode != node else { return }
     groups[home].sentAcross += tokens
     groups[relay(of: home, in: node)].receivedAcross += tokens
   }
@@ -53,21 +78,22 @@ struct HomePorts {
     node * groupsPerNode + group % groupsPerNode
   }
 
-  /// Over the busiest port, in the busier direction; of so many groups in a row that share a way out of
-  /// their node, their mean.
-  func load(groupsPerWayOut width: Int) -> HomeLoad {
+  /// Over the busiest port, in the busier direction.
+  var load: HomeLoad {
     var load = HomeLoad()
-    for first in stride(from: 0, to: groups.count, by: width) {
-      var (out, into) = (0.0, 0.0)
-      for port in groups[first..<first + width] {
-        load.own = max(load.own, port.sentInNode, port.receivedInNode)
-        load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
-        load.inside = max(
-          load.inside, port.sentInNode + port.sentOn, port.receivedInNode + port.receivedOn)
-        out += port.sentAcross
-        into += port.receivedAcross
-      }
-      load.across = max(load.across, max(out, into) / Double(width))
+    var (out, into) = (0.0, 0.0)
+    for (group, port) in groups.enumerated() {
+      let leaving = exchange.leavesByPort ? port.sentAcross : 0
+      let entering = exchange.leavesByPort ? port.receivedAcross : 0
+      let (sent, received) = (port.sentInNode + leaving, port.receivedInNode + entering)
+      load.own = max(load.own, sent, received)
+      load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
+      load.inside = max(load.inside, sent + port.sentOn, received + port.receivedOn)
+      // A way out ends with its groups, or with its node.
+      if group % groupsPerNode % exchange.groupsPerWayOut == 0 { (out, into) = (0, 0) }
+      out += port.sentAcross
+      into += port.receivedAcross
+      load.across = max(load.across, max(out, into) / Double(exchange.groupsPerWayOut))
     }
     return load
   }

@@ -19,10 +19,12 @@
 /// port are G times as many.
 struct HomePrice {
   let sendsOnceToNode: Bool
+  private let leavesByPort: Bool
   /// Groups of what counts by node: a whole node, or those that share a way out of it.
-  let groupsPerOutlet: Int
-  /// Groups that share a way out of their node.
-  let groupsPerWayOut: Int
+  private let groupsPerOutlet: Int
+  private let outletsPerNode: Int
+  /// That all ways out have room for: more than there are where a node's last way has fewer.
+  private let groupsWithWays: Double
   private let groupsPerNode: Double
   private let groups: Double
   private let nodes: Double
@@ -37,8 +39,13 @@ struct HomePrice {
 
   init(_ problem: PlacementProblem) {
     sendsOnceToNode = problem.exchange.way.sendsOnceToNode
-    groupsPerWayOut = problem.sharesWayOut ? problem.groupsPerNode : 1
-    groupsPerOutlet = sendsOnceToNode ? problem.groupsPerNode : groupsPerWayOut
+    leavesByPort = problem.exchange.leavesByPort
+    groupsPerOutlet =
+      sendsOnceToNode ? problem.groupsPerNode : problem.exchange.groupsPerWayOut
+    let perWay = problem.exchange.groupsPerWayOut
+    let ways = (problem.groupsPerNode + perWay - 1) / perWay
+    groupsWithWays = Double(problem.nodes * ways * perWay)
+    outletsPerNode = (problem.groupsPerNode + groupsPerOutlet - 1) / groupsPerOutlet
     groupsPerNode = Double(problem.groupsPerNode)
     groups = Double(problem.groups)
     nodes = Double(problem.nodes)
@@ -81,19 +88,21 @@ struct HomePrice {
   var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
 
   /// How many count by node.
-  var outlets: Int { Int(groups) / groupsPerOutlet }
+  var outlets: Int { Int(nodes) * outletsPerNode }
+
+  func outlet(of group: Int) -> Int {
+    let width = Int(groupsPerNode)
+    return group / width * outletsPerNode + group % width / groupsPerOutlet
+  }
 
   /// Of the tokens that visit each group and node, what counts by node: these, or visits to the groups of
   /// a way out.
   func outletVisits(_ visits: (groups: [Double], nodes: [Double])) -> [Double] {
     if sendsOnceToNode { return visits.nodes }
-    return stride(from: 0, to: visits.groups.count, by: groupsPerOutlet).map {
-      visits.groups[$0..<$0 + groupsPerOutlet].reduce(0, +)
-    }
+    var sums = [Double](repeating: 0, count: outlets)
+    for (group, count) in visits.groups.enumerated() { sums[outlet(of: group)] += count }
+    return sums
   }
-
-  /// What ports carry.
-  func load(_ ports: HomePorts) -> HomeLoad { ports.load(groupsPerWayOut: groupsPerWayOut) }
 
   /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
   func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
@@ -105,12 +114,16 @@ struct HomePrice {
   func load(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
     let own = busiestGroup * (groupsPerNode - 1) / groups
     if sendsOnceToNode {
+      let across = busiestOutlet * (nodes - 1) / groups
+      // As if the group that most tokens visit were of the node that most visit.
+      let leaving = leavesByPort ? across : 0
       return HomeLoad(
-        own: own, passedOn: own * (nodes - 1), inside: own * nodes,
-        across: busiestOutlet * (nodes - 1) / groups)
+        own: own + leaving, passedOn: own * (nodes - 1), inside: own * nodes + leaving,
+        across: across)
     }
+    let inside = leavesByPort ? busiestGroup * (groups - 1) / groups : own
     return HomeLoad(
-      own: own, inside: own,
+      own: own, inside: inside,
       across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
   }
 
@@ -176,14 +189,15 @@ struct HomePrice {
     // Of copies that leave no more than one for each that crosses is there without the port of its group in
     // its node. Means over ports; what is passed on takes its time beside what is not, or after.
     func price(_ crossing: Double) -> Double {
-      let inside = max(0, left - crossing) / groups
-      return seconds(HomeLoad(own: inside, inside: inside, across: crossing / groups))
+      let inside = max(0, leavesByPort ? left : left - crossing) / groups
+      return seconds(HomeLoad(own: inside, inside: inside, across: crossing / groupsWithWays))
     }
     // Convex in what crosses, with a corner where two parts of a phase are as long.
     var least = min(price(crossing), price(max(crossing, left)))
     for part in parts where !part.isAcross {
       for other in parts where other.phase == part.phase && other.isAcross {
-        let (near, far) = (part.seconds.own + part.seconds.inside, other.seconds.across)
+        let near = (part.seconds.own + part.seconds.inside) / groups
+        let far = other.seconds.across / groupsWithWays
         guard near + far > 0 else { continue }
         least = min(least, price(max(crossing, left * near / (near + far))))
       }

@@ -150,7 +150,7 @@ public struct PlacementCost: Sendable, Hashable {
       groups += visits.groups
       nodes += visits.nodes
       let copies = sent.map { NearestVisits($0, layer, placement, problem) } ?? visits
-      let (inside, across) = price.parts(price.load(copies.ports))
+      let (inside, across) = price.parts(copies.ports.load)
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across

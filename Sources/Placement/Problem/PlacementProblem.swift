@@ -59,8 +59,6 @@ public struct PlacementProblem: Sendable {
   public var replicaChoice = ReplicaChoice.even
   /// Of home traffic: how tokens get to their experts and back.
   public var exchange = TokenExchange()
-  /// Of home traffic: whether a node's groups have one way out of it together, not one each.
-  public var sharesWayOut = false
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
   public var spreadsCopiesOverNodes = false

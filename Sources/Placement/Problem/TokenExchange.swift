@@ -4,6 +4,11 @@ public struct TokenExchange: Sendable {
   public var way = Way.hopByHop
   /// Whether a group gets a copy of a token for each of the token's experts on it; else one for all.
   public var copiesForEachExpert = false
+  /// Groups of a node, in a row, that share a way out of it; the last way of a node may have fewer. A group's
+  /// part of it is what ``PlacementProblem/secondsAcrossNodes`` are of.
+  public var groupsPerWayOut = 1
+  /// Whether what goes to other nodes and comes from them passes a group's port in its node, too.
+  public var leavesByPort = false
   /// What of ``PlacementProblem/secondsInNode`` and ``PlacementProblem/secondsAcrossNodes`` a token takes
   /// on its way to its experts, 0 to 1; the rest is its way back.
   public var dispatchShare = (inNode: 0.5, acrossNodes: 0.5)

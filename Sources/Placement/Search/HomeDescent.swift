@@ -21,7 +21,7 @@ struct HomeDescent: SwapDescent {
   private var experts: Int { state.swaps.experts }
   private var groups: Int { state.swaps.groups }
   private var outlets: Int { price.outlets }
-  private func outlet(of group: Int) -> Int { group / price.groupsPerOutlet }
+  private func outlet(of group: Int) -> Int { price.outlet(of: group) }
 
   /// `nil` without home traffic, and where copies are not shared evenly.
   init?(_ state: SearchState) {

@@ -77,7 +77,7 @@ struct NearestDescent: SwapDescent {
   private func single(_ hosts: [Int]) -> UInt64 { hosts.count == 1 ? 1 << UInt64(hosts[0]) : 0 }
 
   private func measure(_ measures: inout Measures) {
-    measures.seconds = price.seconds(price.load(measures.ports))
+    measures.seconds = price.seconds(measures.ports.load)
     for window in 0..<problem.windows {
       var most = 0.0
       for group in 0..<problem.groups {
