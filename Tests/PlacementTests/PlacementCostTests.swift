@@ -227,6 +227,33 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   )
 }
 
+@Test(arguments: [0, 3], [TokenExchange.Way.direct, .hopByHop, .streamed])
+func aLayerTakesWhatItsBusiestPortsCarry(redundant: Int, way: TokenExchange.Way) throws {
+  var problem = try boundProblem(
+    seed: 4, layers: 1, experts: 8, groups: 6, groupsPerNode: 3, redundant: redundant,
+    traffic: .home)
+  problem.exchange.way = way
+  problem.replicaChoice = .nearest
+  let placement = ExpertPlacement.eplb(problem)
+  let ports = PlacementFlows(of: placement, in: problem).ports(forth: 0.4, back: 0.6)
+  // What one way sends the other gets: the mean of both is between them, and each is the cost's once.
+  let there = PlacementFlows(of: placement, in: problem).ports(forth: 6, back: 0)
+  let inside = there.flatMap { [$0.sentInNode, $0.receivedInNode] }.max() ?? 0
+  let across = there.flatMap { [$0.sentAcrossNodes, $0.receivedAcrossNodes] }.max() ?? 0
+  let (near, far) = (inside * problem.secondsInNode, across * problem.secondsAcrossNodes)
+  let cost = PlacementCost(of: placement, in: problem).communication
+  #expect(near > 0 && far > 0)
+  #expect(abs(cost / (way == .hopByHop ? near + far : max(near, far)) - 1) < 1e-12)
+  for (port, other) in zip(ports, there) {
+    #expect(
+      isNear(port.sentInNode, (0.4 * other.sentInNode + 0.6 * other.receivedInNode) / 6))
+    #expect(
+      isNear(
+        port.receivedAcrossNodes,
+        (0.4 * other.receivedAcrossNodes + 0.6 * other.sentAcrossNodes) / 6))
+  }
+}
+
 @Test func portsCarryWhatMovesAndWhatComesBack() throws {
   // Expert 0 on group 0 and 1 on group 1 in both layers: 1 token goes from group 0 to 1, 2 the other way.
   let straight = ExpertPlacement(groups: 2, hosts: [[[0], [1]], [[0], [1]]])
