@@ -28,6 +28,12 @@ let tokenExchanges: [TokenExchange] = {
     (planes.groupsPerWayOut, planes.leavesByPort) = (3, true)
     exchanges.append(planes)
   }
+  for way in [TokenExchange.Way.direct, .streamed] {
+    var handled = TokenExchange(way)
+    handled.dispatchHandling = .init(copied: 0.02, staged: 0.01)
+    handled.combineHandling = .init(copied: 0.01, staged: 0.03)
+    exchanges.append(handled)
+  }
   for index in exchanges.indices {
     exchanges[index].dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
   }

@@ -37,7 +37,8 @@ func theExactPlacementIsTheBestOfAll(
   let sizes = [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1), (3, 8, 4, 1)]
   for (experts, groups, node, slots) in sizes {
     var problem = try boundProblem(
-      seed: UInt64(experts * 10 + groups), layers: groups == 8 ? 1 : groups == 4 ? 2 : 3, experts: experts,
+      seed: UInt64(experts * 10 + groups), layers: groups == 8 ? 1 : groups == 4 ? 2 : 3,
+      experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
     for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {

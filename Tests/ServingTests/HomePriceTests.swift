@@ -50,7 +50,6 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
       + "\(redundant) copies more by \(choice.rawValue) choice"
   }
 
-  /// - Parameter startsAtOnce: Without what a call of the library takes before its bytes flow.
   fileprivate func deployment() throws -> Deployment {
     let catalogue = try HardwareCatalogue.load()
     let cluster = try Cluster(
@@ -60,8 +59,8 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
     let groups = cluster.deviceCount
     var protocols = ExchangeProtocols(
       library, multiprocessors: nil, cluster, model, in: catalogue)
-    protocols.dispatch.startUp = .constant(.zero)
-    protocols.combine.startUp = .constant(.zero)
+    protocols.dispatch.startUp = atOnce(protocols.dispatch)
+    protocols.combine.startUp = atOnce(protocols.combine)
     // Neither in order nor with as many to each group: skewed as the trace is.
     let hosts = (0..<3).map { layer in
       (0..<16).map { expert in
@@ -77,6 +76,14 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
       exchange: .init(dispatch: .bf16, combine: .bf16, algorithm: algorithm),
       protocols: protocols)
   }
+}
+
+/// A library's start-up without what a call takes before its bytes flow: what devices handle is left.
+private func atOnce(_ collective: CollectiveProtocol) -> CollectiveProtocol.StartUp {
+  guard case .fitted(let cost) = collective.startUp else { return .constant(.zero) }
+  var left = CollectiveCost(launch: .zero)
+  (left.copyingBandwidth, left.stagingBandwidth) = (cost.copyingBandwidth, cost.stagingBandwidth)
+  return .fitted(left)
 }
 
 @Suite("What home traffic is taken to cost")
@@ -97,6 +104,9 @@ struct HomePriceTests {
       ExchangeCase(nodes: 4, devices: 2, algorithm: .twoHop),
       ExchangeCase(algorithm: .twoHop, library: .deepEPNormal),
       ExchangeCase(nodes: 4, devices: 2, algorithm: .twoHop, library: .deepEPNormal),
+      ExchangeCase(nodes: 1, devices: nil, library: .deepEPNormal),
+      ExchangeCase(
+        nodes: 1, devices: nil, library: .deepEPNormal, redundant: 6, choice: .nearest),
       ExchangeCase(nodes: 1, devices: nil, library: .deepEPLowLatency),
       ExchangeCase(library: .deepEPLowLatency),
       ExchangeCase(library: .deepEPLowLatency, redundant: 6, choice: .nearest),

@@ -20,6 +20,8 @@ struct TrafficTerm {
   let floor: Double
   /// For each token that moves.
   private(set) var secondsPerToken: Double
+  /// On top, whatever moves.
+  private var constant = 0.0
   /// Groups that share a unit of the level: their excess adds up.
   let groupsPerUnit: Double
   var bound = TrafficBound(kept: .infinity, leftSlope: 0, rightSlope: 0)
@@ -36,7 +38,7 @@ struct TrafficTerm {
   private var isAtFloor: Bool { moved <= floor }
   /// Tokens that move, at least.
   private var tokens: Double { max(floor, moved) }
-  var seconds: Double { secondsPerToken * tokens }
+  var seconds: Double { secondsPerToken * tokens + constant }
   var leftSlope: Double { slope(bound.leftSlope) }
   var rightSlope: Double { slope(bound.rightSlope) }
   var layers: Set<Int> { [left, right] }
@@ -83,7 +85,9 @@ extension TrafficTerm {
       }
       let slopes = price.tangent(groups: visits(ofNodes: false), nodes: visits(ofNodes: true))
       for index in own {
-        terms[index].secondsPerToken = terms[index].isOfNodes ? slopes.node : slopes.group
+        let isOfNodes = terms[index].isOfNodes
+        terms[index].secondsPerToken = isOfNodes ? slopes.node : slopes.group
+        terms[index].constant = isOfNodes ? 0 : slopes.constant
       }
     }
     terms.removeAll { $0.secondsPerToken == 0 }

@@ -14,6 +14,11 @@ struct HomePorts: Sendable {
     var receivedOn = 0.0
     var sentAcross = 0.0
     var receivedAcross = 0.0
+    /// Copies that it makes of its own tokens and that are for it, and nodes that its tokens go to: what
+    /// stays is among them.
+    var made = 0.0
+    var worked = 0.0
+    var staged = 0.0
   }
 
   init(_ problem: PlacementProblem) {
@@ -50,6 +55,8 @@ struct HomePorts: Sendable {
   /// Adds tokens that visit a group; takes them off where they are less than none. Where a token is sent
   /// once to each other node, that is what is sent in the group's node.
   mutating func add(_ tokens: Double, from home: Int, to group: Int) {
+    groups[home].made += tokens
+    groups[group].worked += tokens
     if home == group { return }
     let node = group / groupsPerNode
     if home / groupsPerNode == node {
@@ -66,8 +73,9 @@ struct HomePorts: Sendable {
     }
   }
 
-  /// Adds tokens that visit a node, where they are sent there once.
+  /// Adds tokens that visit a node; where they are sent there once, that is what crosses.
   mutating func add(_ tokens: Double, from home: Int, toNode node: Int) {
+    groups[home].staged += tokens
     guard exchange.way.sendsOnceToNode, home / groupsPerNode != node else { return }
     groups[home].sentAcross += tokens
     groups[relay(of: home, in: node)].receivedAcross += tokens
@@ -89,6 +97,9 @@ struct HomePorts: Sendable {
       load.own = max(load.own, sent, received)
       load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
       load.inside = max(load.inside, sent + port.sentOn, received + port.receivedOn)
+      load.made = max(load.made, port.made)
+      load.worked = max(load.worked, port.worked)
+      load.staged = max(load.staged, port.staged)
       // A way out ends with its groups, or with its node.
       if group % groupsPerNode % exchange.groupsPerWayOut == 0 { (out, into) = (0, 0) }
       out += port.sentAcross

@@ -1,7 +1,7 @@
 /// What home traffic costs: the one statement of it that costs, searches, bounds and exact methods share.
 ///
 ///     let price = HomePrice(problem)
-///     price.seconds(price.load(busiestGroup: 3, busiestOutlet: 4))    // tokens of a layer that visit each
+///     price.seconds(price.load((groups: [3, 1, 2, 2], nodes: [4, 3])))    // tokens of a layer that visit each
 ///
 /// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
 /// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
@@ -15,7 +15,8 @@
 ///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
 ///    node gets, as what it speaks for are a w-th of all tokens.
 ///
-/// As much goes back in combine. Seconds of the problem are divided among all groups, so that those of a
+/// Devices may take longer to handle copies than ports do (``TokenExchange/Handling``). As much goes back in
+/// combine. Seconds of the problem are divided among all groups, so that those of a
 /// port are G times as many.
 struct HomePrice {
   let sendsOnceToNode: Bool
@@ -34,6 +35,8 @@ struct HomePrice {
   private struct Part {
     let phase: Int
     let seconds: HomeLoad
+    /// On top, whatever the load.
+    let constant: Double
     let isAcross: Bool
   }
 
@@ -58,11 +61,28 @@ struct HomePrice {
     func leg(_ inNode: Double, _ across: Double) -> (inNode: Double, across: Double) {
       (problem.secondsInNode * groups * inNode, problem.secondsAcrossNodes * groups * across)
     }
-    func add(_ seconds: [HomeLoad]) {
+    func add(_ seconds: [HomeLoad], _ handling: (seconds: HomeLoad, constant: Double)? = nil) {
       for part in seconds where part.across == 0 || nodes > 1 {
-        parts.append(Part(phase: phases, seconds: part, isAcross: part.across > 0))
+        parts.append(
+          Part(phase: phases, seconds: part, constant: 0, isAcross: part.across > 0))
+      }
+      if let handling {
+        parts.append(
+          Part(
+            phase: phases, seconds: handling.seconds, constant: handling.constant,
+            isAcross: false))
       }
       phases += 1
+    }
+    let (dispatch, combine) = (
+      problem.exchange.dispatchHandling, problem.exchange.combineHandling
+    )
+    handles = dispatch != nil || combine != nil
+    // Where tokens are not sent to nodes, all are staged once.
+    let tokens =
+      (problem.sets?.tokens.reduce(0, +) ?? 0) / Double(problem.layers)
+    func staged(_ handling: TokenExchange.Handling) -> (each: Double, all: Double) {
+      sendsOnceToNode ? (handling.staged * groups, 0) : (0, handling.staged * tokens)
     }
     let there = leg(share.inNode, share.acrossNodes)
     let back = leg(1 - share.inNode, 1 - share.acrossNodes)
@@ -70,9 +90,22 @@ struct HomePrice {
     case .direct, .streamed:
       // Where both ways are alike they are as long as one of them twice.
       let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
-      for leg in areAlike ? [leg(1, 1)] : [there, back] {
-        add([HomeLoad(inside: leg.inNode), HomeLoad(across: leg.across)])
+      guard handles || !areAlike else {
+        add([HomeLoad(inside: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across)])
+        return
       }
+      add(
+        [HomeLoad(inside: there.inNode), HomeLoad(across: there.across)],
+        dispatch.map {
+          let staged = staged($0)
+          return (HomeLoad(made: $0.copied * groups, staged: staged.each), staged.all)
+        })
+      add(
+        [HomeLoad(inside: back.inNode), HomeLoad(across: back.across)],
+        combine.map {
+          let staged = staged($0)
+          return (HomeLoad(worked: $0.copied * groups, staged: staged.each), staged.all)
+        })
     case .hopByHop:
       add([HomeLoad(inside: leg(1, 1).inNode)])
       add([HomeLoad(across: leg(1, 1).across)])
@@ -83,6 +116,9 @@ struct HomePrice {
       add([HomeLoad(across: back.across)])
     }
   }
+
+  /// Whether it is not the busiest ports alone that matter.
+  private(set) var handles = false
 
   /// Whether nodes matter beside groups.
   var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
@@ -107,11 +143,20 @@ struct HomePrice {
   /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
   func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
     load(
-      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0)
+      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0,
+      groups: visits.groups.reduce(0, +), nodes: visits.nodes.reduce(0, +))
   }
 
-  /// The same of those most visited.
-  func load(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
+  /// The same of those most visited, and of visits to all groups and to all nodes together.
+  func load(
+    busiestGroup: Double, busiestOutlet: Double, groups all: Double, nodes allNodes: Double
+  ) -> HomeLoad {
+    var load = portLoad(busiestGroup: busiestGroup, busiestOutlet: busiestOutlet)
+    (load.made, load.worked, load.staged) = (all / groups, busiestGroup, allNodes / groups)
+    return load
+  }
+
+  private func portLoad(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
     let own = busiestGroup * (groupsPerNode - 1) / groups
     if sendsOnceToNode {
       let across = busiestOutlet * (nodes - 1) / groups
@@ -132,7 +177,8 @@ struct HomePrice {
   func meanLoad(groups visits: Double, nodes nodeVisits: Double) -> HomeLoad {
     load(
       busiestGroup: visits / groups,
-      busiestOutlet: sendsOnceToNode ? nodeVisits / nodes : visits / Double(outlets))
+      busiestOutlet: sendsOnceToNode ? nodeVisits / nodes : visits / Double(outlets),
+      groups: visits, nodes: nodeVisits)
   }
 
   /// Seconds of a layer.
@@ -155,11 +201,11 @@ struct HomePrice {
   private func forEachLongest(_ load: HomeLoad, _ body: (Part, Double) -> Void) {
     var next = 0
     while next < parts.count {
-      var (longest, seconds) = (next, parts[next].seconds * load)
+      var (longest, seconds) = (next, parts[next].seconds * load + parts[next].constant)
       let phase = parts[next].phase
       next += 1
       while next < parts.count, parts[next].phase == phase {
-        let other = parts[next].seconds * load
+        let other = parts[next].seconds * load + parts[next].constant
         if other > seconds { (longest, seconds) = (next, other) }
         next += 1
       }
@@ -167,35 +213,50 @@ struct HomePrice {
     }
   }
 
-  /// Seconds for each visit to a group and to a node such that no numbers of visits cost less by
-  /// ``meanLoad(groups:nodes:)`` than by these, and those given cost as much: phases are as long as the
+  /// Seconds for each visit to a group and to a node, and on top, such that no numbers of visits cost less
+  /// by ``meanLoad(groups:nodes:)`` than by these, and those given cost as much: phases are as long as the
   /// longest of some sums of visits, whose tangents lie below.
-  func tangent(groups visits: Double, nodes nodeVisits: Double) -> (group: Double, node: Double) {
-    var slopes = HomeLoad()
+  func tangent(
+    groups visits: Double, nodes nodeVisits: Double
+  ) -> (group: Double, node: Double, constant: Double) {
+    var (slopes, constant) = (HomeLoad(), 0.0)
     forEachLongest(meanLoad(groups: visits, nodes: nodeVisits)) { part, _ in
       slopes += part.seconds
+      constant += part.constant
     }
-    return (slopes * meanLoad(groups: 1, nodes: 0), slopes * meanLoad(groups: 0, nodes: 1))
+    return (
+      slopes * meanLoad(groups: 1, nodes: 0), slopes * meanLoad(groups: 0, nodes: 1), constant
+    )
   }
 
   /// The most that a visit to a group, and one to a node, can cost by a ``tangent(groups:nodes:)``.
   var dearest: (group: Double, node: Double) {
-    (seconds(meanLoad(groups: 1, nodes: 0)), seconds(meanLoad(groups: 0, nodes: 1)))
+    func most(_ load: HomeLoad) -> Double {
+      var phases: [Int: Double] = [:]
+      for part in parts {
+        phases[part.phase] = max(phases[part.phase] ?? 0, part.seconds * load)
+      }
+      return phases.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
+    }
+    return (most(meanLoad(groups: 1, nodes: 0)), most(meanLoad(groups: 0, nodes: 1)))
   }
 
   /// What no placement costs less than if so many copies leave their group, and so many of tokens, or no
   /// fewer, cross to another node, once to each where that is the way.
   func least(left: Double, crossing: Double) -> Double {
-    // Of copies that leave no more than one for each that crosses is there without the port of its group in
+    // What devices handle is left out. Of copies that leave no more than one for each that crosses is there without the port of its group in
     // its node. Means over ports; what is passed on takes its time beside what is not, or after.
+    var ports = self
+    ports.parts.removeAll { $0.seconds.made + $0.seconds.worked + $0.seconds.staged > 0 }
+    ports.parts.removeAll { $0.constant > 0 }
     func price(_ crossing: Double) -> Double {
       let inside = max(0, leavesByPort ? left : left - crossing) / groups
-      return seconds(HomeLoad(own: inside, inside: inside, across: crossing / groupsWithWays))
+      return ports.seconds(HomeLoad(own: inside, inside: inside, across: crossing / groupsWithWays))
     }
     // Convex in what crosses, with a corner where two parts of a phase are as long.
     var least = min(price(crossing), price(max(crossing, left)))
-    for part in parts where !part.isAcross {
-      for other in parts where other.phase == part.phase && other.isAcross {
+    for part in ports.parts where !part.isAcross {
+      for other in ports.parts where other.phase == part.phase && other.isAcross {
         let near = (part.seconds.own + part.seconds.inside) / groups
         let far = other.seconds.across / groupsWithWays
         guard near + far > 0 else { continue }

@@ -9,6 +9,10 @@ public struct TokenExchange: Sendable {
   public var groupsPerWayOut = 1
   /// Whether what goes to other nodes and comes from them passes a group's port in its node, too.
   public var leavesByPort = false
+  /// What devices take to handle copies on the way to experts and back, beside what ports take, where
+  /// tokens go straight or stream; nil where that is not known to cost.
+  public var dispatchHandling: Handling?
+  public var combineHandling: Handling?
   /// What of ``PlacementProblem/secondsInNode`` and ``PlacementProblem/secondsAcrossNodes`` a token takes
   /// on its way to its experts, 0 to 1; the rest is its way back.
   public var dispatchShare = (inNode: 0.5, acrossNodes: 0.5)
@@ -27,6 +31,16 @@ public struct TokenExchange: Sendable {
     case streamed
 
     public var sendsOnceToNode: Bool { self != .direct }
+  }
+
+  /// Seconds for each copy, divided among the groups as those of ports are.
+  public struct Handling: Sendable {
+    /// That a device makes for others and itself of its own tokens, or that its experts have made.
+    public var copied: Double
+    /// Of its own tokens, one for each node that they go to where tokens are sent to nodes once.
+    public var staged: Double
+
+    public init(copied: Double, staged: Double) { (self.copied, self.staged) = (copied, staged) }
   }
 
   public init(_ way: Way = .hopByHop) { self.way = way }

@@ -76,7 +76,7 @@ struct HomeDescent: SwapDescent {
   /// Whether a swap could make the layer faster: not where the slowest groups stay as they are.
   func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
     let swaps = state.swaps
-    if swaps.hasTransitions { return true }
+    if swaps.hasTransitions || price.handles { return true }
     let first = layer * swaps.items
     let (from, to) = (Int(swaps.groupOf[first + this]), Int(swaps.groupOf[first + other]))
     if swaps.loadAfter(layer, this, other) < swaps.layerLoad[layer] { return true }
@@ -133,6 +133,9 @@ struct HomeDescent: SwapDescent {
       }
       return most
     }
+    func sum(_ all: [Double], _ count: Int) -> Double {
+      price.handles ? all[layer * count..<(layer + 1) * count].reduce(0, +) : 0
+    }
     let busiest = most(visits, groups, from, to, gains.from, gains.to)
     return price.seconds(
       price.load(
@@ -140,7 +143,10 @@ struct HomeDescent: SwapDescent {
         busiestOutlet: price.needsOutlets
           ? most(
             outletVisits, outlets, outlet(of: from), outlet(of: to), gains.fromOutlet,
-            gains.toOutlet) : busiest))
+            gains.toOutlet) : busiest,
+        groups: sum(visits, groups) + gains.from + gains.to,
+        nodes: price.sendsOnceToNode
+          ? sum(outletVisits, outlets) + gains.fromOutlet + gains.toOutlet : 0))
   }
 
   /// Tokens that visit the two groups, and their outlets, more after a swap; of one outlet all in the first.

@@ -138,14 +138,34 @@ public struct PlacementStudy: Sendable {
     let kind = deployment.cluster.node.scaleUp.kind
     exchange.leavesByPort = kind == .planes || kind == .host
     func dispatchShare(_ share: (ProtocolShares) -> Double) -> Double {
-      let protocols = deployment.protocols
       let there = deployment.dispatchedCopy.value / share(protocols.dispatch.shares)
       let back = deployment.combinedCopy.value / share(protocols.combine.shares)
       return there / (there + back)
     }
     exchange.copiesForEachExpert = deployment.protocols.copiesForEachExpert
+    let protocols = deployment.protocols
+    exchange.dispatchHandling = handling(protocols.dispatch, deployment.dispatchedCopy)
+    exchange.combineHandling = handling(protocols.combine, deployment.combinedCopy)
     exchange.dispatchShare = (dispatchShare(shareInNode), dispatchShare(shareAcrossNodes))
     return exchange
+  }
+
+  /// What a device's multiprocessors take to handle copies of a token.
+  private func handling(
+    _ collective: CollectiveProtocol, _ copy: Bytes
+  ) -> TokenExchange.Handling? {
+    guard let tokenwise = deployment.protocols.tokenwise,
+      case .fitted(let cost) = collective.startUp
+    else { return nil }
+    func seconds(_ bandwidth: Bandwidth?, of devices: Int) -> Double {
+      let each = bandwidth.map { copy / $0 } ?? .zero
+      return each.value / Double(max(1, tokenwise.multiprocessors) * devices)
+    }
+    // Slices get a copy each, and their devices' tokens are a part of the group's.
+    let handling = TokenExchange.Handling(
+      copied: seconds(cost.copyingBandwidth, of: groups),
+      staged: seconds(cost.stagingBandwidth, of: deployment.cluster.deviceCount))
+    return handling.copied + handling.staged > 0 ? handling : nil
   }
 
   private var way: TokenExchange.Way {
