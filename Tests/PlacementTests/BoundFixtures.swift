@@ -29,6 +29,11 @@ let tokenExchanges: [TokenExchange] = {
     exchanges.append(planes)
   }
   for way in [TokenExchange.Way.direct, .streamed] {
+    var sliced = TokenExchange(way)
+    sliced.devicesPerGroup = 2
+    exchanges.append(sliced)
+  }
+  for way in [TokenExchange.Way.direct, .streamed] {
     var handled = TokenExchange(way)
     handled.dispatchHandling = .init(copied: 0.02, staged: 0.01)
     handled.combineHandling = .init(copied: 0.01, staged: 0.03)

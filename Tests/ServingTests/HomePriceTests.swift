@@ -42,12 +42,13 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
   var devices: Int? = 4
   var algorithm = CollectiveAlgorithm.flat
   var library: CollectiveLibrary? = .nccl
+  var slices = 1
   var redundant = 0
   var choice = ReplicaChoice.even
 
   var testDescription: String {
     "\(nodes) x \(node), \(algorithm.rawValue), \(library?.rawValue ?? "no library"), "
-      + "\(redundant) copies more by \(choice.rawValue) choice"
+      + "\(slices) slices, \(redundant) copies more by \(choice.rawValue) choice"
   }
 
   fileprivate func deployment() throws -> Deployment {
@@ -56,7 +57,8 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
       catalogue.node(named: node), count: nodes, devicesPerNode: devices)
     var model = smallModel(experts: 16)
     model.experts.topK = 4
-    let groups = cluster.deviceCount
+    let devices = cluster.deviceCount
+    let groups = devices / slices
     var protocols = ExchangeProtocols(
       library, multiprocessors: nil, cluster, model, in: catalogue)
     protocols.dispatch.startUp = atOnce(protocols.dispatch)
@@ -71,7 +73,7 @@ struct ExchangeCase: CustomTestStringConvertible, Sendable {
     }
     return try Deployment(
       model: model, cluster: cluster, precisions: Precisions(.bf16),
-      parallelism: Parallelism(attention: (groups, 1), experts: (groups, 1)),
+      parallelism: Parallelism(attention: (devices, 1), experts: (groups, slices)),
       placement: ExpertPlacement(groups: groups, hosts: hosts), replicaChoice: choice,
       exchange: .init(dispatch: .bf16, combine: .bf16, algorithm: algorithm),
       protocols: protocols)
@@ -117,6 +119,11 @@ struct HomePriceTests {
       ExchangeCase(node: "8x-a100-pcie"),
       ExchangeCase(node: "cloudmatrix-node", library: .cannFused),
       ExchangeCase(node: "cloudmatrix-node", library: .cannFused, redundant: 6, choice: .nearest),
+      ExchangeCase(slices: 2), ExchangeCase(algorithm: .biLevel, slices: 2),
+      ExchangeCase(algorithm: .twoHop, library: .deepEPNormal, slices: 2),
+      ExchangeCase(node: "dgx-v100", devices: nil, slices: 2),
+      ExchangeCase(slices: 2, redundant: 6, choice: .nearest),
+      ExchangeCase(algorithm: .biLevel, slices: 2, redundant: 6, choice: .nearest),
       ExchangeCase(redundant: 6, choice: .nearest),
       ExchangeCase(algorithm: .biLevel, redundant: 6, choice: .nearest),
       ExchangeCase(algorithm: .twoHop, redundant: 6, choice: .nearest),

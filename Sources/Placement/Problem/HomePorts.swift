@@ -1,6 +1,6 @@
 /// Copies of a layer's tokens that cross ports in dispatch; in combine as many go the other way.
 struct HomePorts: Sendable {
-  /// Of each group.
+  /// Of each device of a group, by group.
   private(set) var groups: [Port]
   private let groupsPerNode: Int
   private let exchange: TokenExchange
@@ -57,19 +57,20 @@ struct HomePorts: Sendable {
   mutating func add(_ tokens: Double, from home: Int, to group: Int) {
     groups[home].made += tokens
     groups[group].worked += tokens
-    if home == group { return }
     let node = group / groupsPerNode
+    let slices = Double(exchange.devicesPerGroup)
+    // Of the devices of one group each sends its part of the tokens to the others.
+    func sent(by source: Int) -> Double { source == group ? tokens * (1 - 1 / slices) : tokens }
     if home / groupsPerNode == node {
-      groups[home].sentInNode += tokens
-      groups[group].receivedInNode += tokens
+      groups[home].sentInNode += sent(by: home)
+      groups[group].receivedInNode += sent(by: home)
     } else if !exchange.way.sendsOnceToNode {
       groups[home].sentAcross += tokens
       groups[group].receivedAcross += tokens
     } else {
       let relay = self.relay(of: home, in: node)
-      guard relay != group else { return }
-      groups[relay].sentOn += tokens
-      groups[group].receivedOn += tokens
+      groups[relay].sentOn += sent(by: relay)
+      groups[group].receivedOn += sent(by: relay)
     }
   }
 
@@ -77,8 +78,9 @@ struct HomePorts: Sendable {
   mutating func add(_ tokens: Double, from home: Int, toNode node: Int) {
     groups[home].staged += tokens
     guard exchange.way.sendsOnceToNode, home / groupsPerNode != node else { return }
-    groups[home].sentAcross += tokens
-    groups[relay(of: home, in: node)].receivedAcross += tokens
+    let part = tokens / Double(exchange.devicesPerGroup)
+    groups[home].sentAcross += part
+    groups[relay(of: home, in: node)].receivedAcross += part
   }
 
   /// The group in the place of another in its node.

@@ -15,6 +15,9 @@
 ///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
 ///    node gets, as what it speaks for are a w-th of all tokens.
 ///
+/// That is of groups of one device; of others each device needs what comes to the group, what the group's
+/// other devices have too, and speaks for its part of the group's tokens.
+///
 /// Devices may take longer to handle copies than ports do (``TokenExchange/Handling``). As much goes back in
 /// combine. Seconds of the problem are divided among all groups, so that those of a
 /// port are G times as many.
@@ -26,6 +29,7 @@ struct HomePrice {
   private let outletsPerNode: Int
   /// That all ways out have room for: more than there are where a node's last way has fewer.
   private let groupsWithWays: Double
+  private let devicesPerGroup: Double
   private let groupsPerNode: Double
   private let groups: Double
   private let nodes: Double
@@ -49,6 +53,7 @@ struct HomePrice {
     let ways = (problem.groupsPerNode + perWay - 1) / perWay
     groupsWithWays = Double(problem.nodes * ways * perWay)
     outletsPerNode = (problem.groupsPerNode + groupsPerOutlet - 1) / groupsPerOutlet
+    devicesPerGroup = Double(problem.exchange.devicesPerGroup)
     groupsPerNode = Double(problem.groupsPerNode)
     groups = Double(problem.groups)
     nodes = Double(problem.nodes)
@@ -157,16 +162,18 @@ struct HomePrice {
   }
 
   private func portLoad(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
-    let own = busiestGroup * (groupsPerNode - 1) / groups
+    // What a device has itself does not come to it; what others of its group have does.
+    let itself = 1 / devicesPerGroup
+    let own = busiestGroup * (groupsPerNode - itself) / groups
     if sendsOnceToNode {
-      let across = busiestOutlet * (nodes - 1) / groups
+      let across = busiestOutlet * (nodes - 1) / groups / devicesPerGroup
       // As if the group that most tokens visit were of the node that most visit.
       let leaving = leavesByPort ? across : 0
       return HomeLoad(
         own: own + leaving, passedOn: own * (nodes - 1), inside: own * nodes + leaving,
         across: across)
     }
-    let inside = leavesByPort ? busiestGroup * (groups - 1) / groups : own
+    let inside = leavesByPort ? busiestGroup * (groups - itself) / groups : own
     return HomeLoad(
       own: own, inside: inside,
       across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
@@ -246,19 +253,21 @@ struct HomePrice {
   func least(left: Double, crossing: Double) -> Double {
     // What devices handle is left out. Of copies that leave no more than one for each that crosses is there without the port of its group in
     // its node. Means over ports; what is passed on takes its time beside what is not, or after.
+    let groupsThatShare = groupsWithWays * (sendsOnceToNode ? devicesPerGroup : 1)
     var ports = self
     ports.parts.removeAll { $0.seconds.made + $0.seconds.worked + $0.seconds.staged > 0 }
     ports.parts.removeAll { $0.constant > 0 }
     func price(_ crossing: Double) -> Double {
       let inside = max(0, leavesByPort ? left : left - crossing) / groups
-      return ports.seconds(HomeLoad(own: inside, inside: inside, across: crossing / groupsWithWays))
+      return ports.seconds(
+        HomeLoad(own: inside, inside: inside, across: crossing / groupsThatShare))
     }
     // Convex in what crosses, with a corner where two parts of a phase are as long.
     var least = min(price(crossing), price(max(crossing, left)))
     for part in ports.parts where !part.isAcross {
       for other in ports.parts where other.phase == part.phase && other.isAcross {
         let near = (part.seconds.own + part.seconds.inside) / groups
-        let far = other.seconds.across / groupsWithWays
+        let far = other.seconds.across / groupsThatShare
         guard near + far > 0 else { continue }
         least = min(least, price(max(crossing, left * near / (near + far))))
       }

@@ -1,4 +1,4 @@
-/// What goes over each group's ports in an iteration, all layers together.
+/// What goes over the ports of each group's devices in an iteration, all layers together.
 ///
 ///     let ports = PlacementFlows(of: placement, in: problem).ports(forth: 4096, back: 4096)
 ///
@@ -34,7 +34,7 @@ public struct PlacementFlows: Sendable {
     }
   }
 
-  /// What goes over a group's ports in an iteration, in the unit of what a token brings.
+  /// What goes over the ports of a group's devices, each, in an iteration, in the unit of what a token brings.
   public struct Ports: Sendable, Hashable {
     public var sentInNode = 0.0
     public var receivedInNode = 0.0

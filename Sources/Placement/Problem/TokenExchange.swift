@@ -4,6 +4,9 @@ public struct TokenExchange: Sendable {
   public var way = Way.hopByHop
   /// Whether a group gets a copy of a token for each of the token's experts on it; else one for all.
   public var copiesForEachExpert = false
+  /// Devices of a group, over which its experts are sliced: each needs all tokens of the group, and has its
+  /// part of those whose own group it is.
+  public var devicesPerGroup = 1
   /// Groups of a node, in a row, that share a way out of it; the last way of a node may have fewer. A group's
   /// part of it is what ``PlacementProblem/secondsAcrossNodes`` are of.
   public var groupsPerWayOut = 1

@@ -134,6 +134,7 @@ public struct PlacementStudy: Sendable {
   private var tokenExchange: TokenExchange {
     var exchange = TokenExchange(way)
     let width = deployment.parallelism.experts.tensor
+    exchange.devicesPerGroup = width
     exchange.groupsPerWayOut = max(1, devicesPerWayOut / width)
     let kind = deployment.cluster.node.scaleUp.kind
     exchange.leavesByPort = kind == .planes || kind == .host
