@@ -13,6 +13,38 @@ func allLayerPlacements(experts: Int, groups: Int, slots: Int) -> [[Int]] {
   return found
 }
 
+/// Exchanges of every kind, whose dispatches take a smaller part of what they take in nodes than of what they
+/// take between them.
+let tokenExchanges: [TokenExchange] = {
+  var exchanges = TokenExchange.Way.allCases.map { TokenExchange($0) }
+  var copies = TokenExchange(.direct)
+  copies.copiesForEachExpert = true
+  exchanges.append(copies)
+  var shared = TokenExchange(.direct)
+  shared.groupsPerWayOut = 2
+  exchanges.append(shared)
+  for way in [TokenExchange.Way.direct, .streamed] {
+    var planes = TokenExchange(way)
+    (planes.groupsPerWayOut, planes.leavesByPort) = (3, true)
+    exchanges.append(planes)
+  }
+  for way in [TokenExchange.Way.direct, .streamed] {
+    var sliced = TokenExchange(way)
+    sliced.devicesPerGroup = 2
+    exchanges.append(sliced)
+  }
+  for way in [TokenExchange.Way.direct, .streamed] {
+    var handled = TokenExchange(way)
+    handled.dispatchHandling = .init(copied: 0.02, staged: 0.01)
+    handled.combineHandling = .init(copied: 0.01, staged: 0.03)
+    exchanges.append(handled)
+  }
+  for index in exchanges.indices {
+    exchanges[index].dispatchShare = (inNode: 0.3, acrossNodes: 0.45)
+  }
+  return exchanges
+}()
+
 /// Numbers from 0 to 1 of which a few are much larger than most.
 func skewedNumbers(_ count: Int, _ random: inout RandomStream) -> [Double] {
   (0..<count).map { _ in

@@ -34,13 +34,15 @@ func theExactPlacementIsTheBestOfAll(
   traffic: PlacementProblem.Traffic, objective: PlacementProblem.Objective, windows: Int
 ) throws {
   // Experts, groups, groups of a node, slots.
-  for (experts, groups, node, slots) in [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1)] {
+  let sizes = [(4, 2, 2, 2), (4, 2, 1, 2), (3, 2, 2, 2), (4, 4, 2, 1), (3, 8, 4, 1)]
+  for (experts, groups, node, slots) in sizes {
     var problem = try boundProblem(
-      seed: UInt64(experts * 10 + groups), layers: groups == 4 ? 2 : 3, experts: experts,
+      seed: UInt64(experts * 10 + groups), layers: groups == 8 ? 1 : groups == 4 ? 2 : 3,
+      experts: experts,
       groups: groups, groupsPerNode: node, slots: slots, windows: windows, traffic: traffic,
       objective: objective)
-    for once in traffic == .transition ? [true] : [true, false] {
-      problem.sendsOnceToNode = once
+    for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {
+      problem.exchange = exchange
       let exact = try ExactPlacement(of: problem)
       let best = enumerated(problem)
       #expect(abs(exact.cost.total - best) < 1e-12 * best)
@@ -111,11 +113,16 @@ func anExactPlacementThatIsStoppedKnowsHowFarItCame(
   problem.traffic = .home
   (problem.secondsInNode, problem.secondsAcrossNodes) = (1, 10)
   // On groups of their own in one node half a token visits each group and node, and loads are 3; on one
-  // group a quarter visits it, and loads are 4 and 2. Copies for the other node are half of all.
-  let apart = 3 + (4 * 0.5 * 0.75 + 2 * 0.5 * 0.5 * 9)
+  // group a quarter visits it, and loads are 4 and 2. Copies for the other node are half of all; where a
+  // node gets them once, half of what a group gets comes by its port.
+  let apart = 3 + 4 * 0.5 * 0.5 * 1 + 0.5 * 10
+  let besideOneAnother = 3 + 0.5 * 10
   let together = 4 + 4 * 0.25 * 0.5 * 10
-  for (once, total) in [(true, apart), (false, together)] {
-    problem.sendsOnceToNode = once
+  let ways: [(TokenExchange.Way, Double)] = [
+    (.hopByHop, apart), (.streamed, besideOneAnother), (.direct, together),
+  ]
+  for (way, total) in ways {
+    problem.exchange.way = way
     #expect(abs(try ExactPlacement(of: problem).cost.total - total) < 1e-12)
     #expect(abs(try PlacementSearch(trials: 3000).run(problem).cost.total - total) < 1e-12)
     #expect(try PlacementBound(of: problem).total <= total * (1 + 1e-12))
@@ -131,6 +138,16 @@ func anExactPlacementThatIsStoppedKnowsHowFarItCame(
     #expect(states.count == 2520)
     #expect(states.representatives.count == distinct)
   }
+  // Two groups of one node share a card, and two another one: as if they were two nodes.
+  var cards = try boundProblem(
+    seed: 0, layers: 1, experts: 8, groups: 4, groupsPerNode: 4, traffic: .home)
+  cards.exchange.groupsPerWayOut = 2
+  #expect(try LayerStates(of: cards, most: 10_000).representatives.count == 315)
+  // Of three groups the last has a card of its own, as no other has.
+  cards = try boundProblem(
+    seed: 0, layers: 1, experts: 3, groups: 3, groupsPerNode: 3, traffic: .home)
+  cards.exchange.groupsPerWayOut = 2
+  #expect(try LayerStates(of: cards, most: 10_000).representatives.count == 6)
 }
 
 @Test func assignmentsAndStatesAgreeOnOneExpertEach() throws {
@@ -154,8 +171,8 @@ func theBoundIsBelowTheOptimum(
       var problem = try boundProblem(
         seed: UInt64(seed), experts: experts, groups: groups, groupsPerNode: node, slots: slots,
         windows: windows, traffic: traffic, objective: objective)
-      for once in traffic == .transition ? [true] : [true, false] {
-        problem.sendsOnceToNode = once
+      for exchange in traffic == .transition ? [TokenExchange()] : tokenExchanges {
+        problem.exchange = exchange
         let exact = try ExactPlacement(of: problem)
         let bound = try PlacementBound(of: problem)
         #expect(bound.total <= exact.cost.total * (1 + 1e-12))

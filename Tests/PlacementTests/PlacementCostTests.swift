@@ -155,13 +155,21 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   let cost = PlacementCost(of: placement, in: problem)
   #expect(cost.groupsPerToken == 2)
   #expect(cost.nodesPerToken == 10.0 / 8)
-  // All 8 tokens visit group 1: 6 copies come there from others, to its node 4 from the other, by the ways
-  // of two groups.
+  // All 8 tokens visit group 1 and its node: 4 come to the node from the other, by the ways of two groups;
+  // and of all 8 half come to the group's node at the other one, which passes them on.
   #expect(isNear(cost.acrossNodesSeconds, 10 * 4.0 / 2))
-  #expect(isNear(cost.inNodeSeconds, 6 - 4.0 / 2))
+  #expect(isNear(cost.inNodeSeconds, 4))
   #expect(isNear(cost.total, 1 + 24))
+  // Where tokens are passed on as they come, the slower of the two; where only those of the own node go at
+  // once, what is passed on in dispatch, and what is gathered in combine, comes on top.
+  problem.exchange.way = .streamed
+  #expect(isNear(PlacementCost(of: placement, in: problem).communication, 20))
+  problem.exchange.way = .forwarded
+  let forwarded = PlacementCost(of: placement, in: problem)
+  #expect(isNear(forwarded.acrossNodesSeconds, 20))
+  #expect(isNear(forwarded.inNodeSeconds, 4.0 / 4 + 4.0 / 2))
   // Where each group gets a copy of its own, group 1 gets 4 from the other node and 2 from its own meanwhile.
-  problem.sendsOnceToNode = false
+  problem.exchange.way = .direct
   let flat = PlacementCost(of: placement, in: problem)
   #expect(isNear(flat.acrossNodesSeconds, 40) && flat.inNodeSeconds == 0)
   problem.secondsAcrossNodes = 1.0 / 4
@@ -170,7 +178,7 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   #expect(isNear(inside.inNodeSeconds, 4.2) && inside.acrossNodesSeconds == 0)
   // By one way out of the node, half of 6 + 8 visits for each of its two groups.
   problem.secondsAcrossNodes = 10.0 / 4
-  problem.sharesWayOut = true
+  problem.exchange.groupsPerWayOut = 2
   #expect(isNear(PlacementCost(of: placement, in: problem).communication, 10 * 3.5))
 }
 
@@ -217,6 +225,33 @@ private func leastSlowest(_ problem: PlacementProblem, _ placement: ExpertPlacem
   #expect(
     refused(work: 4, weights: [2, -1]) == "windowWeights has an entry that is negative or no number"
   )
+}
+
+@Test(arguments: [0, 3], [TokenExchange.Way.direct, .hopByHop, .streamed])
+func aLayerTakesWhatItsBusiestPortsCarry(redundant: Int, way: TokenExchange.Way) throws {
+  var problem = try boundProblem(
+    seed: 4, layers: 1, experts: 8, groups: 6, groupsPerNode: 3, redundant: redundant,
+    traffic: .home)
+  problem.exchange.way = way
+  problem.replicaChoice = .nearest
+  let placement = ExpertPlacement.eplb(problem)
+  let ports = PlacementFlows(of: placement, in: problem).ports(forth: 0.4, back: 0.6)
+  // What one way sends the other gets: the mean of both is between them, and each is the cost's once.
+  let there = PlacementFlows(of: placement, in: problem).ports(forth: 6, back: 0)
+  let inside = there.flatMap { [$0.sentInNode, $0.receivedInNode] }.max() ?? 0
+  let across = there.flatMap { [$0.sentAcrossNodes, $0.receivedAcrossNodes] }.max() ?? 0
+  let (near, far) = (inside * problem.secondsInNode, across * problem.secondsAcrossNodes)
+  let cost = PlacementCost(of: placement, in: problem).communication
+  #expect(near > 0 && far > 0)
+  #expect(abs(cost / (way == .hopByHop ? near + far : max(near, far)) - 1) < 1e-12)
+  for (port, other) in zip(ports, there) {
+    #expect(
+      isNear(port.sentInNode, (0.4 * other.sentInNode + 0.6 * other.receivedInNode) / 6))
+    #expect(
+      isNear(
+        port.receivedAcrossNodes,
+        (0.4 * other.receivedAcrossNodes + 0.6 * other.sentAcrossNodes) / 6))
+  }
 }
 
 @Test func portsCarryWhatMovesAndWhatComesBack() throws {

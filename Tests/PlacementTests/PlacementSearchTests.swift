@@ -446,16 +446,16 @@ private func checkExactSwaps<Descent: SwapDescent>(
   #expect(swapped > 30)
 }
 
-@Test(arguments: [(true, false), (false, false), (false, true)])
+@Test(arguments: tokenExchanges)
 func aSwapsExactChangeOfHomeTrafficIsTheDifferenceOfWholeEvaluations(
-  once: Bool, sharesWayOut: Bool
+  exchange: TokenExchange
 ) throws {
   var random = RandomStream(seed: 5, name: "swaps")
   var single = try randomHomeProblem(seed: 5)
-  (single.sendsOnceToNode, single.sharesWayOut) = (once, sharesWayOut)
+  single.exchange = exchange
   let copied = try randomHomeProblem(seed: 6, redundant: 5)
   var even = copied
-  (even.sendsOnceToNode, even.sharesWayOut) = (once, sharesWayOut)
+  even.exchange = exchange
   even.traffic = .home
   var nearest = even
   nearest.replicaChoice = .nearest

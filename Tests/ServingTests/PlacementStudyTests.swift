@@ -59,7 +59,7 @@ struct PlacementStudyTests {
     #expect(abs(two.secondsAcrossNodes / (4096 / share / 8) - 1) < 1e-12)
     // Flat exchanges send a copy to each device, to the busiest too: of 8 that may be a token's own 4 are in
     // the other node, by whose cards they come.
-    #expect(!two.sendsOnceToNode)
+    #expect(two.exchange.way == .direct)
     let row = try ExpertPlacement.contiguous(
       layers: two.layers, experts: two.experts, groups: two.groups)
     let returning = PlacementCost(of: row, in: two)
@@ -101,7 +101,7 @@ struct PlacementStudyTests {
     let near = try study(2).problem(
       of: RoutingProfile(of: study(2).workload.trace, phase: .decode), redundant: 8,
       choice: .nearest)
-    #expect(near.replicaChoice == .nearest && !near.sendsOnceToNode)
+    #expect(near.replicaChoice == .nearest && near.exchange.way == .direct)
     #expect(abs(near.secondsInNode / (4096 / port / 8) - 1) < 1e-12)
     #expect(abs(near.secondsAcrossNodes / (4096 / share / 8) - 1) < 1e-12)
     // Slices of an expert send each token as often as there are more ports.

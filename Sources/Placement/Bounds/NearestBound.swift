@@ -27,20 +27,20 @@ struct NearestBound {
     cache: TrafficBoundCache
   ) {
     layerWork = (0..<problem.layers).map { Self.work(problem, $0, copies[$0]) }
-    guard problem.countsSets, let sets = problem.sets else {
+    guard problem.countsSets, let sets = problem.setsSent else {
       homeSeconds = []
       return
     }
     let single = CopyTable(problem, nil)
     let gatherings = (0..<problem.layers).map { Gathering(problem, single, sets, $0) }
     let slots = [problem.slotsPerGroup, problem.slotsPerGroup * problem.groupsPerNode]
-    let needsNodes = problem.nodes > 1 && problem.sendsOnceToNode
+    let price = HomePrice(problem)
+    let needsNodes = problem.nodes > 1 && price.sendsOnceToNode
     let kept = slots.prefix(needsNodes ? 2 : 1).map { slots in
       cache.answers(
         to: gatherings.map { $0.question(slots: slots, effort) }, threads: threads
       ).map(\.kept)
     }
-    let price = HomePrice(problem)
     homeSeconds = (0..<problem.layers).map { layer in
       let own = gatherings[layer]
       let groups = own.distinct(kept: kept[0][layer], slots: slots[0])
@@ -51,7 +51,7 @@ struct NearestBound {
       var beyond = 0.0
       if problem.nodes > 1 {
         let away = own.selections - near
-        if problem.sendsOnceToNode {
+        if price.sendsOnceToNode {
           let nodes = own.distinct(kept: kept[1][layer], slots: slots[1])
           beyond = max(
             own.visits(selections: away, slots: slots[1]), nodes - min(own.tokens, near))
@@ -101,13 +101,7 @@ private struct Gathering {
     topK = sets.topK
     let own = sets.starts[layer]..<sets.starts[layer + 1]
     tokens = sets.tokens[own].reduce(0, +)
-    var counts = [Double](repeating: 0, count: problem.experts)
-    for set in own {
-      for member in sets.members[set * topK..<(set + 1) * topK] {
-        counts[Int(member)] += sets.tokens[set]
-      }
-    }
-    tokensOfExpert = counts
+    tokensOfExpert = sets.tokensOfExperts(layer: layer, experts: problem.experts)
     let together = sets.coactivation(layer: layer, experts: problem.experts)
     var pairs = table.spread(together[...], from: layer, to: layer)
     diagonal = pairs.max() ?? 0

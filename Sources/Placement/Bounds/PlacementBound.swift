@@ -15,6 +15,9 @@
 /// Home traffic: a token of k experts goes to at least k / slots groups, rounded up, and to no fewer
 /// than k less the pairs of its experts that share a group; the co-activation that can stay in groups
 /// is bounded like traffic from a layer to itself.
+/// is bounded like traffic from a layer to itself. What these numbers cost on mean ports is convex, as a
+/// layer takes the slower of two ways; what lies below it everywhere, and touches it where the bounds of a
+/// layer are, is linear (``HomePrice/tangent(groups:nodes:)``).
 ///
 /// With redundant copies the bound holds for placements with the given number of copies of each
 /// expert, whose tokens choose among them evenly, or return home and choose the nearest
@@ -79,6 +82,7 @@ public struct PlacementBound: Sendable, Hashable {
     let balanced = cache.answers(
       to: terms.map { $0.question(effort.of($0, dearest), isBalanced: true) }, threads: threads)
     for index in terms.indices { terms[index].bound = balanced[index] }
+    TrafficTerm.price(&terms, problem)
     // A bound without slopes is better where imbalance cannot be avoided and slopes are steep: where more
     // excess would pay it is always tried, elsewhere where slopes cost most, until none is better. To stop
     // early proves less, nothing wrong.

@@ -4,6 +4,8 @@ struct TrafficTerm {
   let left: Int
   let right: Int
   let isHome: Bool
+  /// Whether it is about tokens that leave their node, not their group.
+  let isOfNodes: Bool
   /// `[slot][slot]`
   let traffic: [Double]
   let size: Int
@@ -17,7 +19,9 @@ struct TrafficTerm {
   let offset: Double
   let floor: Double
   /// For each token that moves.
-  let secondsPerToken: Double
+  private(set) var secondsPerToken: Double
+  /// On top, whatever moves.
+  private var constant = 0.0
   /// Groups that share a unit of the level: their excess adds up.
   let groupsPerUnit: Double
   var bound = TrafficBound(kept: .infinity, leftSlope: 0, rightSlope: 0)
@@ -32,7 +36,9 @@ struct TrafficTerm {
 
   private var moved: Double { most - factor * (bound.kept - offset) }
   private var isAtFloor: Bool { moved <= floor }
-  var seconds: Double { secondsPerToken * max(floor, moved) }
+  /// Tokens that move, at least.
+  private var tokens: Double { max(floor, moved) }
+  var seconds: Double { secondsPerToken * tokens + constant }
   var leftSlope: Double { slope(bound.leftSlope) }
   var rightSlope: Double { slope(bound.rightSlope) }
   var layers: Set<Int> { [left, right] }
@@ -67,6 +73,26 @@ extension TrafficBound.Effort {
 }
 
 extension TrafficTerm {
+  /// Lets the terms of a layer's home traffic cost what lies below its price where their bounds are: a price
+  /// that is as long as the slower of two ways is no sum of what goes over both.
+  static func price(_ terms: inout [TrafficTerm], _ problem: PlacementProblem) {
+    guard problem.countsSets else { return }
+    let price = HomePrice(problem)
+    for layer in 0..<problem.layers {
+      let own = terms.indices.filter { terms[$0].isHome && terms[$0].left == layer }
+      func visits(ofNodes: Bool) -> Double {
+        own.first { terms[$0].isOfNodes == ofNodes }.map { terms[$0].tokens } ?? 0
+      }
+      let slopes = price.tangent(groups: visits(ofNodes: false), nodes: visits(ofNodes: true))
+      for index in own {
+        let isOfNodes = terms[index].isOfNodes
+        terms[index].secondsPerToken = isOfNodes ? slopes.node : slopes.group
+        terms[index].constant = isOfNodes ? 0 : slopes.constant
+      }
+    }
+    terms.removeAll { $0.secondsPerToken == 0 }
+  }
+
   /// All terms of a problem, those of zero seconds left out.
   static func all(_ problem: PlacementProblem, _ table: CopyTable) -> [TrafficTerm] {
     let work = (0..<problem.layers).map { table.work($0) }
@@ -77,14 +103,15 @@ extension TrafficTerm {
         for level in levels(problem) {
           terms.append(
             TrafficTerm(
-              left: pair, right: pair + 1, isHome: false, traffic: traffic, size: table.size,
+              left: pair, right: pair + 1, isHome: false,
+              isOfNodes: level.slots > problem.slotsPerGroup, traffic: traffic, size: table.size,
               slots: level.slots, leftWork: work[pair], rightWork: work[pair + 1],
               most: traffic.reduce(0, +), factor: 1, offset: 0, floor: 0,
               secondsPerToken: level.seconds, groupsPerUnit: level.groups))
         }
       }
     }
-    if problem.countsSets, let sets = problem.sets {
+    if problem.countsSets, let sets = problem.setsSent {
       for layer in 0..<problem.layers {
         terms += home(problem, table, sets, layer: layer, work: work[layer])
       }
@@ -128,15 +155,16 @@ extension TrafficTerm {
     let diagonal = traffic.max() ?? 0
     for index in 0..<table.size { traffic[index * table.size + index] = diagonal }
     let node = problem.slotsPerGroup * problem.groupsPerNode
-    let price = HomePrice(problem)
+    let dearest = HomePrice(problem).dearest
     let levels: [Level] = [
-      (problem.slotsPerGroup, price.perGroup, 1),
-      (node, price.perNode, Double(problem.groupsPerNode)),
+      (problem.slotsPerGroup, dearest.group, 1),
+      (node, dearest.node, Double(problem.groupsPerNode)),
     ]
-    return levels.map { level in
+    return levels.enumerated().map { number, level in
       TrafficTerm(
-        left: layer, right: layer, isHome: true, traffic: traffic, size: table.size,
-        slots: level.slots, leftWork: work, rightWork: work, most: Double(sets.topK) * tokens,
+        left: layer, right: layer, isHome: true, isOfNodes: number > 0, traffic: traffic,
+        size: table.size, slots: level.slots, leftWork: work, rightWork: work,
+        most: Double(sets.topK) * tokens,
         factor: 0.5, offset: diagonal * Double(table.size),
         floor: tokens * Double((sets.topK + level.slots - 1) / level.slots),
         secondsPerToken: level.seconds, groupsPerUnit: level.groups)

@@ -1,8 +1,9 @@
 /// All ways to place the experts of one layer, and which of them are the same up to names.
 ///
-/// Groups of a node, and nodes, may be renamed in all layers at once without changing any cost. Of
-/// each set of states that renaming turns into one another one is its *representative*: the one in
-/// which nodes, and groups of a node, appear in order.
+/// Groups of a node, and nodes, may be renamed in all layers at once without changing any cost; where some
+/// of a node's groups share a way out of it, these with one another. Of each set of states that renaming
+/// turns into one another one is its *representative*: the one in which nodes, ways out, and groups appear
+/// in order.
 struct LayerStates {
   let experts: Int
   /// `[state][expert]`, in the order of the numbers they spell.
@@ -62,20 +63,34 @@ struct LayerStates {
 
   /// The new name of each group; groups without experts get what is left in order.
   static func names(_ state: ArraySlice<UInt8>, _ problem: PlacementProblem) -> [UInt8] {
-    let width = problem.groupsPerNode
-    var nodeNames = [Int](repeating: -1, count: problem.nodes)
-    var seen = [Int](repeating: 0, count: problem.nodes)
-    var names = [Int](repeating: -1, count: problem.groups)
-    var nodes = 0
+    let sharedWay = problem.countsSets ? problem.exchange.groupsPerWayOut : 1
+    // Groups of a node, and of one of several ways out of it.
+    var widths = [problem.groupsPerNode]
+    if 1 < sharedWay, sharedWay < problem.groupsPerNode { widths.append(sharedWay) }
+    // Ways out of as many groups are alike, others are not.
+    let areUneven = widths.count > 1 && problem.groupsPerNode % sharedWay > 0
+    if areUneven { widths.removeLast() }
+    // The new first group of each such block, and how much of it has names.
+    var starts = widths.map { [Int](repeating: -1, count: (problem.groups + $0 - 1) / $0) }
+    var taken = starts.map { $0.map { _ in 0 } }
+    var (all, names) = (0, [Int](repeating: -1, count: problem.groups))
     func name(_ group: Int) {
       guard names[group] < 0 else { return }
-      let node = group / width
-      if nodeNames[node] < 0 {
-        nodeNames[node] = nodes
-        nodes += 1
+      for level in widths.indices where starts[level][group / widths[level]] < 0 {
+        let block = group / widths[level]
+        if level == 0 {
+          starts[level][block] = all
+          all += widths[level]
+        } else {
+          let outer = group / widths[level - 1]
+          starts[level][block] = starts[level - 1][outer] + taken[level - 1][outer]
+          taken[level - 1][outer] += widths[level]
+        }
       }
-      names[group] = nodeNames[node] * width + seen[node]
-      seen[node] += 1
+      let last = widths.count - 1
+      let block = group / widths[last]
+      names[group] = starts[last][block] + (areUneven ? group % widths[0] : taken[last][block])
+      taken[last][block] += 1
     }
     for group in state { name(Int(group)) }
     for group in 0..<problem.groups { name(group) }

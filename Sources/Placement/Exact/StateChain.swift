@@ -192,8 +192,14 @@ struct StateChain {
 /// What a layer costs whatever its neighbours do: the slowest group's work, and home traffic.
 struct LayerCost {
   private let problem: PlacementProblem
+  private let sets: ExpertSets?
+  private let price: HomePrice
 
-  init(_ problem: PlacementProblem) { self.problem = problem }
+  init(_ problem: PlacementProblem) {
+    self.problem = problem
+    sets = problem.countsSets ? problem.setsSent : nil
+    price = HomePrice(problem)
+  }
 
   func seconds(_ layer: Int, _ state: ArraySlice<UInt8>) -> Double {
     let first = state.startIndex
@@ -206,8 +212,7 @@ struct LayerCost {
       }
       seconds += problem.windowWeights[window] * (loads.max() ?? 0)
     }
-    guard problem.countsSets, let sets = problem.sets else { return seconds }
-    let price = HomePrice(problem)
+    guard let sets else { return seconds }
     var visits = [Double](repeating: 0, count: problem.groups)
     var nodeVisits = [Double](repeating: 0, count: problem.nodes)
     for set in sets.starts[layer]..<sets.starts[layer + 1] {
@@ -224,7 +229,7 @@ struct LayerCost {
         nodeVisits[node] += sets.tokens[set]
       }
     }
-    return seconds + price.seconds((visits, nodeVisits))
+    return seconds + price.seconds(price.load((visits, nodeVisits)))
   }
 }
 

@@ -1,109 +1,277 @@
 /// What home traffic costs: the one statement of it that costs, searches, bounds and exact methods share.
 ///
 ///     let price = HomePrice(problem)
-///     price.seconds((groups: [3, 1, 2, 2], nodes: [4, 3]))    // tokens of a layer that visit each
+///     price.seconds(price.load((groups: [3, 1, 2, 2], nodes: [4, 3])))    // tokens of a layer that visit each
 ///
-/// A layer's exchange ends with its busiest port, as `ExchangeTraffic` has it: the port of a group in its
-/// node, or its way to other nodes, which a node's groups may share. Every group is as many tokens' own, so
-/// that a group with V visits gets V (groups per node - 1) / groups copies from its node and
-/// V (groups - groups per node) / groups from others, in dispatch, and sends as many in combine. What a group
-/// sends in dispatch goes to others evenly and is no more than what the busiest of them gets.
+/// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
+/// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
+/// nodes, which a node's groups may share. Of w groups in each of N nodes, G = w N in all, with V tokens that
+/// visit a group and W that visit a node, in dispatch
 ///
-/// Where a token is sent once to each other node and passed on there, both take their turns: a copy for each
-/// group that is not the token's own in nodes, one for each node that is not its own across, in place of one
-/// of those. A copy that crosses costs ``acrossNodes``, any other ``inNode``, both divided among all groups:
-/// so that means over ports are sums over copies, and no placement costs less than by them
-/// (``perGroup``, ``perNode``).
+///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from its
+///    node and V (G - w) / G from others;
+///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass them
+///    on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by its port
+///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
+///    node gets, as what it speaks for are a w-th of all tokens.
+///
+/// That is of groups of one device; of others each device needs what comes to the group, what the group's
+/// other devices have too, and speaks for its part of the group's tokens.
+///
+/// Devices may take longer to handle copies than ports do (``TokenExchange/Handling``). As much goes back in
+/// combine. Seconds of the problem are divided among all groups, so that those of a
+/// port are G times as many.
 struct HomePrice {
-  /// Seconds of a copy that stays in its node, and of one that does not.
-  let inNode: Double
-  let acrossNodes: Double
   let sendsOnceToNode: Bool
-  let groupsPerNode: Int
-  /// Whether a node's groups leave it by one way.
-  let sharesWayOut: Bool
+  private let leavesByPort: Bool
+  /// Groups of what counts by node: a whole node, or those that share a way out of it.
+  private let groupsPerOutlet: Int
+  private let outletsPerNode: Int
+  /// That all ways out have room for: more than there are where a node's last way has fewer.
+  private let groupsWithWays: Double
+  private let devicesPerGroup: Double
+  private let groupsPerNode: Double
   private let groups: Double
   private let nodes: Double
+  /// What a phase may be as long as, phase after phase, in seconds for each copy of a load.
+  private var parts: [Part] = []
 
-  init(_ problem: PlacementProblem) {
-    inNode = problem.secondsInNode
-    acrossNodes = problem.secondsAcrossNodes
-    sendsOnceToNode = problem.sendsOnceToNode
-    groupsPerNode = problem.groupsPerNode
-    sharesWayOut = problem.sharesWayOut && problem.nodes > 1
-    groups = Double(problem.groups)
-    nodes = Double(problem.nodes)
+  private struct Part {
+    let phase: Int
+    let seconds: HomeLoad
+    /// On top, whatever the load.
+    let constant: Double
+    let isAcross: Bool
   }
 
-  /// Seconds of a visit by what copies from the same node take, and by what those from others take, where
-  /// each group gets a copy of its own.
-  private var near: Double { inNode * (Double(groupsPerNode) - 1) / groups }
-  private var far: Double { acrossNodes * (groups - Double(groupsPerNode)) / groups }
-  private var groupsLeft: Double { 1 - 1 / groups }
-  private var nodesLeft: Double { 1 - 1 / nodes }
+  init(_ problem: PlacementProblem) {
+    sendsOnceToNode = problem.exchange.way.sendsOnceToNode
+    leavesByPort = problem.exchange.leavesByPort
+    groupsPerOutlet =
+      sendsOnceToNode ? problem.groupsPerNode : problem.exchange.groupsPerWayOut
+    let perWay = problem.exchange.groupsPerWayOut
+    let ways = (problem.groupsPerNode + perWay - 1) / perWay
+    groupsWithWays = Double(problem.nodes * ways * perWay)
+    outletsPerNode = (problem.groupsPerNode + groupsPerOutlet - 1) / groupsPerOutlet
+    devicesPerGroup = Double(problem.exchange.devicesPerGroup)
+    groupsPerNode = Double(problem.groupsPerNode)
+    groups = Double(problem.groups)
+    nodes = Double(problem.nodes)
+    addPhases(problem)
+  }
 
-  /// Seconds for each group, and on top for each node, that a token goes to whatever its own is, if all
-  /// ports were as busy as the mean one.
-  var perGroup: Double { sendsOnceToNode ? groupsLeft * inNode : max(near, far) }
-  var perNode: Double { sendsOnceToNode ? nodesLeft * (acrossNodes - inNode) : 0 }
-
-  /// Whether nodes matter beside groups.
-  var needsNodes: Bool { nodes > 1 && (sendsOnceToNode || sharesWayOut) }
-
-  /// Of the tokens that visit each group and node, what counts by node: these, or visits to its groups.
-  func nodeVisits(_ visits: (groups: [Double], nodes: [Double])) -> [Double] {
-    if sendsOnceToNode { return visits.nodes }
-    return stride(from: 0, to: visits.groups.count, by: groupsPerNode).map {
-      visits.groups[$0..<$0 + groupsPerNode].reduce(0, +)
+  private mutating func addPhases(_ problem: PlacementProblem) {
+    let share = problem.exchange.dispatchShare
+    var phases = 0
+    func leg(_ inNode: Double, _ across: Double) -> (inNode: Double, across: Double) {
+      (problem.secondsInNode * groups * inNode, problem.secondsAcrossNodes * groups * across)
+    }
+    func add(_ seconds: [HomeLoad], _ handling: (seconds: HomeLoad, constant: Double)? = nil) {
+      for part in seconds where part.across == 0 || nodes > 1 {
+        parts.append(
+          Part(phase: phases, seconds: part, constant: 0, isAcross: part.across > 0))
+      }
+      if let handling {
+        parts.append(
+          Part(
+            phase: phases, seconds: handling.seconds, constant: handling.constant,
+            isAcross: false))
+      }
+      phases += 1
+    }
+    let (dispatch, combine) = (
+      problem.exchange.dispatchHandling, problem.exchange.combineHandling
+    )
+    handles = dispatch != nil || combine != nil
+    // Where tokens are not sent to nodes, all are staged once.
+    let tokens =
+      (problem.sets?.tokens.reduce(0, +) ?? 0) / Double(problem.layers)
+    func staged(_ handling: TokenExchange.Handling) -> (each: Double, all: Double) {
+      sendsOnceToNode ? (handling.staged * groups, 0) : (0, handling.staged * tokens)
+    }
+    let there = leg(share.inNode, share.acrossNodes)
+    let back = leg(1 - share.inNode, 1 - share.acrossNodes)
+    switch problem.exchange.way {
+    case .direct, .streamed:
+      // Where both ways are alike they are as long as one of them twice.
+      let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
+      guard handles || !areAlike else {
+        add([HomeLoad(inside: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across)])
+        return
+      }
+      add(
+        [HomeLoad(inside: there.inNode), HomeLoad(across: there.across)],
+        dispatch.map {
+          let staged = staged($0)
+          return (HomeLoad(made: $0.copied * groups, staged: staged.each), staged.all)
+        })
+      add(
+        [HomeLoad(inside: back.inNode), HomeLoad(across: back.across)],
+        combine.map {
+          let staged = staged($0)
+          return (HomeLoad(worked: $0.copied * groups, staged: staged.each), staged.all)
+        })
+    case .hopByHop:
+      add([HomeLoad(inside: leg(1, 1).inNode)])
+      add([HomeLoad(across: leg(1, 1).across)])
+    case .forwarded:
+      add([HomeLoad(own: there.inNode), HomeLoad(across: there.across)])
+      add([HomeLoad(passedOn: there.inNode)])
+      add([HomeLoad(inside: back.inNode)])
+      add([HomeLoad(across: back.across)])
     }
   }
 
-  /// Seconds of a layer whose tokens visit groups and nodes.
-  func seconds(_ visits: (groups: [Double], nodes: [Double])) -> Double {
-    seconds(
-      busiestGroup: visits.groups.max() ?? 0, busiestNode: nodeVisits(visits).max() ?? 0)
+  /// Whether it is not the busiest ports alone that matter.
+  private(set) var handles = false
+
+  /// Whether nodes matter beside groups.
+  var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
+
+  /// How many count by node.
+  var outlets: Int { Int(nodes) * outletsPerNode }
+
+  func outlet(of group: Int) -> Int {
+    let width = Int(groupsPerNode)
+    return group / width * outletsPerNode + group % width / groupsPerOutlet
   }
 
-  /// The same of those most visited.
-  func seconds(busiestGroup: Double, busiestNode: Double) -> Double {
-    let parts = parts(busiestGroup: busiestGroup, busiestNode: busiestNode)
+  /// Of the tokens that visit each group and node, what counts by node: these, or visits to the groups of
+  /// a way out.
+  func outletVisits(_ visits: (groups: [Double], nodes: [Double])) -> [Double] {
+    if sendsOnceToNode { return visits.nodes }
+    var sums = [Double](repeating: 0, count: outlets)
+    for (group, count) in visits.groups.enumerated() { sums[outlet(of: group)] += count }
+    return sums
+  }
+
+  /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
+  func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
+    load(
+      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0,
+      groups: visits.groups.reduce(0, +), nodes: visits.nodes.reduce(0, +))
+  }
+
+  /// The same of those most visited, and of visits to all groups and to all nodes together.
+  func load(
+    busiestGroup: Double, busiestOutlet: Double, groups all: Double, nodes allNodes: Double
+  ) -> HomeLoad {
+    var load = portLoad(busiestGroup: busiestGroup, busiestOutlet: busiestOutlet)
+    (load.made, load.worked, load.staged) = (all / groups, busiestGroup, allNodes / groups)
+    return load
+  }
+
+  private func portLoad(busiestGroup: Double, busiestOutlet: Double) -> HomeLoad {
+    // What a device has itself does not come to it; what others of its group have does.
+    let itself = 1 / devicesPerGroup
+    let own = busiestGroup * (groupsPerNode - itself) / groups
+    if sendsOnceToNode {
+      let across = busiestOutlet * (nodes - 1) / groups / devicesPerGroup
+      // As if the group that most tokens visit were of the node that most visit.
+      let leaving = leavesByPort ? across : 0
+      return HomeLoad(
+        own: own + leaving, passedOn: own * (nodes - 1), inside: own * nodes + leaving,
+        across: across)
+    }
+    let inside = leavesByPort ? busiestGroup * (groups - itself) / groups : own
+    return HomeLoad(
+      own: own, inside: inside,
+      across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
+  }
+
+  /// The same if all ports were as busy as the mean one: no placement with so many visits to groups and
+  /// nodes puts less on its busiest ports.
+  func meanLoad(groups visits: Double, nodes nodeVisits: Double) -> HomeLoad {
+    load(
+      busiestGroup: visits / groups,
+      busiestOutlet: sendsOnceToNode ? nodeVisits / nodes : visits / Double(outlets),
+      groups: visits, nodes: nodeVisits)
+  }
+
+  /// Seconds of a layer.
+  func seconds(_ load: HomeLoad) -> Double {
+    let parts = self.parts(load)
     return parts.inNode + parts.acrossNodes
   }
 
-  /// What ``seconds(busiestGroup:busiestNode:)`` is the sum of: of two ports at a time, the slower one.
-  func parts(
-    busiestGroup: Double, busiestNode: Double
-  ) -> (inNode: Double, acrossNodes: Double) {
-    let (visits, nodeVisits) = (groups * busiestGroup, nodes * busiestNode)
-    if sendsOnceToNode {
-      let crossing = nodesLeft * nodeVisits
-      return ((visits * groupsLeft - crossing) * inNode, crossing * acrossNodes)
+  /// What ``seconds(_:)`` is the sum of: of each phase what it is as long as.
+  func parts(_ load: HomeLoad) -> (inNode: Double, acrossNodes: Double) {
+    var sums = (inNode: 0.0, acrossNodes: 0.0)
+    forEachLongest(load) { part, seconds in
+      if part.isAcross { sums.acrossNodes += seconds } else { sums.inNode += seconds }
     }
-    return slower(near * visits, far * (sharesWayOut ? nodeVisits : visits))
+    return sums
   }
 
-  /// The same where the groups that a token goes to depend on its own.
-  func parts(of ports: HomePorts) -> (inNode: Double, acrossNodes: Double) {
-    if sendsOnceToNode {
-      let crossing = nodes * ports.busiestNode
-      let entered = groups * (ports.groups.lazy.map(\.entered).max() ?? 0)
-      return ((max(crossing, entered) - crossing) * inNode, crossing * acrossNodes)
+  /// Calls `body` with each phase's longest part.
+  @inline(__always)
+  private func forEachLongest(_ load: HomeLoad, _ body: (Part, Double) -> Void) {
+    var next = 0
+    while next < parts.count {
+      var (longest, seconds) = (next, parts[next].seconds * load + parts[next].constant)
+      let phase = parts[next].phase
+      next += 1
+      while next < parts.count, parts[next].phase == phase {
+        let other = parts[next].seconds * load + parts[next].constant
+        if other > seconds { (longest, seconds) = (next, other) }
+        next += 1
+      }
+      body(parts[longest], seconds)
     }
-    let busiest = ports.busiest(onWayOut: sharesWayOut ? groupsPerNode : 1)
-    return slower(inNode * groups * busiest.inNode, acrossNodes * groups * busiest.across)
   }
 
-  /// What no placement whose copies leave their group, and of which some cross, costs less than.
+  /// Seconds for each visit to a group and to a node, and on top, such that no numbers of visits cost less
+  /// by ``meanLoad(groups:nodes:)`` than by these, and those given cost as much: phases are as long as the
+  /// longest of some sums of visits, whose tangents lie below.
+  func tangent(
+    groups visits: Double, nodes nodeVisits: Double
+  ) -> (group: Double, node: Double, constant: Double) {
+    var (slopes, constant) = (HomeLoad(), 0.0)
+    forEachLongest(meanLoad(groups: visits, nodes: nodeVisits)) { part, _ in
+      slopes += part.seconds
+      constant += part.constant
+    }
+    return (
+      slopes * meanLoad(groups: 1, nodes: 0), slopes * meanLoad(groups: 0, nodes: 1), constant
+    )
+  }
+
+  /// The most that a visit to a group, and one to a node, can cost by a ``tangent(groups:nodes:)``.
+  var dearest: (group: Double, node: Double) {
+    func most(_ load: HomeLoad) -> Double {
+      var phases: [Int: Double] = [:]
+      for part in parts {
+        phases[part.phase] = max(phases[part.phase] ?? 0, part.seconds * load)
+      }
+      return phases.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value }
+    }
+    return (most(meanLoad(groups: 1, nodes: 0)), most(meanLoad(groups: 0, nodes: 1)))
+  }
+
+  /// What no placement costs less than if so many copies leave their group, and so many of tokens, or no
+  /// fewer, cross to another node, once to each where that is the way.
   func least(left: Double, crossing: Double) -> Double {
-    if sendsOnceToNode { return left * inNode + crossing * (acrossNodes - inNode) }
-    // However they divide between the two ports, one of these is not faster.
-    guard inNode > 0, nodes > 1 else { return nodes > 1 ? crossing * acrossNodes : left * inNode }
-    return max(crossing * acrossNodes, left / (1 / inNode + 1 / acrossNodes))
-  }
-
-  private func slower(
-    _ inside: Double, _ across: Double
-  ) -> (inNode: Double, acrossNodes: Double) {
-    inside > across ? (inside, 0) : (0, across)
+    // What devices handle is left out. Of copies that leave no more than one for each that crosses is there without the port of its group in
+    // its node. Means over ports; what is passed on takes its time beside what is not, or after.
+    let groupsThatShare = groupsWithWays * (sendsOnceToNode ? devicesPerGroup : 1)
+    var ports = self
+    ports.parts.removeAll { $0.seconds.made + $0.seconds.worked + $0.seconds.staged > 0 }
+    ports.parts.removeAll { $0.constant > 0 }
+    func price(_ crossing: Double) -> Double {
+      let inside = max(0, leavesByPort ? left : left - crossing) / groups
+      return ports.seconds(
+        HomeLoad(own: inside, inside: inside, across: crossing / groupsThatShare))
+    }
+    // Convex in what crosses, with a corner where two parts of a phase are as long.
+    var least = min(price(crossing), price(max(crossing, left)))
+    for part in ports.parts where !part.isAcross {
+      for other in ports.parts where other.phase == part.phase && other.isAcross {
+        let near = (part.seconds.own + part.seconds.inside) / groups
+        let far = other.seconds.across / groupsThatShare
+        guard near + far > 0 else { continue }
+        least = min(least, price(max(crossing, left * near / (near + far))))
+      }
+    }
+    return least
   }
 }

@@ -5,11 +5,9 @@
 /// baselines minimise something else.
 ///
 /// Home traffic takes a token's own rank to be any group, each as likely, and a layer to take what its
-/// busiest port takes, in dispatch and combine, as in a run. Where each group gets a copy of its own that is
-/// the port that most tokens come to, within its node or from others, whichever takes longer. Where a token
-/// is sent once to each other node (``PlacementProblem/sendsOnceToNode``) it is the busiest group and the
-/// busiest node, one after the other: of V and W tokens that visit them, V (1 - 1/groups) and W (1 - 1/nodes)
-/// copies, times groups and nodes because seconds for a token are divided among all groups.
+/// busiest ports take, in dispatch and combine, as in a run (``PlacementProblem/exchange``): within a node
+/// that of the group that most tokens visit, between nodes that of the group or node that most come to from
+/// others. Of the two it is the slower one, or one after the other where one hop waits for the other.
 /// Where experts have copies, a token takes those of their shares, each independently; of the nearest ones
 /// those of its own rank's group (``NearestVisits``).
 public struct PlacementCost: Sendable, Hashable {
@@ -119,8 +117,9 @@ public struct PlacementCost: Sendable, Hashable {
   ) {
     var (total, distinctGroups, distinctNodes) = (0.0, 0.0, 0.0)
     let price = HomePrice(problem)
+    let sent = problem.exchange.copiesForEachExpert ? problem.setsSent : nil
     if problem.countsSets, problem.replicaChoice == .nearest, shares.placement.hasReplicas {
-      addNearestHome(sets, shares.placement, problem)
+      addNearestHome(sets, sent, shares.placement, problem)
       return
     }
     for layer in 0..<problem.layers {
@@ -129,9 +128,8 @@ public struct PlacementCost: Sendable, Hashable {
       distinctGroups += visits.groups.reduce(0, +)
       distinctNodes += visits.nodes.reduce(0, +)
       guard problem.countsSets else { continue }
-      let (inside, across) = price.parts(
-        busiestGroup: visits.groups.max() ?? 0,
-        busiestNode: price.nodeVisits(visits).max() ?? 0)
+      let copies = sent.map { shares.visits($0, layer, problem) } ?? visits
+      let (inside, across) = price.parts(price.load(copies))
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across
@@ -141,7 +139,8 @@ public struct PlacementCost: Sendable, Hashable {
   }
 
   private mutating func addNearestHome(
-    _ sets: ExpertSets, _ placement: ExpertPlacement, _ problem: PlacementProblem
+    _ sets: ExpertSets, _ sent: ExpertSets?, _ placement: ExpertPlacement,
+    _ problem: PlacementProblem
   ) {
     let price = HomePrice(problem)
     var (total, groups, nodes) = (0.0, 0.0, 0.0)
@@ -150,7 +149,8 @@ public struct PlacementCost: Sendable, Hashable {
       total += sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       groups += visits.groups
       nodes += visits.nodes
-      let (inside, across) = price.parts(of: visits.ports)
+      let copies = sent.map { NearestVisits($0, layer, placement, problem) } ?? visits
+      let (inside, across) = price.parts(copies.ports.load)
       homeSeconds.append(inside + across)
       inNodeSeconds += inside
       acrossNodesSeconds += across

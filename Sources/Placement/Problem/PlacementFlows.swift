@@ -1,59 +1,40 @@
-/// Tokens that move between groups in an iteration, all layers together.
+/// What goes over the ports of each group's devices in an iteration, all layers together.
 ///
-///     let flows = PlacementFlows(of: placement, in: problem)
-///     flows.tokens[from * problem.groups + to]
+///     let ports = PlacementFlows(of: placement, in: problem).ports(forth: 4096, back: 4096)
 ///
-/// Transition traffic: from the groups of one layer's experts to those of the next. Home traffic: from a
-/// token's own rank, any group as likely, once to each other group that has any of its experts; as much
-/// comes back.
-public struct PlacementFlows: Sendable, Hashable {
-  public let groups: Int
-  public let groupsPerNode: Int
-  /// `[from][to]`; nothing from a group to itself.
-  public private(set) var tokens: [Double]
+/// Transition traffic: from the groups of one layer's experts to those of the next. Home traffic: what a run
+/// sends of tokens whose own rank is any group, each as likely (``PlacementProblem/exchange``); as much comes
+/// back.
+public struct PlacementFlows: Sendable {
+  private var tokens: HomePorts
 
-  /// O(layers x copies^2 + sets x k).
+  /// O(layers x (copies^2 + groups^2) + sets x k).
   public init(of placement: ExpertPlacement, in problem: PlacementProblem) {
-    groups = problem.groups
-    groupsPerNode = problem.groupsPerNode
-    tokens = [Double](repeating: 0, count: groups * groups)
+    tokens = HomePorts(problem)
     let shares = CopyShares(of: placement, in: problem)
     if problem.countsTransitions {
+      var straight = problem
+      straight.exchange = TokenExchange(.direct)
+      var moved = HomePorts(straight)
       for pair in 0..<problem.layers - 1 {
-        for (cell, count) in shares.flows(pair, problem).enumerated() { tokens[cell] += count }
+        for (cell, count) in shares.flows(pair, problem).enumerated() {
+          moved.add(count, from: cell / problem.groups, to: cell % problem.groups)
+        }
       }
+      tokens.add(moved)
     }
-    if problem.countsSets, let sets = problem.sets {
+    if problem.countsSets, let sets = problem.setsSent {
       for layer in 0..<problem.layers {
         if problem.replicaChoice == .nearest, placement.hasReplicas {
-          addNearest(sets, layer, placement, problem)
-          continue
+          tokens.add(NearestVisits(sets, layer, placement, problem).ports)
+        } else {
+          tokens.add(HomePorts(of: shares.visits(sets, layer, problem), in: problem))
         }
-        let visits = shares.visits(sets, layer, problem).groups
-        for from in 0..<groups {
-          for to in 0..<groups { tokens[from * groups + to] += visits[to] / Double(groups) }
-        }
-      }
-    }
-    for group in 0..<groups { tokens[group * groups + group] = 0 }
-  }
-
-  /// Each home's tokens go to the copies nearest to it.
-  private mutating func addNearest(
-    _ sets: ExpertSets, _ layer: Int, _ placement: ExpertPlacement, _ problem: PlacementProblem
-  ) {
-    let table = NearestTable(layer, placement, problem)
-    for set in sets.starts[layer]..<sets.starts[layer + 1] {
-      let members = sets.members[set * sets.topK..<(set + 1) * sets.topK].map { Int($0) }
-      for home in 0..<groups {
-        let visited = Set(members.map { table.target(of: $0, from: home) })
-        // Sums of equal numbers, whatever their order.
-        for to in visited { tokens[home * groups + to] += sets.tokens[set] / Double(groups) }
       }
     }
   }
 
-  /// What goes over a group's ports in an iteration, in the unit of what a token brings.
+  /// What goes over the ports of a group's devices, each, in an iteration, in the unit of what a token brings.
   public struct Ports: Sendable, Hashable {
     public var sentInNode = 0.0
     public var receivedInNode = 0.0
@@ -61,25 +42,18 @@ public struct PlacementFlows: Sendable, Hashable {
     public var receivedAcrossNodes = 0.0
   }
 
-  /// By group. O(groups^2).
+  /// By group. O(groups).
   ///
   /// - Parameters:
   ///   - forth: Of each token on its way, in any unit.
   ///   - back: Of what comes back.
   public func ports(forth: Double, back: Double) -> [Ports] {
-    var ports = [Ports](repeating: Ports(), count: groups)
-    for from in 0..<groups {
-      for to in 0..<groups {
-        let sent = forth * tokens[from * groups + to] + back * tokens[to * groups + from]
-        if from / groupsPerNode == to / groupsPerNode {
-          ports[from].sentInNode += sent
-          ports[to].receivedInNode += sent
-        } else {
-          ports[from].sentAcrossNodes += sent
-          ports[to].receivedAcrossNodes += sent
-        }
-      }
+    tokens.groups.map { port in
+      let (out, into) = (port.sentInNode + port.sentOn, port.receivedInNode + port.receivedOn)
+      return Ports(
+        sentInNode: forth * out + back * into, receivedInNode: forth * into + back * out,
+        sentAcrossNodes: forth * port.sentAcross + back * port.receivedAcross,
+        receivedAcrossNodes: forth * port.receivedAcross + back * port.sentAcross)
     }
-    return ports
   }
 }

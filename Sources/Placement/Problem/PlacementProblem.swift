@@ -57,11 +57,8 @@ public struct PlacementProblem: Sendable {
 
   /// How a token chooses among copies.
   public var replicaChoice = ReplicaChoice.even
-  /// Of home traffic: whether a token goes once to each other node and is passed on there, or once to
-  /// each group of it that has any of its experts.
-  public var sendsOnceToNode = true
-  /// Of home traffic: whether a node's groups have one way out of it together, not one each.
-  public var sharesWayOut = false
+  /// Of home traffic: how tokens get to their experts and back.
+  public var exchange = TokenExchange()
   /// Whether an expert's copies must be in different nodes as far as there are nodes; on distinct
   /// groups they are in any case.
   public var spreadsCopiesOverNodes = false
@@ -89,8 +86,8 @@ public struct PlacementProblem: Sendable {
     /// ExFlow): reads ``PlacementProblem/transitions``.
     case transition
     /// A token returns to its own rank after every layer; it goes once to each other group that has
-    /// any of its experts, and once to each other node (DeepEP) or not
-    /// (``PlacementProblem/sendsOnceToNode``): reads ``PlacementProblem/sets``.
+    /// any of its experts, by way of one of each other node or not
+    /// (``PlacementProblem/exchange``): reads ``PlacementProblem/sets``.
     case home
     /// The sum of the two.
     case both
@@ -168,6 +165,12 @@ extension PlacementProblem {
   public var countsTransitions: Bool { traffic != .home && !transitions.isEmpty }
   /// Whether home traffic counts, and is known.
   public var countsSets: Bool { traffic != .transition && sets != nil }
+
+  /// The experts that tokens take together and that one copy of a token is enough for where they are on
+  /// one group: ``sets``, or each expert by itself.
+  var setsSent: ExpertSets? {
+    exchange.copiesForEachExpert ? sets?.apart(experts: experts) : sets
+  }
 
   /// Tokens from the experts of `pair` to those of the layer after it, `[this][next]`.
   public func transition(_ pair: Int) -> ArraySlice<Double> {

@@ -8,24 +8,25 @@ struct HomeDescent: SwapDescent {
   private let sets: ExpertSets
   private let setsOfExpert: SetsOfExpert
   private let price: HomePrice
-  /// The part of an expert's tokens that go to a group, `[layer][expert][group]`, and to a node where nodes
-  /// matter.
+  /// The part of an expert's tokens that go to a group, `[layer][expert][group]`, and to a node where a token
+  /// is sent there once.
   private var held: [Double]
   private var heldOfNode: [Double]
   /// Tokens that visit a group, `[layer][group]`, and what counts by node.
   private var visits: [Double] = []
-  private var nodeVisits: [Double] = []
+  private var outletVisits: [Double] = []
   /// Seconds of home traffic, `[layer]`.
   private var seconds: [Double] = []
 
   private var experts: Int { state.swaps.experts }
   private var groups: Int { state.swaps.groups }
-  private var nodes: Int { state.swaps.nodes }
+  private var outlets: Int { price.outlets }
+  private func outlet(of group: Int) -> Int { price.outlet(of: group) }
 
   /// `nil` without home traffic, and where copies are not shared evenly.
   init?(_ state: SearchState) {
     let (tables, problem) = (state.tables, state.tables.problem)
-    guard tables.hasHome, let sets = problem.sets,
+    guard tables.hasHome, let sets = problem.setsSent,
       !tables.hasReplicas || problem.replicaChoice == .even
     else { return nil }
     self.state = state
@@ -37,13 +38,13 @@ struct HomeDescent: SwapDescent {
     held = [Double](repeating: 0, count: problem.layers * problem.experts * problem.groups)
     heldOfNode = [Double](
       repeating: 0,
-      count: price.needsNodes ? problem.layers * problem.experts * problem.nodes : 0)
+      count: price.sendsOnceToNode ? problem.layers * problem.experts * problem.nodes : 0)
     for layer in 0..<problem.layers {
       for (expert, hosts) in placement.hosts[layer].enumerated() {
         let place = layer * problem.experts + expert
         for group in hosts {
           held[place * problem.groups + group] = 1 / Double(hosts.count)
-          if price.needsNodes {
+          if price.sendsOnceToNode {
             heldOfNode[place * problem.nodes + problem.node(ofGroup: group)] +=
               1 / Double(hosts.count)
           }
@@ -51,8 +52,8 @@ struct HomeDescent: SwapDescent {
       }
       let own = shares.visits(sets, layer, problem)
       visits += own.groups
-      nodeVisits += price.nodeVisits(own)
-      seconds.append(price.seconds(own))
+      outletVisits += price.outletVisits(own)
+      seconds.append(price.seconds(price.load(own)))
     }
   }
 
@@ -75,18 +76,18 @@ struct HomeDescent: SwapDescent {
   /// Whether a swap could make the layer faster: not where the slowest groups stay as they are.
   func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
     let swaps = state.swaps
-    if swaps.hasTransitions { return true }
+    if swaps.hasTransitions || price.handles { return true }
     let first = layer * swaps.items
     let (from, to) = (Int(swaps.groupOf[first + this]), Int(swaps.groupOf[first + other]))
     if swaps.loadAfter(layer, this, other) < swaps.layerLoad[layer] { return true }
     let own = visits[layer * groups..<(layer + 1) * groups]
     let most = own.max() ?? 0
     if own[layer * groups + from] == most || own[layer * groups + to] == most { return true }
-    guard price.needsNodes else { return false }
-    let ways = nodeVisits[layer * nodes..<(layer + 1) * nodes]
+    guard price.needsOutlets else { return false }
+    let ways = outletVisits[layer * outlets..<(layer + 1) * outlets]
     let busiest = ways.max() ?? 0
-    return ways[layer * nodes + Int(swaps.nodeOfGroup[from])] == busiest
-      || ways[layer * nodes + Int(swaps.nodeOfGroup[to])] == busiest
+    return ways[layer * outlets + outlet(of: from)] == busiest
+      || ways[layer * outlets + outlet(of: to)] == busiest
   }
 
   /// A few look-ups.
@@ -97,11 +98,10 @@ struct HomeDescent: SwapDescent {
     let gains = gains(layer, this, other)
     seconds[layer] = after(layer, this, other, gains)
     let (from, to) = groupsOf(layer, this, other)
-    let (fromNode, toNode) = (Int(swaps.nodeOfGroup[from]), Int(swaps.nodeOfGroup[to]))
     visits[layer * groups + from] += gains.from
     visits[layer * groups + to] += gains.to
-    nodeVisits[layer * nodes + fromNode] += gains.fromNode
-    nodeVisits[layer * nodes + toNode] += gains.toNode
+    outletVisits[layer * outlets + outlet(of: from)] += gains.fromOutlet
+    outletVisits[layer * outlets + outlet(of: to)] += gains.toOutlet
     for (item, old, new) in [(this, from, to), (other, to, from)] {
       let place = layer * swaps.items + item
       guard swaps.expertOf[place] >= 0 else { continue }
@@ -109,9 +109,9 @@ struct HomeDescent: SwapDescent {
       let share = 1 / Double(swaps.copiesOf[place])
       held[expert * groups + old] = 0
       held[expert * groups + new] = share
-      guard price.needsNodes else { continue }
-      heldOfNode[expert * nodes + Int(swaps.nodeOfGroup[old])] -= share
-      heldOfNode[expert * nodes + Int(swaps.nodeOfGroup[new])] += share
+      guard price.sendsOnceToNode else { continue }
+      heldOfNode[expert * outlets + outlet(of: old)] -= share
+      heldOfNode[expert * outlets + outlet(of: new)] += share
     }
     swaps.swap(layer, this, other)
   }
@@ -136,30 +136,38 @@ struct HomeDescent: SwapDescent {
       }
       return most
     }
-    let nodeOf = state.swaps.nodeOfGroup
-    let (fromNode, toNode) = (Int(nodeOf[from]), Int(nodeOf[to]))
+    func sum(_ all: [Double], _ count: Int) -> Double {
+      price.handles ? all[layer * count..<(layer + 1) * count].reduce(0, +) : 0
+    }
+    let busiest = most(visits, groups, from, to, gains.from, gains.to)
     return price.seconds(
-      busiestGroup: most(visits, groups, from, to, gains.from, gains.to),
-      busiestNode: price.needsNodes
-        ? most(nodeVisits, nodes, fromNode, toNode, gains.fromNode, gains.toNode) : 0)
+      price.load(
+        busiestGroup: busiest,
+        busiestOutlet: price.needsOutlets
+          ? most(
+            outletVisits, outlets, outlet(of: from), outlet(of: to), gains.fromOutlet,
+            gains.toOutlet) : busiest,
+        groups: sum(visits, groups) + gains.from + gains.to,
+        nodes: price.sendsOnceToNode
+          ? sum(outletVisits, outlets) + gains.fromOutlet + gains.toOutlet : 0))
   }
 
-  /// Tokens that visit the two groups, and their nodes, more after a swap; of one node all in the first.
+  /// Tokens that visit the two groups, and their outlets, more after a swap; of one outlet all in the first.
   private struct Gains {
     var from = 0.0
     var to = 0.0
-    var fromNode = 0.0
-    var toNode = 0.0
+    var fromOutlet = 0.0
+    var toOutlet = 0.0
   }
 
   private func gains(_ layer: Int, _ this: Int, _ other: Int) -> Gains {
     let swaps = state.swaps
     let (from, to) = groupsOf(layer, this, other)
-    let (fromNode, toNode) = (Int(swaps.nodeOfGroup[from]), Int(swaps.nodeOfGroup[to]))
+    let (here, there) = (outlet(of: from), outlet(of: to))
     let (a, b) = (layer * swaps.items + this, layer * swaps.items + other)
     let (one, two) = (Int(swaps.expertOf[a]), Int(swaps.expertOf[b]))
     let (shareOfOne, shareOfTwo) = (1 / Double(swaps.copiesOf[a]), 1 / Double(swaps.copiesOf[b]))
-    let countsNodes = price.sendsOnceToNode && fromNode != toNode
+    let countsNodes = price.sendsOnceToNode && here != there
     var gains = Gains()
     // Copies of one expert, or nothing at all, for one another.
     if one == two { return gains }
@@ -182,21 +190,21 @@ struct HomeDescent: SwapDescent {
       heldOfNode.withUnsafeBufferPointer { heldOfNode in
         setsOfExpert.forEach(of: one, two, in: layer, sets) { set in
           let tokens = sets.tokens[set]
-          let here = missed(set, held, groups, from, one, shareOfOne, two, shareOfTwo)
-          let there = missed(set, held, groups, to, two, shareOfTwo, one, shareOfOne)
-          gains.from += tokens * (here.before - here.after)
-          gains.to += tokens * (there.before - there.after)
+          let losing = missed(set, held, groups, from, one, shareOfOne, two, shareOfTwo)
+          let winning = missed(set, held, groups, to, two, shareOfTwo, one, shareOfOne)
+          gains.from += tokens * (losing.before - losing.after)
+          gains.to += tokens * (winning.before - winning.after)
           guard countsNodes else { return }
-          let home = missed(set, heldOfNode, nodes, fromNode, one, shareOfOne, two, shareOfTwo)
-          let away = missed(set, heldOfNode, nodes, toNode, two, shareOfTwo, one, shareOfOne)
-          gains.fromNode += tokens * (home.before - home.after)
-          gains.toNode += tokens * (away.before - away.after)
+          let left = missed(set, heldOfNode, outlets, here, one, shareOfOne, two, shareOfTwo)
+          let entered = missed(set, heldOfNode, outlets, there, two, shareOfTwo, one, shareOfOne)
+          gains.fromOutlet += tokens * (left.before - left.after)
+          gains.toOutlet += tokens * (entered.before - entered.after)
         }
       }
     }
     if !price.sendsOnceToNode {
-      (gains.fromNode, gains.toNode) =
-        fromNode == toNode ? (gains.from + gains.to, 0) : (gains.from, gains.to)
+      (gains.fromOutlet, gains.toOutlet) =
+        here == there ? (gains.from + gains.to, 0) : (gains.from, gains.to)
     }
     return gains
   }

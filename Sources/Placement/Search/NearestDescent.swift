@@ -64,7 +64,7 @@ struct NearestDescent: SwapDescent {
   /// `nil` where it does not apply, or the state's placement is not admitted.
   init?(_ state: SearchState) {
     let problem = state.tables.problem
-    guard Self.appliesTo(problem), let sets = problem.sets else { return nil }
+    guard Self.appliesTo(problem), let sets = problem.setsSent else { return nil }
     self.state = state
     self.problem = problem
     self.sets = sets
@@ -150,8 +150,7 @@ struct NearestDescent: SwapDescent {
   }
 
   private func seconds(_ ports: HomePorts) -> Double {
-    let parts = price.parts(of: ports)
-    return parts.inNode + parts.acrossNodes
+    price.seconds(ports.load)
   }
 
   /// Seconds of the slowest groups.

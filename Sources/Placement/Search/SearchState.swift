@@ -150,14 +150,14 @@ extension SearchState {
   private var homeSeconds: Double { measuredHome.reduce(0) { $0 + $1.seconds } }
 
   private var measuredHome: [(seconds: Double, groups: Double, nodes: Double, tokens: Double)] {
-    guard let sets = tables.problem.sets else { return [] }
+    guard let sets = tables.problem.setsSent else { return [] }
     let problem = tables.problem
     let shares = CopyShares(of: placement, in: problem)
     let price = HomePrice(problem)
     return (0..<tables.layers).map { layer in
       let visits = shares.visits(sets, layer, problem)
       return (
-        price.seconds(visits), visits.groups.reduce(0, +), visits.nodes.reduce(0, +),
+        price.seconds(price.load(visits)), visits.groups.reduce(0, +), visits.nodes.reduce(0, +),
         sets.tokens[sets.starts[layer]..<sets.starts[layer + 1]].reduce(0, +)
       )
     }
@@ -165,7 +165,7 @@ extension SearchState {
 
   /// What a pair of items taken together is worth: seconds saved so far for each such pair.
   private func measurePairs() {
-    guard let sets = tables.problem.sets else { return }
+    guard let sets = tables.problem.setsSent else { return }
     let problem = tables.problem
     let measured = measuredHome
     let price = HomePrice(problem)
@@ -185,8 +185,9 @@ extension SearchState {
       let routes = measured[layer].tokens * Double(sets.topK)
       let groupsSaved = inGroup > 0 ? (routes - measured[layer].groups) / inGroup : 1
       let nodesSaved = inNode > 0 ? (routes - measured[layer].nodes) / inNode : 1
-      swaps.groupPair[layer] = Float(groupsSaved * price.perGroup)
-      swaps.nodePair[layer] = Float(nodesSaved * price.perNode)
+      let worth = price.tangent(groups: measured[layer].groups, nodes: measured[layer].nodes)
+      swaps.groupPair[layer] = Float(groupsSaved * worth.group)
+      swaps.nodePair[layer] = Float(nodesSaved * worth.node)
     }
   }
 

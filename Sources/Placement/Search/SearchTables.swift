@@ -165,7 +165,7 @@ final class SearchTables: @unchecked Sendable {
   }
 
   private func fillTogether() {
-    guard let sets = problem.sets else { return }
+    guard let sets = problem.setsSent else { return }
     let row = rowVectors * 8
     together.withMemoryRebound(to: Float.self, capacity: layers * items * row) { together in
       for layer in 0..<layers {

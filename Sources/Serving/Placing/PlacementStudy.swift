@@ -104,37 +104,91 @@ public struct PlacementStudy: Sendable {
     problem.traffic = traffic
     problem.objective = objective
     if redundant > 0 { problem.replicaChoice = choice ?? deployment.replicaChoice }
-    problem.sendsOnceToNode = deployment.sendsOnceToNode
-    problem.sharesWayOut = sharesWayOut
+    problem.exchange = tokenExchange
     if traffic == .both {
       // A token goes on to its next expert once, and to its experts and back from them. In nodes; what a
       // library leaves of the ways between them may be another share.
       let share =
-        portSeconds(of: .transition, bandwidthInNode, \.scaleUp).value
-        / portSeconds(of: .both, bandwidthInNode, \.scaleUp).value
+        portSeconds(of: .transition, bandwidthInNode, shareInNode).value
+        / portSeconds(of: .both, bandwidthInNode, shareInNode).value
       problem.transitions = problem.transitions.map { $0 * share }
     }
     // The slowest pair sends alone.
     let senders = objective == .bottleneck ? 1 : Double(groups)
-    let outside: KeyPath<ProtocolShares, Double> =
-      deployment.cluster.node.scaleUp.planes == nil ? \.card : \.scaleUp
-    problem.secondsInNode = portSeconds(of: traffic, bandwidthInNode, \.scaleUp).value / senders
+    problem.secondsInNode = portSeconds(of: traffic, bandwidthInNode, shareInNode).value / senders
     problem.secondsAcrossNodes = max(
-      problem.secondsInNode, portSeconds(of: traffic, bandwidthAcrossNodes, outside).value / senders
-    )
+      problem.secondsInNode,
+      portSeconds(of: traffic, bandwidthAcrossNodes, shareAcrossNodes).value / senders)
     return problem
+  }
+
+  /// What a library leaves of a device's port in its node, none of PCIe's.
+  private func shareInNode(_ shares: ProtocolShares) -> Double {
+    deployment.cluster.node.scaleUp.kind == .host ? 1 : shares.scaleUp
+  }
+
+  /// What it leaves of the way out of a node: of cards its part, of planes' uplinks all.
+  private func shareAcrossNodes(_ shares: ProtocolShares) -> Double {
+    deployment.cluster.node.scaleUp.planes == nil ? shares.card : 1
+  }
+
+  /// How a run sends tokens to their experts and back.
+  private var tokenExchange: TokenExchange {
+    var exchange = TokenExchange(way)
+    let width = deployment.parallelism.experts.tensor
+    exchange.devicesPerGroup = width
+    exchange.groupsPerWayOut = max(1, devicesPerWayOut / width)
+    let kind = deployment.cluster.node.scaleUp.kind
+    exchange.leavesByPort = kind == .planes || kind == .host
+    func dispatchShare(_ share: (ProtocolShares) -> Double) -> Double {
+      let there = deployment.dispatchedCopy.value / share(protocols.dispatch.shares)
+      let back = deployment.combinedCopy.value / share(protocols.combine.shares)
+      return there / (there + back)
+    }
+    exchange.copiesForEachExpert = deployment.protocols.copiesForEachExpert
+    let protocols = deployment.protocols
+    exchange.dispatchHandling = handling(protocols.dispatch, deployment.dispatchedCopy)
+    exchange.combineHandling = handling(protocols.combine, deployment.combinedCopy)
+    exchange.dispatchShare = (dispatchShare(shareInNode), dispatchShare(shareAcrossNodes))
+    return exchange
+  }
+
+  /// What a device's multiprocessors take to handle copies of a token.
+  private func handling(
+    _ collective: CollectiveProtocol, _ copy: Bytes
+  ) -> TokenExchange.Handling? {
+    guard let tokenwise = deployment.protocols.tokenwise,
+      case .fitted(let cost) = collective.startUp
+    else { return nil }
+    func seconds(_ bandwidth: Bandwidth?, of devices: Int) -> Double {
+      let each = bandwidth.map { copy / $0 } ?? .zero
+      return each.value / Double(max(1, tokenwise.multiprocessors) * devices)
+    }
+    // Slices get a copy each, and their devices' tokens are a part of the group's.
+    let handling = TokenExchange.Handling(
+      copied: seconds(cost.copyingBandwidth, of: groups),
+      staged: seconds(cost.stagingBandwidth, of: deployment.cluster.deviceCount))
+    return handling.copied + handling.staged > 0 ? handling : nil
+  }
+
+  private var way: TokenExchange.Way {
+    switch deployment.exchange.algorithm {
+    case .twoHop: deployment.streamsHops ? .streamed : .forwarded
+    case .biLevel: .hopByHop
+    default: .direct
+    }
   }
 
   /// Of a token's bytes over a port: where it returns home as in a run, by what the library leaves of the
   /// port's bandwidth; of transitions as MoETuner has it, by the bandwidth.
   private func portSeconds(
     of traffic: PlacementProblem.Traffic, _ bandwidth: Bandwidth,
-    _ share: KeyPath<ProtocolShares, Double>
+    _ share: (ProtocolShares) -> Double
   ) -> Seconds {
     if traffic == .transition { return bytesPerToken(of: traffic) / bandwidth }
     let protocols = deployment.protocols
-    return deployment.dispatchedCopy / (bandwidth * protocols.dispatch.shares[keyPath: share])
-      + deployment.combinedCopy / (bandwidth * protocols.combine.shares[keyPath: share])
+    return deployment.dispatchedCopy / (bandwidth * share(protocols.dispatch.shares))
+      + deployment.combinedCopy / (bandwidth * share(protocols.combine.shares))
   }
 
   /// What moves with a token: its vector, and where it returns what its experts made of it.
@@ -146,30 +200,35 @@ public struct PlacementStudy: Sendable {
   /// Of one device to those of its node.
   var bandwidthInNode: Bandwidth { deployment.cluster.node.scaleUp.port.effectiveBandwidth }
 
-  /// A device's share of what leaves its node; the node's own where nothing does.
+  /// A device's part of the way out of its node; the port in the node where nothing leaves it.
   var bandwidthAcrossNodes: Bandwidth {
     let node = deployment.cluster.node
-    let devices = Double(node.deviceCount)
+    let part = 1 / Double(devicesPerWayOut)
     if let planes = node.scaleUp.planes {
       let uplinks = planes.uplink * node.scaleUp.port.link.efficiency * Double(planes.count)
-      return min(bandwidthInNode, uplinks * (1 / devices))
+      return min(bandwidthInNode, uplinks * part)
     }
     guard let network = node.network else { return bandwidthInNode }
-    return min(
-      bandwidthInNode, network.port.effectiveBandwidth * (Double(network.cardCount) / devices))
+    return min(bandwidthInNode, network.port.effectiveBandwidth * part)
   }
 
-  /// Whether devices leave their node by fewer cards than there are devices, or by its planes' uplinks.
-  private var sharesWayOut: Bool {
-    let node = deployment.cluster.node
-    return node.scaleUp.planes != nil
-      || node.network.map { $0.cardCount < node.deviceCount } ?? false
+  /// Devices that leave their node by the same card, or by its planes' uplinks.
+  private var devicesPerWayOut: Int {
+    let (node, used) = (deployment.cluster.node, deployment.cluster.devicesPerNode)
+    if node.scaleUp.planes != nil { return used }
+    guard let cards = node.network?.cardCount, cards > 0 else { return 1 }
+    return min(used, (node.deviceCount + cards - 1) / cards)
   }
 
   /// Whether it is all the same which of a node's groups is which: every pair of them has the same way
   /// between them, and none changes while others do not.
   var groupsOfNodeAreAlike: Bool {
     guard deployment.fabric.changes.isEmpty, !deployment.fabric.topology.joinsDevices else {
+      return false
+    }
+    // Some share a card, and others another one.
+    let ways = tokenExchange.groupsPerWayOut
+    guard deployment.cluster.nodeCount == 1 || ways == 1 || ways >= groupsPerNode else {
       return false
     }
     switch deployment.cluster.node.scaleUp.kind {

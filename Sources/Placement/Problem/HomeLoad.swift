@@ -1,0 +1,36 @@
+/// What decides how long a layer's exchange takes: copies of tokens over the busiest ports, in dispatch;
+/// in combine as many go the other way. And those that the busiest groups handle.
+///
+/// Or, as the factors of such numbers, the seconds that each of them takes.
+struct HomeLoad {
+  /// Over a group's port in its node: of tokens of that node, of others that are passed on there, and of
+  /// both, which need not be the same port's.
+  var own = 0.0
+  var passedOn = 0.0
+  var inside = 0.0
+  /// Over a group's way to other nodes.
+  var across = 0.0
+  /// That a group makes of its own tokens, and that are for a group, whosever they are: what stays is among
+  /// them.
+  var made = 0.0
+  var worked = 0.0
+  /// Nodes that a group's own tokens go to, its own among them.
+  var staged = 0.0
+
+  /// The sum over all numbers of one times the other.
+  static func * (one: HomeLoad, other: HomeLoad) -> Double {
+    one.own * other.own + one.passedOn * other.passedOn + one.inside * other.inside
+      + one.across * other.across + one.made * other.made + one.worked * other.worked
+      + one.staged * other.staged
+  }
+
+  static func += (one: inout HomeLoad, other: HomeLoad) {
+    one.own += other.own
+    one.passedOn += other.passedOn
+    one.inside += other.inside
+    one.across += other.across
+    one.made += other.made
+    one.worked += other.worked
+    one.staged += other.staged
+  }
+}
