@@ -51,6 +51,11 @@ struct MeasurementTable {
     let positions = Dictionary(
       columns.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     self.positions = positions
+    if let number = columns.first(where: { Double($0) != nil }) {
+      throw .implausible(
+        file: file, line: 1,
+        detail: "'\(number)' is no name of a column: the first line has to name the columns")
+    }
     if let twice = columns.enumerated().first(where: { positions[$1] != $0 })?.element {
       throw .implausible(file: file, line: 1, detail: "the column '\(twice)' is there twice")
     }

@@ -44,6 +44,8 @@ public struct Device: Hashable, Sendable {
     case gpu, cpu, npu
     /// Arithmetic in or next to memory: in its stacks, on its modules.
     case nearMemory = "near-memory"
+    /// A drive: it holds bytes and computes nothing.
+    case storage
   }
 
   public init(

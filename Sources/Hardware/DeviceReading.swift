@@ -61,7 +61,8 @@ extension CatalogueEntry {
     let entry = reader(problems, "a device")
     let fullName = entry.reader.text("full-name")
     let kind = entry.reader.word("kind", Device.Kind.self)
-    let rates = entry.peakRates()
+    let computes = kind != .storage
+    let rates = computes ? entry.peakRates() : [:]
     let memory = entry.memory(context.memoryKinds)
     let computeUnits = entry.optionalInteger("compute-units", in: 1...1_000_000)
     let unitsLike = entry.reader.optional("units-like")
@@ -72,7 +73,8 @@ extension CatalogueEntry {
     let design: Power? = power?.quantity("thermal-design")
     let idle: Power? = power?.quantity("idle")
     power?.finish()
-    let efficiency = entry.efficiency(rates: rates, memory?.bandwidth)
+    let efficiency =
+      computes ? entry.efficiency(rates: rates, memory?.bandwidth) : .ofStorage
     let notes = entry.reader.optionalText("notes") ?? ""
     entry.finish()
     guard let fullName, let kind, let rates, let memory, let design, let idle, let efficiency
@@ -86,7 +88,7 @@ extension CatalogueEntry {
       facts: entry.facts(of: sources) + memoryFacts, notes: notes)
     device.computeUnits = computeUnits
     device.unitsLike = unitsLike?.text("units-like", problems)
-    guard device.peakComputePower > .zero else {
+    guard device.peakComputePower > .zero || !computes else {
       problems.add(
         "the idle power (\(idle)) and the memory at its peak (\(device.peakMemoryPower)) leave "
           + "nothing of the thermal design power (\(design)) for arithmetic",

@@ -10,6 +10,9 @@ struct EfficiencyDraft {
   var memoryFraction: Double?
   var launchLatency: SimTime?
 
+  /// Of what computes nothing: its bandwidth is what it reads at.
+  static let ofStorage = EfficiencyDraft(memoryFraction: 1, launchLatency: .zero)
+
   /// What is the device's own, in words.
   var own: [String] {
     Precision.allCases.filter { tensorFractions[$0] != nil }.map(\.rawValue)

@@ -20,6 +20,7 @@ public enum HardwareError: Error, Hashable, Sendable, CustomStringConvertible {
         : "did you mean \(suggestions.map { "'\($0)'" }.joined(separator: " or "))?"
       return "there is no \(kind) '\(name)' in the catalogue; \(hint)"
     case .noRate(let precision, let device, let has):
+      guard !has.isEmpty else { return "\(device) computes nothing: it is a drive" }
       return "\(device) has no compute rate for \(precision.rawValue), nor for a wider precision "
         + "that could stand in; it has \(has.map(\.rawValue).joined(separator: ", "))"
     case .deviceCount(let count, let node, let available):

@@ -79,6 +79,11 @@ public struct ExpertExecution: Hashable, Sendable {
     experts.usesCompanion || attention != .device || streamed != nil
   }
 
+  /// Whether the companion runs any kernel: not where the device reads from its memory only.
+  public var computesBeside: Bool {
+    attention != .device || experts.usesCompanion && experts != .fetch
+  }
+
   /// Nil where weights are not streamed.
   public var streamed: StreamedWeights? {
     if case .streamed(let streamed) = experts { streamed } else { nil }
@@ -107,7 +112,7 @@ extension ExpertExecution {
             + "companion's")
       }
     }
-    if usesCompanion {
+    if computesBeside {
       do throws(HardwareError) {
         try KernelCostModel(companion.processor).require(precisions.arithmetic)
       } catch { throw .hardware(error) }

@@ -191,7 +191,7 @@ public enum LeastSquaresError: Error, Hashable, Sendable {
   /// What is wrong, in one sentence without a full stop.
   public var sentence: String {
     switch self {
-    case .noParameters: "a fit needs at least one parameter"
+    case .noParameters: "the measurements tell none of its numbers apart"
     case .tooFewResiduals(let count, let parameters):
       "\(count) measurements cannot fix \(parameters) parameters"
     case .startOutOfBounds(let name, let start):

@@ -38,7 +38,11 @@ struct CostCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Its dimensions.", valueName: "shape"))
   var shape: [Int]
 
-  @Option(help: "The type of its numbers: bf16, fp16, fp8, fp8-block, int8, int8-wo, int4-wo.")
+  @Option(
+    help: """
+      The type of its numbers: bf16, fp16, fp8, fp8-block, int8, int8-wo, int4-wo; of gemm also fp8-kernel. \
+      Activations are converted to 8 bits first, which counts, but with fp8-kernel; wo: of weights only.
+      """)
   var dtype = "bf16"
 
   @Option(

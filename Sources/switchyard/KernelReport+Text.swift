@@ -54,6 +54,9 @@ extension KernelReport.Kernel {
       if terms.contains(where: \.isUntold) {
         lines.append("  not told: these rows do not tell the number apart from others; it was held")
       }
+      if terms.contains(where: { $0.relativeError == nil && !$0.isUntold }) {
+        lines.append("  held: fixed for kernels of this kind")
+      }
     }
     var classes = TextTable(KernelReport.columns("errors", hasHeldOut), indent: 2)
     for one in [errors] + byTime { classes.add(one.cells(hasHeldOut)) }

@@ -41,6 +41,23 @@ struct ExecutionPolicyTests {
     }
   }
 
+  @Test("a drive gives experts and computes none")
+  func drive() throws {
+    let one = [
+      "1 x dgx-h100": "1 x h100-nvme", "{data: 8}": "{data: 1}", "{expert: 8}": "{expert: 1}",
+    ]
+    func on(_ execution: String) -> [String: String] {
+      one.merging(["placement: contiguous": "execution: \(execution)"]) { $1 }
+    }
+    let scenario = try folder.load(replacing: on("fetch"))
+    #expect(scenario.deployment.execution.experts == .fetch)
+    #expect(!scenario.deployment.execution.computesBeside)
+    let found = try folder.problems(replacing: on("fastest"))
+    #expect(found.count == 1)
+    #expect(
+      found.first?.contains("nvme-pcie5 computes nothing: it is a drive") == true, "\(found)")
+  }
+
   @Test("what the node has not, or what has no effect")
   func refused() throws {
     try expect(

@@ -54,7 +54,8 @@ public struct KernelShape: Hashable, Sendable {
   }
 
   private static let long = [
-    "bf16": "bfloat16", "fp16": "float16", "fp8-block": "fp8_block", "int8-wo": "int8_wo",
+    "bf16": "bfloat16", "fp16": "float16", "fp8-block": "fp8_block", "fp8-kernel": "fp8_kernel",
+    "int8-wo": "int8_wo",
     "int4-wo": "int4_wo",
   ]
 
