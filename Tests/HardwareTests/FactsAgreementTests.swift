@@ -86,8 +86,10 @@ struct FactsAgreementTests {
   func devicesAgree() throws {
     let rows = try Facts.rows("devices.csv")
     let catalogue = try Shipped.catalogue()
-    #expect(Set(catalogue.devices.map(\.name)) == Set(Self.devices.keys))
-    for device in catalogue.devices {
+    // The table has no drives.
+    let devices = catalogue.devices.filter { $0.kind != .storage }
+    #expect(Set(devices.map(\.name)) == Set(Self.devices.keys))
+    for device in devices {
       let row = try #require(Self.devices[device.name].flatMap { rows[$0] }, "\(device.name)")
       func check(_ value: Double?, _ scale: Double, _ column: String) throws {
         try expect(value, scale, equals: column, of: row, device.name)
