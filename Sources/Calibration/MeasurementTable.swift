@@ -74,31 +74,34 @@ struct MeasurementTable {
 
   func has(_ column: String) -> Bool { positions[column] != nil }
 
-  /// Refuses rows whose column `device` names another one than any of these: they share no word with a digit in
-  /// it, such as `H100`. A table without that column says nothing, nor does a device without such a word.
+  /// Refuses rows whose column `device` names another one than any of these: what they are called shares no
+  /// word like `H100`. A table without that column says nothing, nor does a device without such a word.
   ///
   /// - Parameter wanted: What the devices are, in words.
   /// - Throws: ``CalibrationError/otherDevice(_:file:line:wanted:)``.
   func checkDevice(_ devices: [Device], wanted: String) throws(CalibrationError) {
-    guard has("device") else { return }
-    let known = devices.map { Self.numberedWords($0.name + " " + $0.fullName) }
-    guard !known.contains(where: \.isEmpty) else { return }
+    let known = devices.reduce(into: Set<String>()) {
+      $0.formUnion(Self.modelWords($1.name + " " + $1.fullName))
+    }
+    guard has("device"), !known.isEmpty else { return }
     var checked: Set<String> = []
     for row in rows {
       let said = text("device", row)
       guard checked.insert(said).inserted else { continue }
-      let words = Self.numberedWords(said)
-      guard words.isEmpty || known.contains(where: { !$0.isDisjoint(with: words) }) else {
+      let words = Self.modelWords(said)
+      guard words.isEmpty || !known.isDisjoint(with: words) else {
         throw .otherDevice(said, file: file, line: row.line, wanted: wanted)
       }
     }
   }
 
-  /// Of three characters and more, with a digit: not `80`, and `80GB` is rarely in both.
-  private static func numberedWords(_ text: String) -> Set<String> {
+  /// Words of three characters and more, with a digit, that are no memory (`80GB`, `HBM3`) and no form (`SXM5`,
+  /// `PCIe4`).
+  private static func modelWords(_ text: String) -> Set<String> {
     Set(
-      text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init).filter {
-        $0.count > 2 && $0.contains(where: \.isNumber)
+      text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init).filter { word in
+        word.count > 2 && word.contains(where: \.isNumber) && !word.hasSuffix("gb")
+          && !["sxm", "hbm", "pcie", "gddr", "nvl"].contains(where: word.hasPrefix)
       })
   }
 

@@ -1,5 +1,7 @@
 import Hardware
+import Models
 import Testing
+import Units
 
 @Suite("Kernels that one device lends another")
 struct KernelLendingTests {
@@ -42,6 +44,19 @@ struct KernelLendingTests {
     // A catalogue hands them out like that.
     let device = try catalogue.device(named: "h20")
     #expect(device.kernels.contains { $0.name == lent.name && $0.values == lent.values })
+  }
+
+  @Test("of like units with a little less arithmetic reach as much more of it")
+  func littleLess() throws {
+    let owner = try catalogue.device(named: "h100-sxm")
+    let found = try #require(
+      catalogue.kernelCalibration(.attentionDecode, type: "fp8", on: owner)
+    ).calibration
+    var device = try catalogue.device(named: "h20")
+    device.peakRates[.fp8] = ComputeRate(1979e12 * 78 / 132 / 2)
+    let lent = found.lent(by: owner, to: device)
+    let share = try #require(found.family.terms.firstIndex { $0.key == "arithmetic" })
+    #expect(abs(lent.values[share] / found.values[share] - 2) < 1e-12)
   }
 
   @Test("of other units keep what is for each operation")

@@ -6,8 +6,9 @@ extension KernelCalibration {
   ///
   /// - what long kernels lose to the power limit, by the ratio of peak rate to design power (a device
   ///   with more watts for its arithmetic loses less), where the measurements told it and within its range;
-  /// - operands that a unit gets for each operation of its peak, where the device has units like the
-  ///   owner's (``Device/unitsLike``) with another peak: a limited unit has whole caches.
+  /// - what a unit does for each operation of its peak, where the device has units like the owner's
+  ///   (``Device/unitsLike``) with another peak: operands from the cache, and the share of the peak that is
+  ///   reached, up to all of it. A limited unit has whole caches and paths.
   ///
   /// The same where one of the two does not say its compute units.
   public func lent(by owner: Device, to device: Device) -> KernelCalibration {

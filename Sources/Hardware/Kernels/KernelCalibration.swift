@@ -20,8 +20,8 @@ public struct KernelCalibration: Hashable, Sendable {
   public var fit: Fit
   /// Where the measurements are from.
   public var citation: String
-  /// Of entries that could serve the one of the highest does: those of files that a user names are above the
-  /// program's.
+  /// Of entries for the same type of numbers one of the highest serves: those of files that a user names are above
+  /// the program's.
   public var precedence = 0
 
   /// Sizes of relative errors: 0.05 is five percent.
@@ -98,14 +98,16 @@ public struct KernelCalibration: Hashable, Sendable {
   }
 
   /// The type itself and those that stand in for it, the nearest first, as tables name them: 16-bit types are as
-  /// good as each other, narrow weights are widened, and other numbers of 8 bits are nearest to fp8.
+  /// good as each other, narrow weights are widened, and numbers of 8 and 4 bits are nearest to fp8.
   public static func nearestTypes(to type: String) -> [String] {
     switch type {
     case "bfloat16", "bf16": [type, "bfloat16", "float16"]
     case "float16", "fp16": [type, "float16", "bfloat16"]
     case _ where type.hasSuffix("4_wo"): [type, "int4_wo", "bfloat16", "float16"]
     case _ where type.hasSuffix("_wo"): [type, "int8_wo", "bfloat16", "float16"]
-    default: [type, "fp8", "fp8_block", "bfloat16"]
+    case _ where ["fp8", "int8", "fp4", "int4"].contains(where: type.hasPrefix):
+      [type, "fp8", "fp8_block", "bfloat16"]
+    default: [type]
     }
   }
 }

@@ -16,7 +16,7 @@ public struct RoutingProfile: Sendable {
   public let topK: Int
   public let tokens: Int
   /// Tokens of each window, `[window]`. Windows are whole requests, each with about as many tokens as any
-  /// other; there are fewer than asked for where there are fewer requests.
+  /// other. Of those that do not overlap there are no more than requests; halves of one request are all of it.
   public private(set) var windowTokens: [Int] = []
   /// Tokens that chose an expert, `[window][layer][expert]`.
   public private(set) var expertTokens: [Double] = []
@@ -33,8 +33,8 @@ public struct RoutingProfile: Sendable {
     /// Runs of the trace's order: what differs is what the trace goes through, such as hours or topics.
     case consecutive
     /// Random halves, drawn by the seed, by twos that have all requests between them: a request is in every
-    /// other window. How far a half is from the whole by chance is how far the whole is from as many requests
-    /// that nobody has seen, so that what is balanced in all of them is not balanced by chance. (Half
+    /// other window. A half is by chance as far from the whole as the whole is from what requests are like on
+    /// the average, so that what is balanced in all of them is not balanced by that chance. (Half
     /// samples: McCarthy, "Pseudo-replication: half samples", Review of the International Statistical
     /// Institute 37(3), 1969.)
     case halves(seed: UInt64)
