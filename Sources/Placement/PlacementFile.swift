@@ -6,6 +6,7 @@ import StrictYAML
 /// placement: 1                 # format version
 /// model: deepseek-v2-lite
 /// groups: 8                    # expert groups: devices, unless experts are sliced
+/// nodes: 2                     # that they lie in, equally many in each; may be left out
 /// replica-choice: nearest      # of which copy a token goes to the placement was made for; may be left out
 /// shared-groups: 2             # the first of them hold shared experts and nothing else; left out for none
 /// layers:                      # one row for each MoE layer, one entry for each expert:
@@ -17,21 +18,29 @@ public struct PlacementFile: Sendable {
   /// The model that the placement was made for.
   public var model: String
   public var placement: ExpertPlacement
+  /// That the groups lie in; nil where nothing is said.
+  public var nodes: Int?
   /// How tokens choose among copies where it costs what it was chosen for; nil where nothing is said.
   public var replicaChoice: ReplicaChoice?
 
-  public init(model: String, placement: ExpertPlacement, replicaChoice: ReplicaChoice? = nil) {
+  public init(
+    model: String, placement: ExpertPlacement, nodes: Int? = nil,
+    replicaChoice: ReplicaChoice? = nil
+  ) {
     self.model = model
     self.placement = placement
+    self.nodes = nodes
     self.replicaChoice = replicaChoice
   }
 
   /// Reads a placement and holds it to the model and cluster it is to be used for.
   ///
+  /// - Parameter nodes: Of the cluster; nil where it is not known.
   /// - Throws: Problems with their places: unknown keys, a placement for another model, another
-  ///   number of groups, layers or experts, a group that does not exist or stands twice.
+  ///   number of groups, nodes, layers or experts, a group that does not exist or stands twice.
   public init(
-    contentsOf path: String, model expected: String, layers: Int, experts: Int, groups: Int
+    contentsOf path: String, model expected: String, layers: Int, experts: Int, groups: Int,
+    nodes: Int? = nil
   ) throws(Problems) {
     let problems = ProblemCollector()
     let reader = MappingReader(
@@ -48,6 +57,12 @@ public struct PlacementFile: Sendable {
       problems.add(
         "the placement is for \(found) expert groups; the scenario has \(groups)",
         at: reader.location(of: "groups"))
+    }
+    let foundNodes = reader.optional("nodes")?.integer("nodes", in: 1...65_535, problems)
+    if let foundNodes, let nodes, foundNodes != nodes {
+      problems.add(
+        "the placement is for \(foundNodes) \(foundNodes == 1 ? "node" : "nodes"); the scenario has "
+          + "\(nodes)", at: reader.location(of: "nodes"))
     }
     var shared = 0
     if reader.has("shared-groups") {
@@ -81,7 +96,8 @@ public struct PlacementFile: Sendable {
       )
       try problems.throwIfAny()
     }
-    self.init(model: model ?? expected, placement: placement, replicaChoice: choice)
+    self.init(
+      model: model ?? expected, placement: placement, nodes: foundNodes, replicaChoice: choice)
   }
 
   private static func layer(
@@ -110,6 +126,7 @@ public struct PlacementFile: Sendable {
   /// The file's text.
   public var yaml: String {
     var text = "placement: \(Self.version)\nmodel: \(model)\ngroups: \(placement.groups)\n"
+    if let nodes { text += "nodes: \(nodes)\n" }
     if let replicaChoice { text += "replica-choice: \(replicaChoice.rawValue)\n" }
     if placement.sharedGroups > 0 { text += "shared-groups: \(placement.sharedGroups)\n" }
     text += "layers:\n"

@@ -180,6 +180,11 @@ extension PlacementMethod {
       "its first program (balance): \(tuned.balance.words)",
       "its second program (slowest pairs): \(tuned.assignment.words)",
     ]
+    if !problem.countsTransitions {
+      answer.notes.append(
+        "tokens return home, and its second program is about tokens that stay with an expert: it had "
+          + "nothing to minimise")
+    }
     return answer
   }
 }

@@ -15,7 +15,7 @@ extension ScenarioReader {
     _ catalogue: HardwareCatalogue?
   ) -> (deployment: Deployment, remarksOfPlacement: [String])? {
     guard let model, let parallelism, let policy = policies?.placement?.value else { return nil }
-    let resolved = placement(policy, model, parallelism)
+    let resolved = placement(policy, model, parallelism, nodes: cluster?.nodeCount)
     guard let cluster, let precisions, let resolved, let fabric,
       let communication = policies?.communication?.value,
       let execution = policies?.execution?.value

@@ -39,7 +39,7 @@ public struct ExpertSlots: Sendable {
   ///   - hosts: `[layer][expert][replica]`: the devices that hold a copy; each expert has one.
   ///   - sharedDevices: The first so many devices hold the shared experts and nothing else; rank
   ///     modulo their number says which of them a rank's tokens go to.
-  ///   - replicas: Which copy each rank's tokens go to; rank modulo copies where nil.
+  ///   - replicas: Which copy each rank's tokens go to; ``ReplicaTables/even(hosts:ranks:)`` where nil.
   /// - Throws: ``TraceError/impossibleShape(detail:)`` naming the first layer and expert that do
   ///   not fit.
   public init(

@@ -14,7 +14,9 @@ public struct ReplicaTables: Hashable, Sendable {
   /// By place among the expert's hosts, `[class][layer][expert]`.
   public let copyOfExpert: [UInt16]
 
-  /// Rank modulo copies: whichever an expert has are used by equally many ranks, or nearly.
+  /// Rank and expert together, modulo copies: whichever an expert has are used by equally many ranks, or
+  /// nearly, and a rank uses equally many first and second copies. By the rank alone, every other rank of a
+  /// node would send all that it has for experts with a copy in each of two nodes to the other one.
   ///
   /// - Parameter hosts: `[layer][expert][replica]`.
   public static func even(hosts: [[[Int]]], ranks: Int) -> ReplicaTables {
@@ -22,7 +24,9 @@ public struct ReplicaTables: Hashable, Sendable {
     var copies: [UInt16] = []
     for replicaClass in 0..<classes {
       for layer in hosts {
-        for replicas in layer { copies.append(UInt16(replicaClass % max(1, replicas.count))) }
+        for (expert, replicas) in layer.enumerated() {
+          copies.append(UInt16((replicaClass + expert) % max(1, replicas.count)))
+        }
       }
     }
     return ReplicaTables(
@@ -63,7 +67,7 @@ public struct ReplicaTables: Hashable, Sendable {
       classOfDevice: classOfDevice, copyOfExpert: copies)
   }
 
-  /// Rank modulo replicas repeats with the least common multiple of the replica counts.
+  /// The choice of ranks repeats with the least common multiple of the replica counts.
   private static func classes(of hosts: [[[Int]]], ranks: Int) -> Int {
     var multiple = 1
     for count in Set(hosts.joined().map(\.count)) {
@@ -76,9 +80,8 @@ public struct ReplicaTables: Hashable, Sendable {
 }
 
 /// The copy that is nearest to a device, by its place among `hosts`: the one on the device, else one of
-/// its node, else any. Of several equally near ones the device's number modulo theirs says which, as a rank's
-/// number does where copies are taken evenly; how evenly that divides devices without a copy of their own
-/// depends on which they are.
+/// its node, else any. Of several equally near ones the device's number modulo theirs says which; how evenly
+/// that divides devices without a copy of their own depends on which they are.
 ///
 /// - Parameters:
 ///   - hosts: the devices that hold a copy; at least one.

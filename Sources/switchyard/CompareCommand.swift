@@ -188,7 +188,7 @@ struct CompareCommand: ParsableCommand {
           path,
           try PlacementFile(
             contentsOf: path, model: model.name, layers: current.layers, experts: current.experts,
-            groups: current.groups))
+            groups: current.groups, nodes: scenario.deployment.cluster.nodeCount))
       }
       guard let method = PlacementMethod(rawValue: word) else {
         let known = PlacementMethod.allValueStrings.joined(separator: ", ")

@@ -26,7 +26,7 @@ struct PlaceCommand: ParsableCommand {
 
       Methods: search (transportation problems, descent and annealing; the default), exact (dynamic \
       programming, for small models), moetuner (its two integer programs; a MIP solver is used where \
-      one is installed), eplb (DeepSeek's global balancing), contiguous, round-robin, random.
+      one is installed), eplb (DeepSeek's balancing, by node where the router's groups divide over the nodes), contiguous, round-robin, random.
       """)
 
   @OptionGroup var scenario: ScenarioOptions
@@ -97,6 +97,10 @@ struct PlaceCommand: ParsableCommand {
         "--most-experts-per-device has no effect on method \(method.rawValue), which gives every device "
           + "as many")
     }
+    if export != nil, moveLayers != nil {
+      throw ValidationError(
+        "--move-layers has no effect on --export: the program that it writes lets all layers move")
+    }
     if method != .search {
       if moveLayers != nil { throw ValidationError("--move-layers has no effect but with search") }
       if let option = question.searchOptions.first(where: {
@@ -128,6 +132,7 @@ struct PlaceCommand: ParsableCommand {
         PlacementFile(
           model: task.scenario.deployment.model.name,
           placement: task.study.placement(of: answer.placement),
+          nodes: task.scenario.deployment.cluster.nodeCount,
           replicaChoice: task.profiled.hasReplicas && task.profiled.replicaChoice != .leastLoaded
             ? task.profiled.replicaChoice : nil
         ).yaml)

@@ -213,7 +213,13 @@ struct PlacementReport {
         "this holds where tokens take the nearest copy, which a file of --out says and its runs do")
     case .leastLoaded:
       content.notes.append(
-        "copies by load are an estimate: a run takes copies evenly or the nearest")
+        "copies by load are an estimate: a run takes copies evenly or the nearest, and a file of --out "
+          + "asks for neither")
+    }
+    if content.method == PlacementMethod.search.rawValue, let eplb = content.eplb,
+      eplb.profiled.costSeconds == content.found.profiled.costSeconds
+    {
+      content.notes.append("the search found nothing that costs less than EPLB's placement")
     }
     let current = content.current
     if let choice = task.scenario.placementChoice, choice.method != .random, choice.profile == nil,
@@ -367,6 +373,8 @@ struct PlacementReport {
           ? "optimal: no placement costs less"
           : "no placement\(kind) costs less than the bound"
             + (bound.gap.map { ": the gap is \(percent($0))" } ?? ""))
+    } else if content.isOptimal {
+      lines.append("optimal: no placement costs less")
     }
     lines.append(
       "the fullest device holds \(Bytes(content.memoryBytesPerDevice)) of "

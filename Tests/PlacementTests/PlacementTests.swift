@@ -65,7 +65,8 @@ private func problems(_ text: String) throws -> [String] {
   let file = try temporaryFile(text)
   defer { try? FileManager.default.removeItem(atPath: file) }
   do {
-    _ = try PlacementFile(contentsOf: file, model: "m", layers: 2, experts: 2, groups: 2)
+    _ = try PlacementFile(
+      contentsOf: file, model: "m", layers: 2, experts: 2, groups: 2, nodes: 1)
     return []
   } catch {
     return error.list.map { "\($0.location.line):\($0.location.column): \($0.sentence)" }
@@ -75,11 +76,12 @@ private func problems(_ text: String) throws -> [String] {
 @Test func aPlacementFileReadsBackAsItWasWritten() throws {
   let hosts = [[[0], [1]], [[0, 1], [1]]]
   let file = PlacementFile(
-    model: "m", placement: ExpertPlacement(groups: 2, hosts: hosts), replicaChoice: .nearest)
+    model: "m", placement: ExpertPlacement(groups: 2, hosts: hosts), nodes: 1,
+    replicaChoice: .nearest)
   let path = try temporaryFile(file.yaml)
   defer { try? FileManager.default.removeItem(atPath: path) }
   let read = try PlacementFile(contentsOf: path, model: "m", layers: 2, experts: 2, groups: 2)
-  #expect(read.placement == file.placement && read.replicaChoice == .nearest)
+  #expect(read.placement == file.placement && read.replicaChoice == .nearest && read.nodes == 1)
   #expect(
     try problems(
       "placement: 1\nmodel: m\ngroups: 2\nreplica-choice: even\nlayers:\n  - [0, 1]\n  - [1, 1]\n")
@@ -98,6 +100,12 @@ private func problems(_ text: String) throws -> [String] {
     try problems(
       "placement: 1\nmodel: m\ngroups: 2\nshared-groups: 1\nlayers:\n  - [0, 1]\n  - [1, 1]\n")
       == ["6:6: 'group of expert 0' is 0; it must be from 1 to 1"])
+}
+
+@Test func aPlacementForOtherNodesIsRefused() throws {
+  #expect(
+    try problems("placement: 1\nmodel: m\ngroups: 2\nnodes: 2\nlayers:\n  - [0, 1]\n  - [0, 1]\n")
+      == ["4:1: the placement is for 2 nodes; the scenario has 1"])
 }
 
 @Test func aPlacementForAnotherModelOrClusterIsRefused() throws {

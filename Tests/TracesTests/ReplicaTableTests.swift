@@ -24,7 +24,7 @@ struct ReplicaTableTests {
     #expect((0..<4).map { nearestCopy(of: [0, 3, 5], to: $0, devicesPerNode: 4) } == [0, 1, 0, 1])
   }
 
-  @Test("evenly is rank modulo copies, the same slots as without a table")
+  @Test("evenly is rank and expert modulo copies, the same slots as without a table")
   func evenIsAsItWas() throws {
     let trace = try randomTrace(layers: 2, experts: 12, topK: 2)
     let (_, hosts, home) = randomCase(
@@ -41,9 +41,22 @@ struct ReplicaTableTests {
           let row = (slots.classOfRank[rank] * 2 + layer) * 12
           let slot = Int(slots.slotOfExpert[row + expert])
           let first = hosts[layer][..<expert].reduce(0) { $0 + $1.count }
-          #expect(slot - first == rank % hosts[layer][expert].count)
+          #expect(slot - first == (rank + expert) % hosts[layer][expert].count)
         }
       }
+    }
+  }
+
+  @Test("every rank takes evenly as many copies of one node as of the other")
+  func nodesInTurn() throws {
+    // 16 experts with a copy on each of two nodes of two devices.
+    let hosts = [(0..<16).map { [$0 % 2, 2 + $0 % 2] }]
+    let slots = try ExpertSlots(devices: 4, homeDevice: [0, 1, 2, 3], hosts: hosts)
+    for rank in 0..<4 {
+      let first = (0..<16).filter { expert in
+        Int(slots.slotOfExpert[slots.classOfRank[rank] * 16 + expert]) % 2 == 0
+      }
+      #expect(first.count == 8)
     }
   }
 

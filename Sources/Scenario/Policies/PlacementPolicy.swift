@@ -342,7 +342,8 @@ extension ScenarioReader {
   /// The placement for a model on expert groups, and how tokens choose among its copies: as the policy says,
   /// else as its file does.
   func placement(
-    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism
+    _ policy: PlacementPolicy, _ model: ModelArchitecture, _ parallelism: Parallelism,
+    nodes: Int?
   ) -> ResolvedPlacement? {
     guard case .file(let path, _, _, let choice) = policy else {
       return placementByRule(policy, model, parallelism).map {
@@ -352,7 +353,7 @@ extension ScenarioReader {
     do throws(Problems) {
       let file = try PlacementFile(
         contentsOf: path, model: model.name, layers: model.expertLayers.count,
-        experts: model.experts.count, groups: parallelism.experts.expert)
+        experts: model.experts.count, groups: parallelism.experts.expert, nodes: nodes)
       guard choice == nil || file.placement.hasReplicas else {
         problems.add(
           "'replica-choice' has no effect: no expert of the placement file has copies to choose among",
