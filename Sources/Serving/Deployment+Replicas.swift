@@ -8,9 +8,12 @@ extension Deployment {
     cluster.nodeCount > 1 ? cluster.devicesPerNode / parallelism.experts.tensor : nil
   }
 
-  /// Of each device's tokens; nil for evenly.
+  /// Of each device's tokens, whether slots are of devices or of nodes; nil where no expert has copies.
   var replicaTables: ReplicaTables? {
-    guard replicaChoice == .nearest, placement.hasReplicas else { return nil }
+    guard placement.hasReplicas else { return nil }
+    guard replicaChoice == .nearest else {
+      return .even(hosts: placement.hosts, ranks: cluster.deviceCount)
+    }
     return .nearest(
       hosts: placement.hosts, homeDevice: cluster.deviceIndices.map { expertGroup(of: $0) },
       devicesPerNode: groupsPerNode, devices: placement.groups)

@@ -14,9 +14,9 @@ public struct ReplicaTables: Hashable, Sendable {
   /// By place among the expert's hosts, `[class][layer][expert]`.
   public let copyOfExpert: [UInt16]
 
-  /// Rank and expert together, modulo copies: whichever an expert has are used by equally many ranks, or
-  /// nearly, and a rank uses equally many first and second copies. By the rank alone, every other rank of a
-  /// node would send all that it has for experts with a copy in each of two nodes to the other one.
+  /// The rank and the first copy's device together, modulo copies: whichever an expert has are used by equally
+  /// many ranks, or nearly, and a rank uses as many first copies as second ones. By the rank alone, every other
+  /// rank of a node would send all that it has for experts with a copy in each of two nodes to the other one.
   ///
   /// - Parameter hosts: `[layer][expert][replica]`.
   public static func even(hosts: [[[Int]]], ranks: Int) -> ReplicaTables {
@@ -24,8 +24,8 @@ public struct ReplicaTables: Hashable, Sendable {
     var copies: [UInt16] = []
     for replicaClass in 0..<classes {
       for layer in hosts {
-        for (expert, replicas) in layer.enumerated() {
-          copies.append(UInt16((replicaClass + expert) % max(1, replicas.count)))
+        for replicas in layer {
+          copies.append(UInt16((replicaClass + (replicas.first ?? 0)) % max(1, replicas.count)))
         }
       }
     }

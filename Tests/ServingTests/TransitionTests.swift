@@ -202,9 +202,8 @@ private func log(
     }
     // 14 of 16 tokens are not on the last device; from there each goes home in the end.
     #expect(try sent(.nearest, .transition) == [14, 0, 14])
-    // Rank and expert modulo copies is the device before each rank's own: to it they all go, but the first rank's,
-    // which are there, and from it home in the end.
-    #expect(try sent(.even, .transition) == [14, 14, 16])
+    // Rank modulo copies is each rank's own device: to it they all go, and stay there.
+    #expect(try sent(.even, .transition) == [14, 14, 0])
     #expect(try sent(.nearest, .home) == [28, 0, 0])
     let load = try log(
       deployment(try dgxH100(), .transition, placement: placement, choice: .nearest), trace

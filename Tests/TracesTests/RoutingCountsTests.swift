@@ -15,7 +15,7 @@ struct NaiveCounts {
   ///   - choose: The copy that a rank takes, by its hosts.
   init(
     _ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]], forEachExpert: Bool = false,
-    choose: (_ rank: Int, _ hosts: [Int]) -> Int = { $0 % $1.count }
+    choose: (_ rank: Int, _ hosts: [Int]) -> Int = { ($0 + $1[0]) % $1.count }
   ) {
     for (rank, tokens) in batch.enumerated() {
       for token in tokens {

@@ -9,10 +9,10 @@ struct NaiveMoves {
   var combined: [[Int]: Int] = [:]
   var slotTokens: [[Int]: Int] = [:]
 
-  /// - Parameter choose: The copy of an expert that a rank's token on a group takes, by its hosts.
+  /// - Parameter choose: The copy that a rank's token on a group takes, by its hosts.
   init(
     _ batch: [[Int]], of trace: RoutingTrace, hosts: [[[Int]]], home: [Int], layers: Range<Int>,
-    slices: Int, choose: (_ rank: Int, _ place: Int, _ expert: Int, _ hosts: [Int]) -> Int
+    slices: Int, choose: (_ rank: Int, _ place: Int, _ hosts: [Int]) -> Int
   ) {
     for (rank, tokens) in batch.enumerated() {
       let slice = slices > 1 ? rank % slices : 0
@@ -22,7 +22,7 @@ struct NaiveMoves {
           let owner = place * slices + slice
           held[[layer, owner], default: 0] += 1
           let targets = trace.selections(token: token, layer: layer).map { expert in
-            let copy = choose(rank, place, expert, hosts[layer][expert])
+            let copy = choose(rank, place, hosts[layer][expert])
             let slot = hosts[layer][..<expert].reduce(0) { $0 + $1.count } + copy
             slotTokens[[layer, slot], default: 0] += 1
             return hosts[layer][expert][copy]
@@ -78,9 +78,9 @@ func movesAreTheirDefinition(_ given: MoveCase) throws {
   try moves.replay(ReplayBatch(ranks: batch), of: trace, layers: layers)
   let naive = NaiveMoves(
     batch, of: trace, hosts: hosts, home: home, layers: layers, slices: slices
-  ) { rank, place, expert, hosts in
+  ) { rank, place, hosts in
     given.nearestPerNode.map { plainNearest(hosts, to: place, perNode: $0) }
-      ?? (rank + expert) % hosts.count
+      ?? (rank + hosts[0]) % hosts.count
   }
   for device in 0..<devices {
     for layer in 0...3 {
