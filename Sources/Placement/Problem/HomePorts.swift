@@ -95,10 +95,15 @@ struct HomePorts: Sendable {
     for (group, port) in groups.enumerated() {
       let leaving = exchange.leavesByPort ? port.sentAcross : 0
       let entering = exchange.leavesByPort ? port.receivedAcross : 0
-      let (sent, received) = (port.sentInNode + leaving, port.receivedInNode + entering)
+      let (sent, received) = (port.sentInNode, port.receivedInNode)
+      let (allSent, allReceived) = (sent + port.sentOn, received + port.receivedOn)
       load.own = max(load.own, sent, received)
       load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
-      load.inside = max(load.inside, sent + port.sentOn, received + port.receivedOn)
+      load.inside = max(load.inside, allSent, allReceived)
+      load.ownAndLeaving = max(load.ownAndLeaving, sent + leaving, received + entering)
+      load.insideAndLeaving = max(
+        load.insideAndLeaving, allSent + leaving, allReceived + entering)
+      load.leaving = max(load.leaving, leaving, entering)
       load.made = max(load.made, port.made)
       load.worked = max(load.worked, port.worked)
       load.staged = max(load.staged, port.staged)

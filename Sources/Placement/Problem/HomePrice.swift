@@ -5,7 +5,8 @@
 ///
 /// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
 /// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
-/// nodes, which a node's groups may share. Of w groups in each of N nodes, G = w N in all, with V tokens that
+/// nodes, which a node's groups may share; what leaves a node may pass the group's port in it, too, in the
+/// phase in which it leaves (``TokenExchange/leavesByPort``). Of w groups in each of N nodes, G = w N in all, with V tokens that
 /// visit a group and W that visit a node, in dispatch
 ///
 ///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from its
@@ -67,9 +68,10 @@ struct HomePrice {
       (problem.secondsInNode * groups * inNode, problem.secondsAcrossNodes * groups * across)
     }
     func add(_ seconds: [HomeLoad], _ handling: (seconds: HomeLoad, constant: Double)? = nil) {
-      for part in seconds where part.across == 0 || nodes > 1 {
-        parts.append(
-          Part(phase: phases, seconds: part, constant: 0, isAcross: part.across > 0))
+      for part in seconds {
+        let isAcross = part.across + part.leaving > 0
+        guard nodes > 1 || !isAcross else { continue }
+        parts.append(Part(phase: phases, seconds: part, constant: 0, isAcross: isAcross))
       }
       if let handling {
         parts.append(
@@ -91,34 +93,40 @@ struct HomePrice {
     }
     let there = leg(share.inNode, share.acrossNodes)
     let back = leg(1 - share.inNode, 1 - share.acrossNodes)
+    // Where both ways are alike they are as long as one of them twice.
+    let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
+    /// What crosses, with nothing beside it.
+    func crossing(_ leg: (inNode: Double, across: Double)) -> [HomeLoad] {
+      [HomeLoad(across: leg.across)] + (leavesByPort ? [HomeLoad(leaving: leg.inNode)] : [])
+    }
     switch problem.exchange.way {
     case .direct, .streamed:
-      // Where both ways are alike they are as long as one of them twice.
-      let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
       guard handles || !areAlike else {
-        add([HomeLoad(inside: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across)])
+        add([
+          HomeLoad(insideAndLeaving: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across),
+        ])
         return
       }
       add(
-        [HomeLoad(inside: there.inNode), HomeLoad(across: there.across)],
+        [HomeLoad(insideAndLeaving: there.inNode), HomeLoad(across: there.across)],
         dispatch.map {
           let staged = staged($0)
           return (HomeLoad(made: $0.copied * groups, staged: staged.each), staged.all)
         })
       add(
-        [HomeLoad(inside: back.inNode), HomeLoad(across: back.across)],
+        [HomeLoad(insideAndLeaving: back.inNode), HomeLoad(across: back.across)],
         combine.map {
           let staged = staged($0)
           return (HomeLoad(worked: $0.copied * groups, staged: staged.each), staged.all)
         })
     case .hopByHop:
       add([HomeLoad(inside: leg(1, 1).inNode)])
-      add([HomeLoad(across: leg(1, 1).across)])
+      for leg in areAlike || !leavesByPort ? [leg(1, 1)] : [there, back] { add(crossing(leg)) }
     case .forwarded:
-      add([HomeLoad(own: there.inNode), HomeLoad(across: there.across)])
+      add([HomeLoad(ownAndLeaving: there.inNode), HomeLoad(across: there.across)])
       add([HomeLoad(passedOn: there.inNode)])
       add([HomeLoad(inside: back.inNode)])
-      add([HomeLoad(across: back.across)])
+      add(crossing(back))
     }
   }
 
@@ -170,12 +178,13 @@ struct HomePrice {
       // As if the group that most tokens visit were of the node that most visit.
       let leaving = leavesByPort ? across : 0
       return HomeLoad(
-        own: own + leaving, passedOn: own * (nodes - 1), inside: own * nodes + leaving,
-        across: across)
+        own: own, passedOn: own * (nodes - 1), inside: own * nodes, ownAndLeaving: own + leaving,
+        insideAndLeaving: own * nodes + leaving, leaving: leaving, across: across)
     }
-    let inside = leavesByPort ? busiestGroup * (groups - itself) / groups : own
+    let leaving = leavesByPort ? busiestGroup * (groups - groupsPerNode) / groups : 0
     return HomeLoad(
-      own: own, inside: inside,
+      own: own, inside: own, ownAndLeaving: own + leaving, insideAndLeaving: own + leaving,
+      leaving: leaving,
       across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
   }
 
@@ -250,26 +259,34 @@ struct HomePrice {
 
   /// What no placement costs less than if so many copies leave their group, and so many of tokens, or no
   /// fewer, cross to another node, once to each where that is the way.
+  ///
+  /// Of means over ports, and without what devices handle. Of the copies that leave, no more than one for each
+  /// that crosses is there without the port of its group in its node. What is passed on takes its time beside
+  /// what is not, or after.
   func least(left: Double, crossing: Double) -> Double {
-    // What devices handle is left out. Of copies that leave no more than one for each that crosses is there without the port of its group in
-    // its node. Means over ports; what is passed on takes its time beside what is not, or after.
-    let groupsThatShare = groupsWithWays * (sendsOnceToNode ? devicesPerGroup : 1)
+    let devices = sendsOnceToNode ? devicesPerGroup : 1
     var ports = self
     ports.parts.removeAll { $0.seconds.made + $0.seconds.worked + $0.seconds.staged > 0 }
     ports.parts.removeAll { $0.constant > 0 }
-    func price(_ crossing: Double) -> Double {
-      let inside = max(0, leavesByPort ? left : left - crossing) / groups
-      return ports.seconds(
-        HomeLoad(own: inside, inside: inside, across: crossing / groupsThatShare))
+    func load(_ crossing: Double) -> HomeLoad {
+      let inside = max(0, left - crossing) / groups
+      let leaving = leavesByPort ? crossing / groups / devices : 0
+      return HomeLoad(
+        own: inside, inside: inside, ownAndLeaving: inside + leaving,
+        insideAndLeaving: inside + leaving, leaving: leaving,
+        across: crossing / groupsWithWays / devices)
     }
-    // Convex in what crosses, with a corner where two parts of a phase are as long.
+    func price(_ crossing: Double) -> Double { ports.seconds(load(crossing)) }
+    // Up to `left` each part is linear in what crosses, and beyond none falls: the price is least at an end,
+    // or at a corner where two parts of a phase are as long.
     var least = min(price(crossing), price(max(crossing, left)))
-    for part in ports.parts where !part.isAcross {
-      for other in ports.parts where other.phase == part.phase && other.isAcross {
-        let near = (part.seconds.own + part.seconds.inside) / groups
-        let far = other.seconds.across / groupsThatShare
-        guard near + far > 0 else { continue }
-        least = min(least, price(max(crossing, left * near / (near + far))))
+    let (none, all) = (load(0), load(left))
+    for (index, part) in ports.parts.enumerated() {
+      for other in ports.parts[..<index] where other.phase == part.phase {
+        let before = part.seconds * none - other.seconds * none
+        let after = part.seconds * all - other.seconds * all
+        guard before * after < 0 else { continue }
+        least = min(least, price(max(crossing, left * before / (before - after))))
       }
     }
     return least
