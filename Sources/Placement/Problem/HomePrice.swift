@@ -6,22 +6,23 @@
 /// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
 /// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
 /// nodes, which a node's groups may share; what leaves a node may pass the group's port in it, too, in the
-/// phase in which it leaves (``TokenExchange/leavesByPort``). Of w groups in each of N nodes, G = w N in all, with V tokens that
-/// visit a group and W that visit a node, in dispatch
+/// phase in which it leaves (``TokenExchange/leavesByPort``). Of w groups in each of N nodes, G = w N in all,
+/// with V tokens that visit a group and W that visit a node, in dispatch
 ///
-///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from its
-///    node and V (G - w) / G from others;
-///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass them
-///    on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by its port
-///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
-///    node gets, as what it speaks for are a w-th of all tokens.
+///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from
+///    its node and V (G - w) / G from others;
+///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass
+///    them on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by
+///    its port in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of
+///    its node gets, as what it speaks for are a w-th of all tokens. Where what leaves passes the same port, a
+///    node may send more to others than comes to it: the port is that of the node, and of the direction, that
+///    has most of both.
 ///
 /// That is of groups of one device; of others each device needs what comes to the group, what the group's
 /// other devices have too, and speaks for its part of the group's tokens.
 ///
 /// Devices may take longer to handle copies than ports do (``TokenExchange/Handling``). As much goes back in
-/// combine. Seconds of the problem are divided among all groups, so that those of a
-/// port are G times as many.
+/// combine. Seconds of the problem are divided among all groups, so that those of a port are G times as many.
 struct HomePrice {
   let sendsOnceToNode: Bool
   private let leavesByPort: Bool
@@ -133,8 +134,14 @@ struct HomePrice {
   /// Whether it is not the busiest ports alone that matter.
   private(set) var handles = false
 
+  /// Whether a port is as busy as a group and its node together, and not the group or the node alone.
+  var portsMeetNodes: Bool { leavesByPort && sendsOnceToNode && nodes > 1 }
+
   /// Whether nodes matter beside groups.
   var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
+
+  /// Whether what counts by node is asked for: devices may handle a copy for each node, be it one.
+  private var countsOutlets: Bool { sendsOnceToNode || needsOutlets }
 
   /// How many count by node.
   var outlets: Int { Int(nodes) * outletsPerNode }
@@ -155,13 +162,55 @@ struct HomePrice {
 
   /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
   func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
-    load(
-      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0,
-      groups: visits.groups.reduce(0, +), nodes: visits.nodes.reduce(0, +))
+    let ofOutlets = countsOutlets ? outletVisits(visits) : []
+    return load(ofGroup: { visits.groups[$0] }, ofOutlet: { ofOutlets[$0] })
   }
 
-  /// The same of those most visited, and of visits to all groups and to all nodes together.
-  func load(
+  /// The same of visits to each group, and to each outlet. O(groups).
+  @inline(__always)
+  func load(ofGroup visits: (Int) -> Double, ofOutlet outletVisits: (Int) -> Double) -> HomeLoad {
+    var (busiest, busiestOutlet, all, allOutlets) = (0.0, 0.0, 0.0, 0.0)
+    for group in 0..<Int(groups) {
+      let own = visits(group)
+      (busiest, all) = (max(busiest, own), all + own)
+    }
+    if countsOutlets {
+      for outlet in 0..<outlets {
+        let own = outletVisits(outlet)
+        (busiestOutlet, allOutlets) = (max(busiestOutlet, own), allOutlets + own)
+      }
+    } else {
+      busiestOutlet = busiest
+    }
+    var load = load(
+      busiestGroup: busiest, busiestOutlet: busiestOutlet, groups: all, nodes: allOutlets)
+    guard portsMeetNodes else { return load }
+    (load.ownAndLeaving, load.insideAndLeaving) = (0, 0)
+    let (itself, width) = (1 / devicesPerGroup, Int(groupsPerNode))
+    for node in 0..<Int(nodes) {
+      var (sum, most, fewest) = (0.0, 0.0, Double.infinity)
+      for group in node * width..<(node + 1) * width {
+        let own = visits(group)
+        (sum, most, fewest) = (sum + own, max(most, own), min(fewest, own))
+      }
+      // Into the group that most visit, and out of the one that fewest do, as it sends least to itself.
+      let (into, out) = (
+        most * (groupsPerNode - itself) / groups, (sum - fewest * itself) / groups
+      )
+      let (entering, leaving) = (
+        outletVisits(node) * (nodes - 1) * itself / groups,
+        (allOutlets - outletVisits(node)) * itself / groups
+      )
+      load.ownAndLeaving = max(load.ownAndLeaving, into + entering, out + leaving)
+      load.insideAndLeaving = max(
+        load.insideAndLeaving, into * nodes + entering, out * nodes + leaving)
+    }
+    return load
+  }
+
+  /// The same of those most visited, as if the group were of the node, and of visits to all groups and to all
+  /// nodes together.
+  private func load(
     busiestGroup: Double, busiestOutlet: Double, groups all: Double, nodes allNodes: Double
   ) -> HomeLoad {
     var load = portLoad(busiestGroup: busiestGroup, busiestOutlet: busiestOutlet)
@@ -175,7 +224,6 @@ struct HomePrice {
     let own = busiestGroup * (groupsPerNode - itself) / groups
     if sendsOnceToNode {
       let across = busiestOutlet * (nodes - 1) / groups / devicesPerGroup
-      // As if the group that most tokens visit were of the node that most visit.
       let leaving = leavesByPort ? across : 0
       return HomeLoad(
         own: own, passedOn: own * (nodes - 1), inside: own * nodes, ownAndLeaving: own + leaving,
