@@ -40,7 +40,7 @@ struct HomePorts: Sendable {
     }
   }
 
-  /// Adds what crosses other ports.
+  /// Adds what crosses other ports, and what their groups handle.
   mutating func add(_ other: HomePorts) {
     for (group, port) in other.groups.enumerated() {
       groups[group].sentInNode += port.sentInNode
@@ -49,6 +49,9 @@ struct HomePorts: Sendable {
       groups[group].receivedOn += port.receivedOn
       groups[group].sentAcross += port.sentAcross
       groups[group].receivedAcross += port.receivedAcross
+      groups[group].made += port.made
+      groups[group].worked += port.worked
+      groups[group].staged += port.staged
     }
   }
 

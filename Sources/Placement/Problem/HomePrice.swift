@@ -79,13 +79,13 @@ struct HomePrice {
           Part(
             phase: phases, seconds: handling.seconds, constant: handling.constant,
             isAcross: false))
+        handles = true
       }
       phases += 1
     }
     let (dispatch, combine) = (
       problem.exchange.dispatchHandling, problem.exchange.combineHandling
     )
-    handles = dispatch != nil || combine != nil
     // Where tokens are not sent to nodes, all are staged once.
     let tokens =
       (problem.sets?.tokens.reduce(0, +) ?? 0) / Double(problem.layers)
@@ -102,7 +102,7 @@ struct HomePrice {
     }
     switch problem.exchange.way {
     case .direct, .streamed:
-      guard handles || !areAlike else {
+      guard dispatch != nil || combine != nil || !areAlike else {
         add([
           HomeLoad(insideAndLeaving: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across),
         ])
