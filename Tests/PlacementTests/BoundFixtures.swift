@@ -23,9 +23,11 @@ let tokenExchanges: [TokenExchange] = {
   var shared = TokenExchange(.direct)
   shared.groupsPerWayOut = 2
   exchanges.append(shared)
-  for way in [TokenExchange.Way.direct, .streamed] {
+  for way in TokenExchange.Way.allCases {
     var planes = TokenExchange(way)
     (planes.groupsPerWayOut, planes.leavesByPort) = (3, true)
+    exchanges.append(planes)
+    planes.devicesPerGroup = 2
     exchanges.append(planes)
   }
   for way in [TokenExchange.Way.direct, .streamed] {

@@ -287,3 +287,24 @@ struct NearestCopyTests {
     #expect(PlacementCost(of: placement, in: problem).total == 8)
   }
 }
+
+@Test func whatPortsAndTheirGroupsHandleAddsUp() throws {
+  var problem = try boundProblem(seed: 1, layers: 1, experts: 4, groups: 4, groupsPerNode: 2)
+  problem.exchange.way = .streamed
+  var ports = HomePorts(problem)
+  ports.add(3, from: 0, to: 1)
+  ports.add(2, from: 0, toNode: 1)
+  ports.add(ports)
+  #expect(ports.load.made == 6 && ports.load.worked == 6 && ports.load.staged == 4)
+  #expect(ports.load.own == 6 && ports.load.across == 4)
+}
+
+@Test func devicesHandleCopiesOnlyWhereTheWayHasThatPart() throws {
+  var problem = try boundProblem(seed: 1, layers: 1, experts: 4, groups: 4, groupsPerNode: 2)
+  for way in TokenExchange.Way.allCases {
+    problem.exchange = TokenExchange(way)
+    #expect(!HomePrice(problem).handles)
+    problem.exchange.combineHandling = .init(copied: 0.1, staged: 0.1)
+    #expect(HomePrice(problem).handles == (way == .direct || way == .streamed))
+  }
+}

@@ -265,3 +265,27 @@ func aLayerTakesWhatItsBusiestPortsCarry(redundant: Int, way: TokenExchange.Way)
   #expect(far.map(\.sentAcrossNodes) == [10, 20] && far.map(\.receivedAcrossNodes) == [20, 10])
   #expect(far.allSatisfy { $0.sentInNode == 0 })
 }
+
+@Test func anExchangeOutsideOfItsRangesIsRefused() throws {
+  func refused(_ change: (inout TokenExchange) -> Void) throws -> String? {
+    var problem = try pair()
+    change(&problem.exchange)
+    do {
+      try problem.check()
+      return nil
+    } catch { return error.sentence }
+  }
+  #expect(try refused { _ in } == nil)
+  #expect(
+    try refused { $0.groupsPerWayOut = 0 }
+      == "a token exchange has 0 groups to a way out of a node and 1 devices to a group; at least one "
+      + "of each is needed")
+  #expect(try refused { $0.devicesPerGroup = 0 } != nil)
+  #expect(
+    try refused { $0.dispatchShare.inNode = 1.5 }
+      == "a dispatch takes 1.5 of an exchange within nodes and 0.5 across them; shares are 0 to 1")
+  #expect(try refused { $0.dispatchShare.acrossNodes = .nan } != nil)
+  #expect(
+    try refused { $0.combineHandling = .init(copied: 0, staged: -1) }
+      == "seconds to handle a copy has an entry that is negative or no number")
+}

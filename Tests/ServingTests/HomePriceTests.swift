@@ -119,6 +119,23 @@ struct HomePriceTests {
       ExchangeCase(node: "8x-a100-pcie"),
       ExchangeCase(node: "cloudmatrix-node", library: .cannFused),
       ExchangeCase(node: "cloudmatrix-node", library: .cannFused, redundant: 6, choice: .nearest),
+      ExchangeCase(node: "cloudmatrix-node-rdma", devices: 6, algorithm: .biLevel),
+      ExchangeCase(node: "cloudmatrix-node", algorithm: .biLevel),
+      ExchangeCase(node: "cloudmatrix-node", algorithm: .twoHop),
+      ExchangeCase(node: "cloudmatrix-node", algorithm: .twoHop, library: .deepEPNormal),
+      ExchangeCase(
+        node: "cloudmatrix-node", nodes: 4, devices: 2, algorithm: .twoHop,
+        library: .deepEPNormal),
+      ExchangeCase(
+        node: "cloudmatrix-node", devices: 8, algorithm: .twoHop, library: .deepEPNormal, slices: 2),
+      ExchangeCase(node: "8x-a100-pcie", algorithm: .twoHop, library: .deepEPNormal),
+      ExchangeCase(node: "cloudmatrix-node", nodes: 4, devices: 2, algorithm: .twoHop),
+      ExchangeCase(
+        node: "cloudmatrix-node", algorithm: .twoHop, redundant: 6, choice: .nearest),
+      ExchangeCase(node: "8x-a100-pcie", algorithm: .biLevel),
+      ExchangeCase(node: "8x-a100-pcie", algorithm: .twoHop),
+      ExchangeCase(node: "8x-a100-pcie", nodes: 4, devices: 2, algorithm: .twoHop),
+      ExchangeCase(node: "8x-a100-pcie", algorithm: .biLevel, redundant: 6, choice: .nearest),
       ExchangeCase(slices: 2), ExchangeCase(algorithm: .biLevel, slices: 2),
       ExchangeCase(algorithm: .twoHop, library: .deepEPNormal, slices: 2),
       ExchangeCase(node: "dgx-v100", devices: nil, slices: 2),

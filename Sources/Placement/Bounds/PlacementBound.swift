@@ -14,7 +14,6 @@
 ///
 /// Home traffic: a token of k experts goes to at least k / slots groups, rounded up, and to no fewer
 /// than k less the pairs of its experts that share a group; the co-activation that can stay in groups
-/// is bounded like traffic from a layer to itself.
 /// is bounded like traffic from a layer to itself. What these numbers cost on mean ports is convex, as a
 /// layer takes the slower of two ways; what lies below it everywhere, and touches it where the bounds of a
 /// layer are, is linear (``HomePrice/tangent(groups:nodes:)``).

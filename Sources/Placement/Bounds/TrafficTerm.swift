@@ -63,6 +63,7 @@ extension TrafficBound.Effort {
   /// On 64 devices in nodes of eight, where tokens within nodes are a ninth as dear as across, the bound
   /// takes half the time for it.
   func of(_ term: TrafficTerm, _ secondsPerDearestToken: Double) -> TrafficBound.Effort {
+    guard term.secondsPerToken > 0 else { return self }
     let ratio = secondsPerDearestToken / term.secondsPerToken
     var effort = self
     effort.tolerance = min(max(tolerance, 5e-3), tolerance * ratio)
@@ -90,7 +91,7 @@ extension TrafficTerm {
         terms[index].constant = isOfNodes ? 0 : slopes.constant
       }
     }
-    terms.removeAll { $0.secondsPerToken == 0 }
+    terms.removeAll { $0.secondsPerToken == 0 && $0.constant == 0 }
   }
 
   /// All terms of a problem, those of zero seconds left out.

@@ -8,6 +8,11 @@ struct HomeLoad {
   var own = 0.0
   var passedOn = 0.0
   var inside = 0.0
+  /// Over the same port to other nodes and from them, where that is their way
+  /// (``TokenExchange/leavesByPort``): with the first and with the third of those, and alone.
+  var ownAndLeaving = 0.0
+  var insideAndLeaving = 0.0
+  var leaving = 0.0
   /// Over a group's way to other nodes.
   var across = 0.0
   /// That a group makes of its own tokens, and that are for a group, whosever they are: what stays is among
@@ -20,14 +25,18 @@ struct HomeLoad {
   /// The sum over all numbers of one times the other.
   static func * (one: HomeLoad, other: HomeLoad) -> Double {
     one.own * other.own + one.passedOn * other.passedOn + one.inside * other.inside
-      + one.across * other.across + one.made * other.made + one.worked * other.worked
-      + one.staged * other.staged
+      + one.ownAndLeaving * other.ownAndLeaving + one.insideAndLeaving * other.insideAndLeaving
+      + one.leaving * other.leaving + one.across * other.across + one.made * other.made
+      + one.worked * other.worked + one.staged * other.staged
   }
 
   static func += (one: inout HomeLoad, other: HomeLoad) {
     one.own += other.own
     one.passedOn += other.passedOn
     one.inside += other.inside
+    one.ownAndLeaving += other.ownAndLeaving
+    one.insideAndLeaving += other.insideAndLeaving
+    one.leaving += other.leaving
     one.across += other.across
     one.made += other.made
     one.worked += other.worked

@@ -40,7 +40,7 @@ struct HomePorts: Sendable {
     }
   }
 
-  /// Adds what crosses other ports.
+  /// Adds what crosses other ports, and what their groups handle.
   mutating func add(_ other: HomePorts) {
     for (group, port) in other.groups.enumerated() {
       groups[group].sentInNode += port.sentInNode
@@ -49,6 +49,9 @@ struct HomePorts: Sendable {
       groups[group].receivedOn += port.receivedOn
       groups[group].sentAcross += port.sentAcross
       groups[group].receivedAcross += port.receivedAcross
+      groups[group].made += port.made
+      groups[group].worked += port.worked
+      groups[group].staged += port.staged
     }
   }
 
@@ -95,10 +98,15 @@ struct HomePorts: Sendable {
     for (group, port) in groups.enumerated() {
       let leaving = exchange.leavesByPort ? port.sentAcross : 0
       let entering = exchange.leavesByPort ? port.receivedAcross : 0
-      let (sent, received) = (port.sentInNode + leaving, port.receivedInNode + entering)
+      let (sent, received) = (port.sentInNode, port.receivedInNode)
+      let (allSent, allReceived) = (sent + port.sentOn, received + port.receivedOn)
       load.own = max(load.own, sent, received)
       load.passedOn = max(load.passedOn, port.sentOn, port.receivedOn)
-      load.inside = max(load.inside, sent + port.sentOn, received + port.receivedOn)
+      load.inside = max(load.inside, allSent, allReceived)
+      load.ownAndLeaving = max(load.ownAndLeaving, sent + leaving, received + entering)
+      load.insideAndLeaving = max(
+        load.insideAndLeaving, allSent + leaving, allReceived + entering)
+      load.leaving = max(load.leaving, leaving, entering)
       load.made = max(load.made, port.made)
       load.worked = max(load.worked, port.worked)
       load.staged = max(load.staged, port.staged)

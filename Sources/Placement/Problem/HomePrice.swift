@@ -5,22 +5,24 @@
 ///
 /// A layer's exchange takes as long as `ExchangeTraffic` says, with every group as many tokens' own: phase
 /// after phase, each as long as its busiest port, be that a group's port in its node or its way to other
-/// nodes, which a node's groups may share. Of w groups in each of N nodes, G = w N in all, with V tokens that
-/// visit a group and W that visit a node, in dispatch
+/// nodes, which a node's groups may share; what leaves a node may pass the group's port in it, too, in the
+/// phase in which it leaves (``TokenExchange/leavesByPort``). Of w groups in each of N nodes, G = w N in all,
+/// with V tokens that visit a group and W that visit a node, in dispatch
 ///
-///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from its
-///    node and V (G - w) / G from others;
-///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass them
-///    on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by its port
-///    in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of its
-///    node gets, as what it speaks for are a w-th of all tokens.
+///  - where each group gets a copy of its own (``TokenExchange/Way/direct``), V (w - 1) / G come to it from
+///    its node and V (G - w) / G from others;
+///  - where a token is sent once to each other node, W (N - 1) / G come to each of its groups. These pass
+///    them on, unless that is where they are needed: V (w - 1) / G of each node's tokens come to a group by
+///    its port in its node, V (1 - 1/w) of all. What a group sends there is not more than what the busiest of
+///    its node gets, as what it speaks for are a w-th of all tokens. Where what leaves passes the same port, a
+///    node may send more to others than comes to it: the port is that of the node, and of the direction, that
+///    has most of both.
 ///
 /// That is of groups of one device; of others each device needs what comes to the group, what the group's
 /// other devices have too, and speaks for its part of the group's tokens.
 ///
 /// Devices may take longer to handle copies than ports do (``TokenExchange/Handling``). As much goes back in
-/// combine. Seconds of the problem are divided among all groups, so that those of a
-/// port are G times as many.
+/// combine. Seconds of the problem are divided among all groups, so that those of a port are G times as many.
 struct HomePrice {
   let sendsOnceToNode: Bool
   private let leavesByPort: Bool
@@ -67,22 +69,23 @@ struct HomePrice {
       (problem.secondsInNode * groups * inNode, problem.secondsAcrossNodes * groups * across)
     }
     func add(_ seconds: [HomeLoad], _ handling: (seconds: HomeLoad, constant: Double)? = nil) {
-      for part in seconds where part.across == 0 || nodes > 1 {
-        parts.append(
-          Part(phase: phases, seconds: part, constant: 0, isAcross: part.across > 0))
+      for part in seconds {
+        let isAcross = part.across + part.leaving > 0
+        guard nodes > 1 || !isAcross else { continue }
+        parts.append(Part(phase: phases, seconds: part, constant: 0, isAcross: isAcross))
       }
       if let handling {
         parts.append(
           Part(
             phase: phases, seconds: handling.seconds, constant: handling.constant,
             isAcross: false))
+        handles = true
       }
       phases += 1
     }
     let (dispatch, combine) = (
       problem.exchange.dispatchHandling, problem.exchange.combineHandling
     )
-    handles = dispatch != nil || combine != nil
     // Where tokens are not sent to nodes, all are staged once.
     let tokens =
       (problem.sets?.tokens.reduce(0, +) ?? 0) / Double(problem.layers)
@@ -91,42 +94,54 @@ struct HomePrice {
     }
     let there = leg(share.inNode, share.acrossNodes)
     let back = leg(1 - share.inNode, 1 - share.acrossNodes)
+    // Where both ways are alike they are as long as one of them twice.
+    let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
+    /// What crosses, with nothing beside it.
+    func crossing(_ leg: (inNode: Double, across: Double)) -> [HomeLoad] {
+      [HomeLoad(across: leg.across)] + (leavesByPort ? [HomeLoad(leaving: leg.inNode)] : [])
+    }
     switch problem.exchange.way {
     case .direct, .streamed:
-      // Where both ways are alike they are as long as one of them twice.
-      let areAlike = abs(share.inNode - share.acrossNodes) < 1e-9
-      guard handles || !areAlike else {
-        add([HomeLoad(inside: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across)])
+      guard dispatch != nil || combine != nil || !areAlike else {
+        add([
+          HomeLoad(insideAndLeaving: leg(1, 1).inNode), HomeLoad(across: leg(1, 1).across),
+        ])
         return
       }
       add(
-        [HomeLoad(inside: there.inNode), HomeLoad(across: there.across)],
+        [HomeLoad(insideAndLeaving: there.inNode), HomeLoad(across: there.across)],
         dispatch.map {
           let staged = staged($0)
           return (HomeLoad(made: $0.copied * groups, staged: staged.each), staged.all)
         })
       add(
-        [HomeLoad(inside: back.inNode), HomeLoad(across: back.across)],
+        [HomeLoad(insideAndLeaving: back.inNode), HomeLoad(across: back.across)],
         combine.map {
           let staged = staged($0)
           return (HomeLoad(worked: $0.copied * groups, staged: staged.each), staged.all)
         })
     case .hopByHop:
       add([HomeLoad(inside: leg(1, 1).inNode)])
-      add([HomeLoad(across: leg(1, 1).across)])
+      for leg in areAlike || !leavesByPort ? [leg(1, 1)] : [there, back] { add(crossing(leg)) }
     case .forwarded:
-      add([HomeLoad(own: there.inNode), HomeLoad(across: there.across)])
+      add([HomeLoad(ownAndLeaving: there.inNode), HomeLoad(across: there.across)])
       add([HomeLoad(passedOn: there.inNode)])
       add([HomeLoad(inside: back.inNode)])
-      add([HomeLoad(across: back.across)])
+      add(crossing(back))
     }
   }
 
   /// Whether it is not the busiest ports alone that matter.
   private(set) var handles = false
 
+  /// Whether a port is as busy as a group and its node together, and not the group or the node alone.
+  var portsMeetNodes: Bool { leavesByPort && sendsOnceToNode && nodes > 1 }
+
   /// Whether nodes matter beside groups.
   var needsOutlets: Bool { nodes > 1 && (sendsOnceToNode || groupsPerOutlet > 1) }
+
+  /// Whether what counts by node is asked for: devices may handle a copy for each node, be it one.
+  private var countsOutlets: Bool { sendsOnceToNode || needsOutlets }
 
   /// How many count by node.
   var outlets: Int { Int(nodes) * outletsPerNode }
@@ -147,13 +162,55 @@ struct HomePrice {
 
   /// What visits to groups and nodes put on ports, of tokens whose own group is any, each as likely.
   func load(_ visits: (groups: [Double], nodes: [Double])) -> HomeLoad {
-    load(
-      busiestGroup: visits.groups.max() ?? 0, busiestOutlet: outletVisits(visits).max() ?? 0,
-      groups: visits.groups.reduce(0, +), nodes: visits.nodes.reduce(0, +))
+    let ofOutlets = countsOutlets ? outletVisits(visits) : []
+    return load(ofGroup: { visits.groups[$0] }, ofOutlet: { ofOutlets[$0] })
   }
 
-  /// The same of those most visited, and of visits to all groups and to all nodes together.
-  func load(
+  /// The same of visits to each group, and to each outlet. O(groups).
+  @inline(__always)
+  func load(ofGroup visits: (Int) -> Double, ofOutlet outletVisits: (Int) -> Double) -> HomeLoad {
+    var (busiest, busiestOutlet, all, allOutlets) = (0.0, 0.0, 0.0, 0.0)
+    for group in 0..<Int(groups) {
+      let own = visits(group)
+      (busiest, all) = (max(busiest, own), all + own)
+    }
+    if countsOutlets {
+      for outlet in 0..<outlets {
+        let own = outletVisits(outlet)
+        (busiestOutlet, allOutlets) = (max(busiestOutlet, own), allOutlets + own)
+      }
+    } else {
+      busiestOutlet = busiest
+    }
+    var load = load(
+      busiestGroup: busiest, busiestOutlet: busiestOutlet, groups: all, nodes: allOutlets)
+    guard portsMeetNodes else { return load }
+    (load.ownAndLeaving, load.insideAndLeaving) = (0, 0)
+    let (itself, width) = (1 / devicesPerGroup, Int(groupsPerNode))
+    for node in 0..<Int(nodes) {
+      var (sum, most, fewest) = (0.0, 0.0, Double.infinity)
+      for group in node * width..<(node + 1) * width {
+        let own = visits(group)
+        (sum, most, fewest) = (sum + own, max(most, own), min(fewest, own))
+      }
+      // Into the group that most visit, and out of the one that fewest do, as it sends least to itself.
+      let (into, out) = (
+        most * (groupsPerNode - itself) / groups, (sum - fewest * itself) / groups
+      )
+      let (entering, leaving) = (
+        outletVisits(node) * (nodes - 1) * itself / groups,
+        (allOutlets - outletVisits(node)) * itself / groups
+      )
+      load.ownAndLeaving = max(load.ownAndLeaving, into + entering, out + leaving)
+      load.insideAndLeaving = max(
+        load.insideAndLeaving, into * nodes + entering, out * nodes + leaving)
+    }
+    return load
+  }
+
+  /// The same of those most visited, as if the group were of the node, and of visits to all groups and to all
+  /// nodes together.
+  private func load(
     busiestGroup: Double, busiestOutlet: Double, groups all: Double, nodes allNodes: Double
   ) -> HomeLoad {
     var load = portLoad(busiestGroup: busiestGroup, busiestOutlet: busiestOutlet)
@@ -167,15 +224,15 @@ struct HomePrice {
     let own = busiestGroup * (groupsPerNode - itself) / groups
     if sendsOnceToNode {
       let across = busiestOutlet * (nodes - 1) / groups / devicesPerGroup
-      // As if the group that most tokens visit were of the node that most visit.
       let leaving = leavesByPort ? across : 0
       return HomeLoad(
-        own: own + leaving, passedOn: own * (nodes - 1), inside: own * nodes + leaving,
-        across: across)
+        own: own, passedOn: own * (nodes - 1), inside: own * nodes, ownAndLeaving: own + leaving,
+        insideAndLeaving: own * nodes + leaving, leaving: leaving, across: across)
     }
-    let inside = leavesByPort ? busiestGroup * (groups - itself) / groups : own
+    let leaving = leavesByPort ? busiestGroup * (groups - groupsPerNode) / groups : 0
     return HomeLoad(
-      own: own, inside: inside,
+      own: own, inside: own, ownAndLeaving: own + leaving, insideAndLeaving: own + leaving,
+      leaving: leaving,
       across: busiestOutlet * (groups - groupsPerNode) / groups / Double(groupsPerOutlet))
   }
 
@@ -250,26 +307,34 @@ struct HomePrice {
 
   /// What no placement costs less than if so many copies leave their group, and so many of tokens, or no
   /// fewer, cross to another node, once to each where that is the way.
+  ///
+  /// Of means over ports, and without what devices handle. Of the copies that leave, no more than one for each
+  /// that crosses is there without the port of its group in its node. What is passed on takes its time beside
+  /// what is not, or after.
   func least(left: Double, crossing: Double) -> Double {
-    // What devices handle is left out. Of copies that leave no more than one for each that crosses is there without the port of its group in
-    // its node. Means over ports; what is passed on takes its time beside what is not, or after.
-    let groupsThatShare = groupsWithWays * (sendsOnceToNode ? devicesPerGroup : 1)
+    let devices = sendsOnceToNode ? devicesPerGroup : 1
     var ports = self
     ports.parts.removeAll { $0.seconds.made + $0.seconds.worked + $0.seconds.staged > 0 }
     ports.parts.removeAll { $0.constant > 0 }
-    func price(_ crossing: Double) -> Double {
-      let inside = max(0, leavesByPort ? left : left - crossing) / groups
-      return ports.seconds(
-        HomeLoad(own: inside, inside: inside, across: crossing / groupsThatShare))
+    func load(_ crossing: Double) -> HomeLoad {
+      let inside = max(0, left - crossing) / groups
+      let leaving = leavesByPort ? crossing / groups / devices : 0
+      return HomeLoad(
+        own: inside, inside: inside, ownAndLeaving: inside + leaving,
+        insideAndLeaving: inside + leaving, leaving: leaving,
+        across: crossing / groupsWithWays / devices)
     }
-    // Convex in what crosses, with a corner where two parts of a phase are as long.
+    func price(_ crossing: Double) -> Double { ports.seconds(load(crossing)) }
+    // Up to `left` each part is linear in what crosses, and beyond none falls: the price is least at an end,
+    // or at a corner where two parts of a phase are as long.
     var least = min(price(crossing), price(max(crossing, left)))
-    for part in ports.parts where !part.isAcross {
-      for other in ports.parts where other.phase == part.phase && other.isAcross {
-        let near = (part.seconds.own + part.seconds.inside) / groups
-        let far = other.seconds.across / groupsThatShare
-        guard near + far > 0 else { continue }
-        least = min(least, price(max(crossing, left * near / (near + far))))
+    let (none, all) = (load(0), load(left))
+    for (index, part) in ports.parts.enumerated() {
+      for other in ports.parts[..<index] where other.phase == part.phase {
+        let before = part.seconds * none - other.seconds * none
+        let after = part.seconds * all - other.seconds * all
+        guard before * after < 0 else { continue }
+        least = min(least, price(max(crossing, left * before / (before - after))))
       }
     }
     return least

@@ -6,8 +6,9 @@
 ///
 /// Home traffic takes a token's own rank to be any group, each as likely, and a layer to take what its
 /// busiest ports take, in dispatch and combine, as in a run (``PlacementProblem/exchange``): within a node
-/// that of the group that most tokens visit, between nodes that of the group or node that most come to from
-/// others. Of the two it is the slower one, or one after the other where one hop waits for the other.
+/// that of the group that most tokens visit, or that has most together with what leaves and enters its node
+/// where that passes the same port, between nodes that of the group or node that most come to from others. Of
+/// the two it is the slower one, or one after the other where one hop waits for the other.
 /// Where experts have copies, a token takes those of their shares, each independently; of the nearest ones
 /// those of its own rank's group (``NearestVisits``).
 public struct PlacementCost: Sendable, Hashable {

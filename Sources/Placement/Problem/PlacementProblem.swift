@@ -225,6 +225,7 @@ extension PlacementProblem {
     ] {
       guard table.allSatisfy({ $0 >= 0 && $0 < .infinity }) else { throw .notANumber(name) }
     }
+    try exchange.check()
     if let sets {
       guard sets.layers == layers, sets.members.allSatisfy({ $0 < experts }) else {
         throw .misfit("the expert sets are of another model")

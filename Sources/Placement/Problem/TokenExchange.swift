@@ -5,10 +5,10 @@ public struct TokenExchange: Sendable {
   /// Whether a group gets a copy of a token for each of the token's experts on it; else one for all.
   public var copiesForEachExpert = false
   /// Devices of a group, over which its experts are sliced: each needs all tokens of the group, and has its
-  /// part of those whose own group it is.
+  /// part of those whose own group it is. At least 1.
   public var devicesPerGroup = 1
   /// Groups of a node, in a row, that share a way out of it; the last way of a node may have fewer. A group's
-  /// part of it is what ``PlacementProblem/secondsAcrossNodes`` are of.
+  /// part of it is what ``PlacementProblem/secondsAcrossNodes`` are of. At least 1.
   public var groupsPerWayOut = 1
   /// Whether what goes to other nodes and comes from them passes a group's port in its node, too.
   public var leavesByPort = false
@@ -36,7 +36,7 @@ public struct TokenExchange: Sendable {
     public var sendsOnceToNode: Bool { self != .direct }
   }
 
-  /// Seconds for each copy, divided among the groups as those of ports are.
+  /// Seconds for each copy, divided among the groups as those of ports are; none below 0.
   public struct Handling: Sendable {
     /// That a device makes for others and itself of its own tokens, or that its experts have made.
     public var copied: Double
@@ -47,4 +47,27 @@ public struct TokenExchange: Sendable {
   }
 
   public init(_ way: Way = .hopByHop) { self.way = way }
+}
+
+extension TokenExchange {
+  /// - Throws: ``PlacementProblemError`` where a number is outside of its range.
+  func check() throws(PlacementProblemError) {
+    guard groupsPerWayOut > 0, devicesPerGroup > 0 else {
+      throw .misfit(
+        "a token exchange has \(groupsPerWayOut) groups to a way out of a node and "
+          + "\(devicesPerGroup) devices to a group; at least one of each is needed")
+    }
+    let (inNode, acrossNodes) = dispatchShare
+    guard (0...1).contains(inNode), (0...1).contains(acrossNodes) else {
+      throw .misfit(
+        "a dispatch takes \(inNode) of an exchange within nodes and \(acrossNodes) across them; "
+          + "shares are 0 to 1")
+    }
+    for handling in [dispatchHandling, combineHandling] {
+      guard let handling else { continue }
+      guard [handling.copied, handling.staged].allSatisfy({ $0 >= 0 && $0 < .infinity }) else {
+        throw .notANumber("seconds to handle a copy")
+      }
+    }
+  }
 }

@@ -76,7 +76,7 @@ struct HomeDescent: SwapDescent {
   /// Whether a swap could make the layer faster: not where the slowest groups stay as they are.
   func mayGain(_ layer: Int, _ this: Int, _ other: Int) -> Bool {
     let swaps = state.swaps
-    if swaps.hasTransitions || price.handles { return true }
+    if swaps.hasTransitions || price.handles || price.portsMeetNodes { return true }
     let first = layer * swaps.items
     let (from, to) = (Int(swaps.groupOf[first + this]), Int(swaps.groupOf[first + other]))
     if swaps.loadAfter(layer, this, other) < swaps.layerLoad[layer] { return true }
@@ -124,32 +124,17 @@ struct HomeDescent: SwapDescent {
   /// Seconds of the layer's home traffic after a swap.
   private func after(_ layer: Int, _ this: Int, _ other: Int, _ gains: Gains) -> Double {
     let (from, to) = groupsOf(layer, this, other)
-    func most(
-      _ all: [Double], _ count: Int, _ a: Int, _ b: Int, _ gainOfA: Double, _ gainOfB: Double
-    )
-      -> Double
-    {
-      var most = 0.0
-      for index in 0..<count {
-        let gain = index == a ? gainOfA : index == b ? gainOfB : 0
-        most = max(most, all[layer * count + index] + gain)
-      }
-      return most
-    }
-    func sum(_ all: [Double], _ count: Int) -> Double {
-      price.handles ? all[layer * count..<(layer + 1) * count].reduce(0, +) : 0
-    }
-    let busiest = most(visits, groups, from, to, gains.from, gains.to)
+    let (here, there) = (outlet(of: from), outlet(of: to))
     return price.seconds(
       price.load(
-        busiestGroup: busiest,
-        busiestOutlet: price.needsOutlets
-          ? most(
-            outletVisits, outlets, outlet(of: from), outlet(of: to), gains.fromOutlet,
-            gains.toOutlet) : busiest,
-        groups: sum(visits, groups) + gains.from + gains.to,
-        nodes: price.sendsOnceToNode
-          ? sum(outletVisits, outlets) + gains.fromOutlet + gains.toOutlet : 0))
+        ofGroup: { group in
+          visits[layer * groups + group]
+            + (group == from ? gains.from : group == to ? gains.to : 0)
+        },
+        ofOutlet: { outlet in
+          outletVisits[layer * outlets + outlet]
+            + (outlet == here ? gains.fromOutlet : outlet == there ? gains.toOutlet : 0)
+        }))
   }
 
   /// Tokens that visit the two groups, and their outlets, more after a swap; of one outlet all in the first.
