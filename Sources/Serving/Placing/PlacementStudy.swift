@@ -212,7 +212,9 @@ public struct PlacementStudy: Sendable {
     return min(bandwidthInNode, network.port.effectiveBandwidth * part)
   }
 
-  /// Devices that leave their node by the same card, or by its planes' uplinks.
+  /// Devices that leave their node by the same card, or by its planes' uplinks. Where cards do not divide the
+  /// devices evenly, as many in a row are taken to share one as share the busiest; a run deals cards more
+  /// evenly (``Cluster/networkCard(of:)``).
   private var devicesPerWayOut: Int {
     let (node, used) = (deployment.cluster.node, deployment.cluster.devicesPerNode)
     if node.scaleUp.planes != nil { return used }
