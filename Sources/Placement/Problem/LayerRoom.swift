@@ -101,13 +101,8 @@ struct LayerRoom {
         where mayBe[expert * groups + group] && !isOn[expert * groups + group] {
           visit(ends + group, from: point)
         }
-        // One that makes way in a node may go to another.
-        if (0..<groups).contains(where: {
-          problem.node(ofGroup: $0) == node && isOn[expert * groups + $0]
-            && !isPinned[expert * groups + $0]
-        }) {
-          visit(expert, from: point)
-        }
+        // Come to from a group, where it makes way, it may go to another node.
+        visit(expert, from: point)
       } else {
         let group = point - ends
         if free[group] > 0 {
