@@ -68,14 +68,10 @@ struct BalancedPacking {
 /// How many copies each expert gets: one each, then one after the other for the expert whose copies
 /// have most work, the first of equal ones.
 ///
-/// - Parameters:
-///   - least: copies of each expert that come first; one is the least there is.
-///   - most: copies of each expert.
-func replicaCounts(
-  work: ArraySlice<Double>, copies: Int, least: [Int]? = nil, most: [Int]
-) -> [Int] {
-  var counts = least?.map { max(1, $0) } ?? [Int](repeating: 1, count: work.count)
-  for _ in 0..<max(0, copies - counts.reduce(0, +)) {
+/// - Parameter most: copies of each expert.
+func replicaCounts(work: ArraySlice<Double>, copies: Int, most: [Int]) -> [Int] {
+  var counts = [Int](repeating: 1, count: work.count)
+  for _ in 0..<max(0, copies - counts.count) {
     var (best, heaviest) = (-1, -Double.infinity)
     for (expert, seconds) in work.enumerated() where counts[expert] < most[expert] {
       let each = seconds / Double(counts[expert])

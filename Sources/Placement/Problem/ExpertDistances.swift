@@ -20,12 +20,7 @@ public struct ExpertDistances: Sendable, Hashable {
     let near = Double(problem.groupsPerNode) / groups
     var total = 0.0
     for layer in 0..<problem.layers {
-      var tokens = [Double](repeating: 0, count: problem.experts)
-      for set in sets.starts[layer]..<sets.starts[layer + 1] {
-        for place in set * sets.topK..<(set + 1) * sets.topK {
-          tokens[Int(sets.members[place])] += sets.tokens[set]
-        }
-      }
+      let tokens = sets.tokensOfExperts(layer: layer, experts: problem.experts)
       for (expert, count) in tokens.enumerated() {
         let hosts = placement.hosts[layer][expert]
         total += count

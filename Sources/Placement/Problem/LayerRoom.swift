@@ -12,7 +12,8 @@
 /// cut, which is why. O(copies x experts x groups).
 struct LayerRoom {
   private let problem: PlacementProblem
-  private let copies: [Int]
+  /// Of each expert.
+  private(set) var copies: [Int]
   private var mayBe: [Bool]
   private var isPinned: [Bool]
   /// Units, `[expert][group]`.
@@ -23,7 +24,8 @@ struct LayerRoom {
   /// Experts, of which some cannot be placed, and all groups that these may be on beside others' pins.
   private(set) var blocked: (experts: [Int], groups: [Int])?
 
-  /// - Parameter copies: of each expert, no fewer than it is pinned to groups.
+  /// - Parameter copies: of each expert, no fewer than its pins need
+  ///   (``PlacementProblem/fewestCopies(pinned:)``).
   init(_ problem: PlacementProblem, layer: Int, copies: [Int]) {
     self.problem = problem
     self.copies = copies
@@ -54,6 +56,16 @@ struct LayerRoom {
         guard augment(from: expert) else { return }
       }
     }
+  }
+
+  /// Gives an expert more copies, others making way. Where they have no way, ``blocked`` says so, and there
+  /// is nothing more to be done with it.
+  mutating func add(_ count: Int, to expert: Int) -> Bool {
+    copies[expert] += count
+    for _ in 0..<count {
+      guard augment(from: expert) else { return false }
+    }
+    return true
   }
 
   /// The groups of each expert's copies, in order.
@@ -101,13 +113,8 @@ struct LayerRoom {
         where mayBe[expert * groups + group] && !isOn[expert * groups + group] {
           visit(ends + group, from: point)
         }
-        // One that makes way in a node may go to another.
-        if (0..<groups).contains(where: {
-          problem.node(ofGroup: $0) == node && isOn[expert * groups + $0]
-            && !isPinned[expert * groups + $0]
-        }) {
-          visit(expert, from: point)
-        }
+        // Come to from a group, where it makes way, it may go to another node.
+        visit(expert, from: point)
       } else {
         let group = point - ends
         if free[group] > 0 {
@@ -182,16 +189,5 @@ extension PlacementProblem {
     var held = [Int](repeating: 0, count: nodes)
     for group in groups { held[node(ofGroup: group)] += 1 }
     return max(1, groups.count, ((held.max() ?? 0) - 1) * nodes + 1)
-  }
-
-  /// The most copies that an expert has which is forbidden on some groups.
-  func mostCopies(forbidden: Set<Int>) -> Int {
-    let allowed = groups - forbidden.count
-    guard spreadsCopiesOverNodes else { return allowed }
-    var room = [Int](repeating: groupsPerNode, count: nodes)
-    for group in forbidden { room[node(ofGroup: group)] -= 1 }
-    return (0...allowed).last { copies in
-      room.reduce(0) { $0 + min($1, mostInNode(copies: copies)) } >= copies
-    } ?? 0
   }
 }

@@ -76,14 +76,9 @@ struct NearestDescent: SwapDescent {
     for number in 0..<problem.layers {
       let hosts = placement.hosts[number]
       let targets = hosts.flatMap { bits($0) }
-      var tokens = [Double](repeating: 0, count: problem.experts)
-      for set in sets.starts[number]..<sets.starts[number + 1] {
-        for place in set * sets.topK..<(set + 1) * sets.topK {
-          tokens[Int(sets.members[place])] += sets.tokens[set]
-        }
-      }
       var layer = Layer(
-        hosts: hosts, targets: targets, single: hosts.map { single($0) }, tokens: tokens,
+        hosts: hosts, targets: targets, single: hosts.map { single($0) },
+        tokens: sets.tokensOfExperts(layer: number, experts: problem.experts),
         visits: [Double](repeating: 0, count: problem.groups * problem.groups),
         nodeVisits: [Double](repeating: 0, count: problem.groups * problem.nodes),
         measures: Measures(

@@ -208,43 +208,12 @@ public struct PlacementSearch: Sendable {
     return first([cheapest] + near) { $0.total + (balancingWorkWeight - 1) * $0.work }
   }
 
-  /// By load; an expert has a copy for each place that it is pinned to, and no more than groups that it may
-  /// be on.
+  /// By load; of the start where only some layers may move.
   private func copyCounts(
     _ problem: PlacementProblem, _ start: ExpertPlacement?
   ) throws(PlacementProblemError) -> [[Int]] {
     if movableLayers != nil, let start { return start.hosts.map { $0.map(\.count) } }
-    let work = problem.meanWork
-    let pinned = problem.pinnedGroups
-    var forbidden = [Set<Int>](repeating: [], count: work.count)
-    for place in problem.forbidden {
-      forbidden[place.layer * problem.experts + place.expert].insert(place.group)
-    }
-    let most = forbidden.map { problem.mostCopies(forbidden: $0) }
-    var counts: [[Int]] = []
-    for layer in 0..<problem.layers {
-      let range = layer * problem.experts..<(layer + 1) * problem.experts
-      let least = pinned[layer].map { problem.fewestCopies(pinned: $0) }
-      let needed = least.reduce(0, +)
-      guard needed <= problem.copies else {
-        throw .misfit(
-          "pinned places need \(needed) copies in layer \(layer), which has \(problem.copies)")
-      }
-      let own = replicaCounts(
-        work: work[range], copies: problem.copies, least: least, most: Array(most[range]))
-      let placed = own.reduce(0, +)
-      guard placed == problem.copies else {
-        throw .misfit(
-          "forbidden places leave no more than \(placed) copies of layer \(layer) a group, which has "
-            + "\(problem.copies)")
-      }
-      counts.append(own)
-    }
-    let hasPlaces = !problem.pinned.isEmpty || !problem.forbidden.isEmpty
-    if hasPlaces || problem.spreadsCopiesOverNodes {
-      try problem.checkRoom(copies: counts, layers: 0..<problem.layers)
-    }
-    return counts
+    return try problem.copyCounts()
   }
 
   /// Descends until nothing is gained.

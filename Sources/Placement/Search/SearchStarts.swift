@@ -7,7 +7,7 @@ extension SearchTables {
     for layer in 0..<layers {
       let loads = (layer * items..<(layer + 1) * items).map { meanWork(ofItem: $0) }
       if hasPlaces || problem.spreadsCopiesOverNodes {
-        guard let row = constrainedLayer(layer, loads) else { return nil }
+        guard let row = greedyLayer(layer, loads) ?? anyWay(layer) else { return nil }
         groupOfItem += row
         continue
       }
@@ -29,8 +29,8 @@ extension SearchTables {
   }
 
   /// Where there are constraints: items with fewest groups first, each to the least loaded group that
-  /// it may have; where that ends nowhere, any way there is.
-  private func constrainedLayer(_ layer: Int, _ loads: [Double]) -> [Int32]? {
+  /// it may have; `nil` where that ends nowhere, though there may be a way.
+  func greedyLayer(_ layer: Int, _ loads: [Double]) -> [Int32]? {
     let choices = (0..<items).map { item in
       (0..<groups).count { isAllowed(layer * items + item, $0) }
     }
@@ -44,7 +44,7 @@ extension SearchTables {
         room[$0] > 0 && isAllowed(layer * items + item, $0)
           && !meets(layer, item, $0, row) && !crowds(layer, item, $0, row)
       }.min { load[$0] < load[$1] }
-      guard let group else { return anyWay(layer) }
+      guard let group else { return nil }
       row[item] = Int32(group)
       load[group] += loads[item]
       room[group] -= 1
