@@ -33,6 +33,11 @@ public struct ExpertPlacement: Hashable, Sendable {
     return (copies.firstIndex(of: most) ?? 0, most)
   }
 
+  /// Copies that a group holds, of all layers.
+  public func copies(group: Int) -> Int {
+    hosts.indices.reduce(0) { $0 + copies(layer: $1, group: group) }
+  }
+
   /// The most copies that any layer has beside one of each expert.
   public var mostRedundant: Int {
     hosts.map { layer in layer.reduce(0) { $0 + $1.count } - layer.count }.max() ?? 0

@@ -1,7 +1,7 @@
 import Models
 import Units
 
-/// What the fullest device has to hold, part by part, and what it has.
+/// What a device has to hold, part by part, and what it has: the fullest one, or one of a group.
 public struct MemoryBudget: Hashable, Sendable {
   public struct Part: Hashable, Sendable {
     public var name: String
@@ -18,20 +18,26 @@ public struct MemoryBudget: Hashable, Sendable {
   public var fits: Bool { total <= capacity }
 
   /// Weights and KV cache only: activations, buffers and fragmentation come on top.
-  public init(_ deployment: Deployment, _ workload: Workload) {
+  ///
+  /// - Parameter asked: The expert group whose devices are meant; the fullest where nil.
+  public init(_ deployment: Deployment, _ workload: Workload, group asked: Int? = nil) {
     let model = deployment.model
     let precisions = deployment.precisions
     let tensor = deployment.parallelism.attention.tensor
     let slices = deployment.parallelism.experts.tensor
-    let routed = deployment.placement.fullestGroup
+    let placement = deployment.placement
+    let routed =
+      asked.map { (group: $0, copies: placement.copies(group: $0)) } ?? placement.fullestGroup
     let layers = model.expertLayers.count
     let expert = model.expertBytes(precisions, tensorSlices: slices)
     // Where shared experts live apart, the fullest device has them or routed ones.
     let isApart = deployment.placement.sharedGroups > 0
     let shared = model.sharedExpertBytes(precisions, tensorParallel: isApart ? slices : 1)
-    let holdsShared = isApart && shared * Double(layers) > expert * Double(routed.copies)
+    let sharedAreFullest = shared * Double(layers) > expert * Double(routed.copies)
+    let holdsShared =
+      isApart && (asked.map { $0 < placement.sharedGroups } ?? sharedAreFullest)
     let copies = holdsShared ? 0 : routed.copies
-    let group = holdsShared ? 0 : routed.group
+    let group = holdsShared ? asked ?? 0 : routed.group
     device = group * slices
     capacity = deployment.cluster.device.memory.capacity
     parts = []

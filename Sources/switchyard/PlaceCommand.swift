@@ -68,7 +68,7 @@ struct PlaceCommand: ParsableCommand {
   @Flag(help: "List every layer.")
   var layers = false
 
-  @Flag(help: "List what goes over each device's ports.")
+  @Flag(help: "List what each device holds, and what goes over its ports.")
   var ports = false
 
   @Flag(help: "Print JSON.")
@@ -126,7 +126,8 @@ struct PlaceCommand: ParsableCommand {
       let answer = try task.answering { try question.place(method, task, effort) }
       let seconds = Date().timeIntervalSince(start)
       let memory = try task.memory(of: answer.placement)
-      var report = try PlacementReport(task, method, answer, memory)
+      var report = try PlacementReport(
+        task, method, answer, memory, memoryOfGroups: try task.memoryOfGroups(answer.placement))
       if !noBound { try report.addBound(threads: question.threads) }
       try file?.write(
         PlacementFile(

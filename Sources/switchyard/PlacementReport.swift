@@ -59,6 +59,8 @@ struct PlacementReport {
   }
 
   struct PortBytes: Encodable {
+    /// Of weights, caches and states on each device of the group.
+    var memoryBytes: Double
     var sentInNode: Double
     var receivedInNode: Double
     var sentAcrossNodes: Double
@@ -135,10 +137,12 @@ struct PlacementReport {
     }
   }
 
-  /// - Parameter memory: What the fullest device holds then.
+  /// - Parameters:
+  ///   - memory: What the fullest device holds then.
+  ///   - memoryOfGroups: What a device of each expert group does.
   init(
     _ task: PlacementTask, _ method: PlacementMethod, _ answer: PlacementAnswer,
-    _ memory: MemoryBudget
+    _ memory: MemoryBudget, memoryOfGroups: [Bytes]
   ) throws(PlacementProblemError) {
     self.task = task
     self.answer = answer
@@ -191,9 +195,9 @@ struct PlacementReport {
       memoryBytesPerDevice: memory.total.value,
       busiestDeviceBytesInNode: ports.map(\.sentInNode).max() ?? 0,
       busiestNodeBytesAcrossNodes: nodes.max() ?? 0,
-      devicePorts: ports.map {
+      devicePorts: zip(ports, memoryOfGroups).map {
         PortBytes(
-          sentInNode: $0.sentInNode, receivedInNode: $0.receivedInNode,
+          memoryBytes: $1.value, sentInNode: $0.sentInNode, receivedInNode: $0.receivedInNode,
           sentAcrossNodes: $0.sentAcrossNodes, receivedAcrossNodes: $0.receivedAcrossNodes)
       }, movedCopies: migration.copies, movedBytes: migration.bytes.value,
       migrationSeconds: migration.time.value,
@@ -401,15 +405,17 @@ struct PlacementReport {
   private var portTable: String {
     let crosses = content.groupsPerNode < content.groups
     var table = TextTable(
-      [.right("device"), .right("sends in node"), .right("receives")]
+      [.right("device"), .right("holds"), .right("sends in node"), .right("receives")]
         + (crosses ? [.right("sends across nodes"), .right("receives")] : []))
     for (device, ports) in content.devicePorts.enumerated() {
       let inside = [ports.sentInNode, ports.receivedInNode]
       let across = [ports.sentAcrossNodes, ports.receivedAcrossNodes]
       table.add(
-        ["\(device)"] + (inside + (crosses ? across : [])).map { "\(Bytes($0))" })
+        ["\(device)", "\(Bytes(ports.memoryBytes))"]
+          + (inside + (crosses ? across : [])).map { "\(Bytes($0))" })
     }
-    return "what goes over devices' ports in an iteration\n" + table.lines.joined(separator: "\n")
+    return "what devices hold, and what goes over their ports in an iteration\n"
+      + table.lines.joined(separator: "\n")
   }
 
   private var layerTable: String {

@@ -39,6 +39,12 @@ struct Placed: Decodable {
   var searches: Int
   var mostExpertsPerDevice: Int
   var movedCopies: Int
+  struct Device: Decodable {
+    var memoryBytes: Double
+    var sentInNode: Double
+  }
+  var memoryBytesPerDevice: Double
+  var devicePorts: [Device]
   var notes: [String]
 
   init(_ text: String) throws {

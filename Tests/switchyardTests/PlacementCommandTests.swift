@@ -101,6 +101,32 @@ struct PlacementCommandTests {
       text.contains("  unseen: now  ") && text.contains("now there is one copy of each expert"))
   }
 
+  @Test("Every device holds its copies, and none more than the fullest")
+  func memoryOfDevices() throws {
+    // Three copies more in each layer than divide over the devices.
+    let placed = try bench.place("--method", "eplb", "--replicas", "3", "--no-bound")
+    let held = placed.devicePorts.map(\.memoryBytes)
+    #expect(held.max() == placed.memoryBytesPerDevice)
+    let alone = try bench.place("--method", "contiguous", "--no-bound")
+    let same = alone.devicePorts.map(\.memoryBytes)
+    #expect(Set(same).count == 1 && Set(held).count > 1)
+    // What is more is the copies.
+    let more = held.reduce(0, +) - same.reduce(0, +)
+    let copies = Double(placed.copies - alone.copies)
+    #expect(copies == 3 && more > 0)
+    #expect((held.min() ?? 0) >= (same.first ?? .infinity))
+  }
+
+  @Test("What --export writes knows of no layers that may not move")
+  func exportOfAll() throws {
+    let outcome = try bench.run([
+      "place", "scenario.yaml", "--traffic", "transition", "--move-layers", "1", "--export",
+      "x.mps",
+    ])
+    #expect(outcome.exitCode == 2)
+    #expect(outcome.errors.contains("--move-layers has no effect on --export"))
+  }
+
   @Test("A share is a number or in per cent")
   func profileSplit() throws {
     let quarter = try bench.place("--method", "eplb", "--no-bound", "--profile-split", "0.25")

@@ -3,6 +3,7 @@ import Placement
 import Serving
 import StrictYAML
 import Traces
+import Units
 
 /// A scenario's experts to be placed: by one part of the trace's requests, judged by the other.
 ///
@@ -216,6 +217,18 @@ public struct PlacementTask: Sendable {
   public func memory(of placement: ExpertPlacement) throws(ServingError) -> MemoryBudget {
     // However tokens choose among copies, which no run may be able to.
     try scenario.placing(study.placement(of: placement), choice: .even, replaying: nil).memory
+  }
+
+  /// What a device of each expert group holds with experts placed so, `[group]` of those with routed experts.
+  ///
+  /// - Throws: ``ServingError`` where the placement cannot be.
+  public func memoryOfGroups(_ placement: ExpertPlacement) throws(ServingError) -> [Bytes] {
+    let placed = try scenario.placing(
+      study.placement(of: placement), choice: .even, replaying: nil)
+    let shared = placed.deployment.placement.sharedGroups
+    return (shared..<placed.deployment.placement.groups).map {
+      MemoryBudget(placed.deployment, placed.workload, group: $0).total
+    }
   }
 
   /// Refuses, before anything is searched for, copies that fit no device's memory wherever they are: some
