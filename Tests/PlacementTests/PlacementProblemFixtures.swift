@@ -58,3 +58,23 @@ func leastTotal(_ problem: PlacementProblem) -> Double {
   extend([], problem.layers)
   return least
 }
+
+/// Two layers of eight experts on two nodes of two groups, or on others, of which tokens take three.
+func randomHomeProblem(
+  seed: UInt64, groups: Int = 4, groupsPerNode: Int = 2, redundant: Int = 0
+) throws -> PlacementProblem {
+  var random = RandomStream(seed: seed, name: "sets")
+  var problem = try randomProblem(
+    seed: seed, layers: 2, experts: 8, groups: groups, groupsPerNode: groupsPerNode,
+    redundant: redundant)
+  var members: [UInt16] = []
+  for _ in 0..<40 {
+    var set = Set<UInt16>()
+    while set.count < 3 { set.insert(UInt16(random.below(8))) }
+    members += set.sorted()
+  }
+  problem.sets = ExpertSets(
+    topK: 3, starts: [0, 20, 40], members: members, tokens: (0..<40).map { Double($0 % 5) })
+  problem.traffic = .both
+  return problem
+}

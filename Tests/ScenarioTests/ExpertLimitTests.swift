@@ -74,44 +74,31 @@ struct ExpertLimitTests {
 
   @Test("what has no effect, or leaves no room, is refused at its place")
   func mistakes() throws {
-    func expect(
-      _ policy: String, at place: String, _ sentence: String,
-      location: SourceLocation = #_sourceLocation
-    ) throws {
-      let line = "  placement: " + policy
-      let column = try #require(line.ranges(of: place).last).lowerBound
-      #expect(
-        try folder.problems(replacing: ["contiguous": policy])
-          == [
-            "scenario.yaml:12:\(line.distance(from: line.startIndex, to: column) + 1): \(sentence)"
-          ],
-        sourceLocation: location)
-    }
-    try expect(
+    try folder.expectPlacement(
       "{kind: search, replica-spread: nodes}", at: "nodes",
       "'replica-spread' has no effect: no expert has copies to keep apart; say how many with 'redundant'"
     )
-    try expect(
+    try folder.expectPlacement(
       "{kind: search, redundant: 8, replica-spread: nodes}", at: "nodes",
       "'replica-spread: nodes' has no effect: there is one node")
-    try expect(
+    try folder.expectPlacement(
       "{kind: eplb, redundant: 8, replica-spread: nodes}", at: "replica-spread",
       "'replica-spread' has no effect with kind 'eplb'; it is for kind 'search'")
-    try expect(
+    try folder.expectPlacement(
       "{kind: search, redundant: 8, replica-spread: nodes, every: 2 iterations}",
       at: "replica-spread",
       "'replica-spread' cannot be kept with 'every': experts begin in a row, wherever that is")
-    try expect(
+    try folder.expectPlacement(
       "{kind: search, most-experts-per-device: 9}", at: "9",
       "'most-experts-per-device' is 9; 8 copies of 8 experts on 8 expert groups need 1 to 8")
-    try expect(
+    try folder.expectPlacement(
       "{kind: search, redundant: 9, most-experts-per-device: 2}", at: "2}",
       "'most-experts-per-device' is 2; 17 copies of 8 experts on 8 expert groups need 3 to 8")
-    try expect(
+    try folder.expectPlacement(
       "{kind: eplb, every: 2 iterations, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' cannot be had with 'every': memory is set aside for the same number on "
         + "every device")
-    try expect(
+    try folder.expectPlacement(
       "{kind: round-robin, most-experts-per-device: 2}", at: "most",
       "'most-experts-per-device' has no effect with kind 'round-robin'; it is for kind 'eplb', 'random' or "
         + "'search'")

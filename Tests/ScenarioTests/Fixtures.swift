@@ -1,6 +1,7 @@
 import Foundation
 import Scenario
 import StrictYAML
+import Testing
 import Traces
 
 /// A folder of its own with a small model, a trace of it and a scenario that uses both.
@@ -95,6 +96,21 @@ final class ScenarioFolder {
     replacing changes: [String: String] = [:], settings: [String] = [], seed: UInt64? = nil
   ) throws -> [String] {
     try sentences { _ = try load(replacing: changes, settings: settings, seed: seed) }
+  }
+
+  /// Expects one sentence about a placement policy, of what begins with `place` in it.
+  func expectPlacement(
+    _ policy: String, at place: String, _ sentence: String,
+    location: SourceLocation = #_sourceLocation
+  ) throws {
+    let line = "  placement: " + policy
+    let column = try #require(line.ranges(of: place).last).lowerBound
+    #expect(
+      try problems(replacing: ["contiguous": policy])
+        == [
+          "scenario.yaml:12:\(line.distance(from: line.startIndex, to: column) + 1): \(sentence)"
+        ],
+      sourceLocation: location)
   }
 
   func problems(text: String) throws -> [String] { try sentences { _ = try load(text: text) } }

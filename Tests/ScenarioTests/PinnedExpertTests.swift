@@ -54,57 +54,44 @@ struct PinnedExpertTests {
       ])
   }
 
-  /// The sentence about what begins with `place` in the policy.
-  private func expect(
-    _ policy: String, at place: String, _ sentence: String,
-    location: SourceLocation = #_sourceLocation
-  ) throws {
-    let line = "  placement: " + policy
-    let column = try #require(line.ranges(of: place).last).lowerBound
-    #expect(
-      try folder.problems(replacing: ["contiguous": policy])
-        == [
-          "scenario.yaml:12:\(line.distance(from: line.startIndex, to: column) + 1): \(sentence)"
-        ],
-      sourceLocation: location)
-  }
-
   @Test("are refused at their place where they cannot be")
   func mistakes() throws {
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [{layer: 3, expert: 0, device: 0}]"), at: "3, expert",
       "'layer' is 3; it must be from 0 to 2")
-    try expect(
+    try folder.expectPlacement(
       search("forbidden: [{layer: 0, expert: 8, device: 0}]"), at: "8, device",
       "'expert' is 8; it must be from 0 to 7")
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [{layer: 0, expert: 0, device: 8}]"), at: "8}]",
       "'device' is 8; it must be from 0 to 7")
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [{layer: 0, expert: 0}]"), at: "{layer", "'device' is missing")
-    try expect(search("pinned: {layer: 0}"), at: "{layer", "'pinned' is a sequence, not a mapping")
-    try expect(search("pinned: []"), at: "[]", "'pinned' is empty and has no effect; leave it out")
+    try folder.expectPlacement(
+      search("pinned: {layer: 0}"), at: "{layer", "'pinned' is a sequence, not a mapping")
+    try folder.expectPlacement(
+      search("pinned: []"), at: "[]", "'pinned' is empty and has no effect; leave it out")
     let place = "{layer: 0, expert: 1, device: 2}"
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [\(place), \(place)]"), at: place,
       "expert 1 of layer 0 is pinned there, and it is pinned there before")
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [\(place)], forbidden: [\(place)]"), at: place,
       "expert 1 of layer 0 is forbidden there, and it is pinned there before")
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [\(place)], every: 2 iterations"), at: "pinned",
       "'pinned' cannot be kept with 'every': experts begin in a row, wherever that is")
-    try expect(
+    try folder.expectPlacement(
       "{kind: eplb, forbidden: [\(place)]}", at: "forbidden",
       "'forbidden' has no effect with kind 'eplb'; it is for kind 'search'")
     // A device has room for one expert of a layer.
-    try expect(
+    try folder.expectPlacement(
       search("pinned: [\(place), {layer: 0, expert: 3, device: 2}]"), at: place,
       "experts 1 and 3 of layer 0 cannot all be placed: pinned and forbidden places leave them group 2 with "
         + "1 slot")
     // And an expert none where it is forbidden on all.
     let forbidden = (0..<8).map { "{layer: 2, expert: 5, device: \($0)}" }
-    try expect(
+    try folder.expectPlacement(
       search("forbidden: [\(forbidden.joined(separator: ", "))]"), at: forbidden[0],
       "expert 5 of layer 2 cannot be placed: pinned and forbidden places leave it no group")
   }

@@ -59,6 +59,11 @@ struct Compared: Decodable, Equatable {
 }
 
 extension Workbench {
+  /// The layers of a placement file.
+  func placementRows(_ name: String) throws -> [Substring] {
+    try text(file(name)).split(separator: "\n").filter { $0.hasPrefix("  - [") }
+  }
+
   func place(_ arguments: String...) throws -> Placed { try place(arguments) }
 
   func place(_ arguments: [String]) throws -> Placed {

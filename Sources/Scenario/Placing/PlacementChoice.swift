@@ -7,7 +7,7 @@ public struct PlacementChoice: Sendable {
   var copies = PlacementPolicy.Copies()
   /// The share of the trace's tokens that is profiled and not replayed; nil where all of it is both.
   public var profile: Double?
-  /// Nil for as many as iterations allow.
+  /// Of profiled requests, each balanced for itself; nil for random halves (``PlacementTask/Question/halves``).
   public var windows: Int?
   /// Copies of a layer on one expert group; nil for the fewest that hold all.
   var mostPerGroup: Int?
